@@ -1,0 +1,32 @@
+# What a developer types. `make` alone lists the targets.
+PYTHON ?= python3
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+pip := .venv/bin/pip --disable-pip-version-check --quiet
+# the exact set that the tests were run with; hashes included, so pip takes nothing else
+pin := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+       --custom-compile-command "make constraints" $(UPGRADE)
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
+
+venv: .venv/installed  ## .venv with byok8s (editable) and everything it and its tests need
+
+.venv/installed: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "byok8s needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@echo "installing .venv (a minute or two)" >&2
+	$(PYTHON) -m venv .venv
+	$(pip) install --require-hashes -r constraints.txt
+	$(pip) install --no-index --no-deps --no-build-isolation -e .
+	touch $@
+
+constraints: venv  ## write constraints*.txt anew from pyproject.toml; UPGRADE=-U takes newer versions
+	printf 'snakemake==9.27.1\nhatchling\neditables\n' | \
+	  $(pin) --extra local --group dev pyproject.toml - -o constraints.txt
+	# what a worker image needs of it
+	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
+	  $(pin) -c constraints.txt - -o constraints-worker.txt
+
+.PHONY: help venv constraints
