@@ -1,0 +1,189 @@
+"""The command line. The only place that turns errors into words on the screen and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import click
+
+from byok8s import __version__
+from byok8s.errors import INTERRUPTED, Byok8sError
+
+EPILOG = """\b
+Exit codes:
+  0    all that was asked for is in the bucket
+  1    the workflow failed: a job of it, or Snakemake itself once jobs had started
+  2    something that you gave is wrong: a file, a flag, the Snakefile, a target
+  3    the cluster or the bucket cannot be used
+  130  interrupted
+"""
+
+
+class _DefaultCommand(click.Group):
+    """`byok8s WORKFLOW PARAMS` means `byok8s run WORKFLOW PARAMS`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in {"--help", "-h", "--version"}:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+class _WithSnakemakeArguments(click.Command):
+    """Keeps what comes after `--` from click, which would take it for targets."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            split = args.index("--")
+            ctx.meta["snakemake"] = args[split + 1 :]
+            args = args[:split]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_DefaultCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BYOK8S"},
+    epilog=EPILOG,
+)
+@click.version_option(__version__, message="byok8s %(version)s")
+def byok8s() -> None:
+    """Run a Snakemake workflow on the Kubernetes cluster that you have, with an S3 bucket for every file.
+
+    \b
+    byok8s WORKFLOW PARAMS [TARGET...] --s3-bucket=BUCKET   runs a workflow: see byok8s run --help
+    """
+
+
+@byok8s.command(
+    cls=_WithSnakemakeArguments, epilog=EPILOG, short_help="Run a workflow (the default command)."
+)
+@click.argument("workflow")
+@click.argument("params")
+@click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@click.option(
+    *("-b", "--s3-bucket"),
+    envvar="BYOK8S_S3_BUCKET",
+    metavar="BUCKET[/PREFIX]",
+    help="Bucket for every file; it must exist.",
+)
+@click.option(
+    "--s3-endpoint-url",
+    metavar="URL",
+    envvar=["BYOK8S_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
+    help="S3 server, where it is not AWS.",
+)
+@click.option(
+    *("-k", "--k8s-namespace"),
+    envvar="BYOK8S_K8S_NAMESPACE",
+    metavar="NAME",
+    help="Namespace of the pods. [default: the context's own, else default]",
+)
+@click.option(
+    "--context",
+    envvar="BYOK8S_CONTEXT",
+    metavar="NAME",
+    help="Context of the kubeconfig. [default: its current one]",
+)
+@click.option(
+    *("-s", "--snakefile"),
+    envvar="BYOK8S_SNAKEFILE",
+    metavar="FILE",
+    help="[default: Snakefile, then workflow/Snakefile]",
+)
+@click.option(
+    *("-j", "--jobs"),
+    envvar="BYOK8S_JOBS",
+    metavar="N",
+    type=int,
+    help="Run at most N jobs at once. [default: 16; with --local, this machine's cores]",
+)
+@click.option(
+    "--image",
+    envvar="BYOK8S_IMAGE",
+    metavar="IMAGE",
+    help="Image of the pods, with Python and Snakemake. [default: snakemake/snakemake, your version]",
+)
+@click.option(
+    "--local/--no-local",
+    envvar="BYOK8S_LOCAL",
+    default=None,
+    help="Run on this machine, without a cluster; without a bucket, with one in .byok8s/.",
+)
+@click.option(
+    *("-n", "--dry-run"), is_flag=True, help="Only show what would be done; nothing is created anywhere."
+)
+@click.option("-f", "--force", is_flag=True, help="Make everything anew, even what is up to date.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    *,
+    workflow: str,
+    params: str,
+    targets: tuple[str, ...],
+    dry_run: bool,
+    force: bool,
+    debug: bool,
+    **said: str | int | bool | None,
+) -> NoReturn:
+    """Run the workflow that the file WORKFLOW names, with the parameters in the file PARAMS.
+
+    Both are JSON or YAML files, and may be named without .json, .yaml or .yml. WORKFLOW holds
+    "workflow_target", a rule or file of the Snakefile or a list of them, and may hold defaults for the flags
+    by their names (s3_bucket, image, …). PARAMS becomes Snakemake's config. TARGETs replace the workflow
+    file's own.
+
+    A setting is taken from its flag, else from the environment (BYOK8S_ and the flag's name, as in
+    BYOK8S_S3_BUCKET), else from WORKFLOW, else from ~/.config/byok8s/config.yaml.
+
+    What comes after -- is handed to Snakemake unchanged:
+
+    \b
+    byok8s WORKFLOW PARAMS -- --retries 3 --keep-going
+    """
+    import msgspec
+
+    from byok8s import view
+    from byok8s.request import read_request
+    from byok8s.settings import Settings
+
+    def carry_out() -> int:
+        request = read_request(
+            workflow,
+            params,
+            targets,
+            msgspec.convert(said, Settings),
+            dry_run=dry_run,
+            force=force,
+            snakemake_arguments=ctx.meta.get("snakemake", []),
+        )
+        from byok8s.run import execute
+
+        return execute(request, show=lambda plan: view.say(view.details(plan)))
+
+    sys.exit(_exit_code(carry_out, debug=debug))
+
+
+def _exit_code(command: Callable[[], int], *, debug: bool) -> int:
+    """Run a command; say what went wrong in one paragraph, or with `debug` as a traceback."""
+    try:
+        return command()
+    except Byok8sError as error:
+        if debug:
+            raise
+        from byok8s import view
+
+        view.show_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def main() -> None:
+    byok8s(prog_name="byok8s")
+
+
+if __name__ == "__main__":
+    main()

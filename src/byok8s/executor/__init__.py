@@ -1,0 +1,1 @@
+"""Snakemake's jobs as pods of a cluster."""

@@ -1,0 +1,199 @@
+"""How the workflow's sources, the worker and its libraries reach the pods: as bytes for ConfigMaps.
+
+Only what Snakemake has registered as a source, and what git tracks in the working folder, is delivered.
+Nothing is installed in a pod: an image that has Snakemake but no S3 client (as the public snakemake/snakemake
+has) finds the client's pure-Python packages, those of this machine, in the libraries' archive.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byok8s.errors import InputError
+
+if TYPE_CHECKING:
+    from snakemake.dag import DAG
+
+CONFIG_MAP_BYTES = 900_000  # the API's limit is 1 MiB for a ConfigMap with its metadata
+ARCHIVE_BYTES = 16_000_000  # compressed; etcd is no file store
+TRACKED_FILE_BYTES = 1_000_000  # a file that git tracks but no rule names as a source: larger ones are data
+
+# What snakemake_storage_plugin_s3 imports beyond Snakemake's own dependencies. Of botocore's 20 MB of service
+# descriptions only these are needed to speak S3 with any kind of credentials.
+LIBRARIES = (
+    "boto3",
+    "botocore",
+    "s3transfer",
+    "jmespath",
+    "dateutil",
+    "six",
+    "urllib3",
+    "snakemake_storage_plugin_s3",
+)
+BOTOCORE_DATA = ("s3", "sts", "sso", "sso-oidc")
+
+
+def worker_files() -> dict[str, bytes]:
+    """The worker and the storage plugin, by the names that the worker knows them by."""
+    return {
+        "worker.py": _module("byok8s.worker.worker").read_bytes(),
+        "storage_plugin.py": _module("snakemake_storage_plugin_byok8s").read_bytes(),
+    }
+
+
+def sources(dag: DAG) -> bytes:
+    """A compressed archive of the workflow's sources.
+
+    Raises InputError for a source outside of the working folder, and for more than pods can be given.
+    """
+    registered = set(_registered(dag))
+    if outside := sorted(path for path in registered if path.startswith("..")):
+        raise InputError(
+            f"A source of the workflow lies outside of the working folder: {outside[0]}.",
+            where=f"The working folder is {Path.cwd()}.",
+            hint="Start byok8s in a folder that holds the Snakefile and everything it includes.",
+        )
+    small = {path for path in _tracked_by_git() if Path(path).stat().st_size <= TRACKED_FILE_BYTES}
+    chosen = sorted(registered | small)
+    archive = _archive((Path(path), path) for path in chosen)
+    if len(archive) > ARCHIVE_BYTES:
+        largest = max(chosen, key=lambda path: Path(path).stat().st_size)
+        raise InputError(
+            f"The workflow's sources are {len(archive) // 1_000_000} MB compressed; pods can be given "
+            f"{ARCHIVE_BYTES // 1_000_000} MB.",
+            where=f"The largest is {largest}.",
+            hint="Put data into the bucket and name it as a rule's input.",
+        )
+    return archive
+
+
+def libraries() -> bytes:
+    """A compressed archive of the S3 client's packages, kept in the user's cache folder once made."""
+    versions = "-".join(
+        f"{name}{metadata.version(name)}" for name in ("botocore", "boto3", "snakemake-storage-plugin-s3")
+    )
+    cached = _cache() / f"libraries-{versions}.tar.gz"
+    if not cached.is_file():
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = cached.with_suffix(f".{os.getpid()}")
+        unfinished.write_bytes(_archive(_library_files()))
+        unfinished.replace(cached)
+    return cached.read_bytes()
+
+
+def config_maps(files: dict[str, bytes], archives: dict[str, bytes]) -> list[dict[str, bytes]]:
+    """The files, and the archives in numbered parts, shared out so that each share fits a ConfigMap."""
+    shares = [dict(files)]
+    for name, archive in archives.items():
+        for number, start in enumerate(range(0, len(archive), CONFIG_MAP_BYTES)):
+            part = archive[start : start + CONFIG_MAP_BYTES]
+            if sum(map(len, shares[-1].values())) + len(part) > CONFIG_MAP_BYTES:
+                shares.append({})
+            shares[-1][f"{name}.{number:03}"] = part
+    return shares
+
+
+def _registered(dag: DAG) -> Iterator[str]:
+    """Snakefiles, includes, scripts with all that lies beside them, environments and config files.
+
+    Snakemake's own DAG.get_sources does this too, but cannot be used where git is not installed.
+    """
+    workflow = dag.workflow
+    yield from _local(workflow.included)
+    yield from (os.path.relpath(path) for path in workflow.configfiles)
+    for rule in workflow.rules:
+        if script := rule.script or rule.notebook:
+            path = _of_rule(script, rule.basedir)
+            yield path
+            yield from _beside(Path(path))
+    for job in dag.jobs:
+        spec = job.conda_env_spec
+        if spec and spec.is_file:
+            yield from (_of_rule(path, job.rule.basedir) for path in _local([spec.file]))
+
+
+def _local(files: Iterable[object]) -> Iterator[str]:
+    from snakemake.common import is_local_file
+    from snakemake.sourcecache import LocalSourceFile, SourceFile
+
+    for file in files:
+        if isinstance(file, LocalSourceFile):
+            yield os.path.relpath(file.get_path_or_uri(secret_free=True))
+        elif isinstance(file, str) and not isinstance(file, SourceFile) and is_local_file(file):
+            yield os.path.relpath(file)
+
+
+def _of_rule(path: str, basedir: object) -> str:
+    from snakemake.sourcecache import SourceFile
+
+    if Path(path).is_absolute() or not isinstance(basedir, SourceFile):
+        return os.path.relpath(path)
+    return os.path.relpath(str(basedir.join(path).get_path_or_uri(secret_free=True)))
+
+
+def _beside(script: Path) -> Iterator[str]:
+    """What a script may load: its folder, or of the working folder the files of the script's own kind."""
+    if script.parent == Path():
+        yield from map(str, Path().glob(f"*{script.suffix}"))
+        return
+    for path in script.parent.rglob("*"):
+        if path.is_file() and not {".snakemake", ".byok8s", "__pycache__"} & set(path.parts):
+            yield str(path)
+
+
+def _tracked_by_git() -> Iterator[str]:
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z", "."], capture_output=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return  # no git, or no repository
+    for path in os.fsdecode(listed.stdout).split("\0"):
+        if path and Path(path).is_file():
+            yield path
+
+
+def _library_files() -> Iterator[tuple[Path, str]]:
+    for name in LIBRARIES:
+        module = _module(name)
+        if module.name != "__init__.py":
+            yield module, module.name
+            continue
+        for path in sorted(module.parent.rglob("*")):
+            within = path.relative_to(module.parent.parent)
+            if path.is_file() and _is_needed(within):
+                yield path, str(within)
+
+
+def _is_needed(path: Path) -> bool:
+    match path.parts:
+        case ("botocore", "data", service, _, *_):
+            return service in BOTOCORE_DATA
+        case ("boto3", "data" | "examples", *_):
+            return "s3" in path.parts
+    return path.suffix != ".pyc"
+
+
+def _module(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin)
+
+
+def _archive(files: Iterable[tuple[Path, str]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as archive:
+        for path, name in files:
+            archive.add(path, arcname=name)
+    return buffer.getvalue()
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "byok8s"

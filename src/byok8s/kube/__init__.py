@@ -1,0 +1,8 @@
+"""Talking to the Kubernetes API: who we are, JSON over HTTP, and one watch that does not give up."""
+
+from byok8s.kube.client import ApiError, KubeClient, Unreachable, connect
+from byok8s.kube.context import Context
+from byok8s.kube.json import Object, get_in
+from byok8s.kube.watch import Watch
+
+__all__ = ["ApiError", "Context", "KubeClient", "Object", "Unreachable", "Watch", "connect", "get_in"]

@@ -1,0 +1,35 @@
+"""Kubernetes objects as the JSON that they are on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Object: TypeAlias = Mapping[str, Json]
+
+
+def get_in(obj: Json | Object, *path: str | int) -> Json:
+    """The value at `path`, or None where any step of it is absent."""
+    value: Json | Object = obj
+    for step in path:
+        match value, step:
+            case Mapping(), str():
+                value = value.get(step)
+            case list(), int() if -len(value) <= step < len(value):
+                value = value[step]
+            case _:
+                return None
+    return value if not isinstance(value, Mapping) else dict(value)
+
+
+def items(obj: Json | Object, *path: str | int) -> list[dict[str, Json]]:
+    """The objects of the list at `path`; none where it is absent."""
+    found = get_in(obj, *path)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def text(obj: Json | Object, *path: str | int) -> str:
+    """The string at `path`, or an empty one."""
+    found = get_in(obj, *path)
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,110 @@
+"""Found before anything is created: whether the cluster and the bucket can be used, and with which rights."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from byok8s.errors import ClusterError
+from byok8s.kube import ApiError, KubeClient, connect
+from byok8s.kube.client import FORBIDDEN, NOT_FOUND
+from byok8s.kube.json import get_in, text
+from byok8s.request import Request
+
+PATIENCE_SECONDS = 3.0
+OLDEST_KUBERNETES = (1, 20)
+
+
+@dataclass(frozen=True)
+class Right:
+    """A verb on a resource of the run's namespace, and what a run uses it for."""
+
+    verb: str
+    resource: str
+    purpose: str
+    group: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
+
+
+RIGHTS = (
+    Right("create", "jobs", "the object that owns the run", "batch"),
+    Right("patch", "jobs", "keeping the run's lease", "batch"),
+    Right("delete", "jobs", "removing the run", "batch"),
+    Right("create", "secrets", "the S3 credentials"),
+    Right("delete", "secrets", "removing them"),
+    Right("create", "configmaps", "the workflow's sources"),
+    Right("delete", "configmaps", "removing them"),
+    Right("create", "pods", "a pod for each job"),
+    Right("list", "pods", "the state of all pods"),
+    Right("watch", "pods", "changes of their state"),
+    Right("delete", "pods", "removing the pods of ended jobs"),
+    Right("deletecollection", "pods", "ending all pods of an interrupted run"),
+    Right("get", "pods/log", "the logs of failed jobs"),
+)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a run knows of its cluster before it starts."""
+
+    context: str
+    namespace: str
+    version: str
+
+
+def check_cluster(request: Request) -> Cluster:
+    """Raises InputError for a context that is not there, ClusterError for a cluster that cannot be reached,
+    has no such namespace or does not give us the rights.
+    """
+    client = connect(request.context)
+    namespace = request.namespace or client.context.namespace or "default"
+    version = text(client.get("/version", patience=PATIENCE_SECONDS), "gitVersion")
+    with ThreadPoolExecutor(len(RIGHTS) + 1) as threads:
+        existing = threads.submit(_check_namespace, client, namespace)
+        allowed = list(threads.map(lambda right: _is_allowed(client, namespace, right), RIGHTS))
+        existing.result()
+    if missing := [right for right, yes in zip(RIGHTS, allowed, strict=True) if not yes]:
+        raise ClusterError(
+            f"The cluster does not let you do what a run needs in namespace {namespace!r}.",
+            where="Missing: " + ", ".join(f"{right} ({right.purpose})" for right in missing) + ".",
+            hint="Ask the cluster's operator for a Role with these verbs, or name another namespace with -k.",
+        )
+    return Cluster(client.context.name, namespace, version)
+
+
+def _check_namespace(client: KubeClient, namespace: str) -> None:
+    try:
+        client.get(f"/api/v1/namespaces/{namespace}", patience=PATIENCE_SECONDS)
+    except ApiError as error:
+        if error.code == NOT_FOUND:
+            raise ClusterError(
+                f"The cluster has no namespace {namespace!r}.",
+                where=f"Context {client.context.name!r}, {client.context.server}.",
+                hint=f"Name another with -k, or create it: kubectl create namespace {namespace}",
+            ) from error
+        if error.code != FORBIDDEN:  # reading namespaces is a right of its own, which a run does not need
+            raise
+
+
+def _is_allowed(client: KubeClient, namespace: str, right: Right) -> bool:
+    resource, _, subresource = right.resource.partition("/")
+    review = client.post(
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {
+                "resourceAttributes": {
+                    "namespace": namespace,
+                    "verb": right.verb,
+                    "group": right.group,
+                    "resource": resource,
+                    "subresource": subresource,
+                }
+            },
+        },
+        patience=PATIENCE_SECONDS,
+    )
+    return get_in(review, "status", "allowed") is True

@@ -1,0 +1,125 @@
+"""What the user asks for, with everything in it looked up and checked on this machine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from byok8s import files
+from byok8s.errors import InputError
+from byok8s.s3 import Bucket
+from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
+
+SNAKEFILES = (Path("Snakefile"), Path("workflow", "Snakefile"))
+THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run, as asked for.
+
+    bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
+    jobs: how many at once. snakemake_arguments: for Snakemake, unchanged.
+    """
+
+    workflow_file: Path
+    params_file: Path
+    snakefile: Path
+    targets: tuple[str, ...]
+    bucket: Bucket | None
+    context: str | None
+    namespace: str | None
+    image: str | None
+    jobs: int | None
+    local: bool
+    dry_run: bool
+    force: bool
+    snakemake_arguments: tuple[str, ...]
+
+
+def read_request(
+    workflow: str,
+    params: str,
+    targets: Sequence[str],
+    said: Settings,
+    *,
+    dry_run: bool,
+    force: bool,
+    snakemake_arguments: Sequence[str],
+) -> Request:
+    """Find and read the files, and settle every setting.
+
+    workflow, params: a file or its stem. targets: instead of the workflow file's own. said: by flags and
+    environment. Raises InputError.
+    """
+    workflow_file, params_file = files.find("workflow file", workflow), files.find("params file", params)
+    content = files.load_as(workflow_file, WorkflowFile)
+    files.load(params_file)
+    settings = resolve([said, content, user_config()])
+    if settings.jobs is not None and settings.jobs < 1:
+        raise InputError(f"--jobs must be at least 1, not {settings.jobs}.")
+    local = bool(settings.local)
+    return Request(
+        workflow_file=workflow_file,
+        params_file=params_file,
+        snakefile=_snakefile(settings.snakefile),
+        targets=tuple(targets) or _targets(workflow_file, content),
+        bucket=_bucket(settings, local=local),
+        context=settings.context,
+        namespace=settings.k8s_namespace,
+        image=settings.image,
+        jobs=settings.jobs if local else settings.jobs or DEFAULT_JOBS,
+        local=local,
+        dry_run=dry_run,
+        force=force,
+        snakemake_arguments=tuple(snakemake_arguments),
+    )
+
+
+def _snakefile(name: str | None) -> Path:
+    places = [Path(name).expanduser()] if name else list(SNAKEFILES)
+    found = next((place.resolve() for place in places if place.is_file()), None)
+    if found is None:
+        raise InputError(
+            "There is no Snakefile.",
+            where="Looked for " + ", ".join(map(str, places)) + f" (in {Path.cwd()}).",
+            hint="Start byok8s in the workflow's folder, or name the file with --snakefile.",
+        )
+    if not found.is_relative_to(Path.cwd().resolve()):
+        raise InputError(
+            "The Snakefile must lie in the working folder or below it, so that pods can be given it.",
+            where=f"It is {found}; the working folder is {Path.cwd()}.",
+            hint=f"cd {found.parent}",
+        )
+    return found
+
+
+def _targets(path: Path, content: WorkflowFile) -> tuple[str, ...]:
+    target = content.workflow_target
+    found = (target,) if isinstance(target, str) else tuple(target or ())
+    if not any(found):
+        raise InputError(
+            f"{path.name} does not say what to make.",
+            where=f"In {path}.",
+            hint='Add "workflow_target": a rule or file of the Snakefile or a list of them; or give TARGET.',
+        )
+    return found
+
+
+def _bucket(settings: Settings, *, local: bool) -> Bucket | None:
+    if not settings.s3_bucket:
+        if local:
+            return None
+        raise InputError(
+            "No bucket is named for the workflow's files.",
+            hint="Name one with --s3-bucket=BUCKET or BYOK8S_S3_BUCKET; or run on this machine with --local.",
+        )
+    bucket = Bucket.parse(settings.s3_bucket, settings.s3_endpoint_url)
+    if not local and bucket.endpoint_url and urlsplit(bucket.endpoint_url).hostname in THIS_MACHINE:
+        raise InputError(
+            f"Pods cannot reach the S3 server at {bucket.endpoint_url}: that address is this machine.",
+            hint="Give it by an address that the cluster's nodes can reach, or run with --local.",
+        )
+    return bucket

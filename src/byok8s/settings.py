@@ -1,0 +1,63 @@
+"""Settings that a run takes from several places; the first that says something counts.
+
+1. the flag on the command line
+2. the environment: BYOK8S_ and the flag's name, as in BYOK8S_S3_BUCKET
+   (for --s3-endpoint-url also AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL, as S3's own tools)
+3. the workflow file
+4. the user's config file, $XDG_CONFIG_HOME/byok8s/config.yaml (usually ~/.config/byok8s/config.yaml)
+
+click knows 1 and 2; `resolve` adds the files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from byok8s import files
+
+DEFAULT_JOBS = 16
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """None where nothing was said. The names are those of the flags.
+
+    snakefile: path. s3_bucket: BUCKET or BUCKET/PREFIX. jobs: how many at once. image: of the pods.
+    local: run on this machine.
+    """
+
+    snakefile: str | None = None
+    s3_bucket: str | None = None
+    s3_endpoint_url: str | None = None
+    k8s_namespace: str | None = None
+    context: str | None = None
+    image: str | None = None
+    jobs: int | None = None
+    local: bool | None = None
+
+
+class WorkflowFile(Settings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a workflow file may hold: its target, a word about it, and defaults for the flags."""
+
+    workflow_target: str | list[str] | None = None
+    description: str | None = None
+
+
+def user_config() -> Settings:
+    """The user's config file; nothing where there is none. Raises InputError where it cannot be used."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    path = home / "byok8s" / "config.yaml"
+    return files.load_as(path, Settings) if path.is_file() else Settings()
+
+
+def resolve(places: Sequence[Settings]) -> Settings:
+    """One Settings of several, the first first."""
+    names = [field.name for field in msgspec.structs.fields(Settings)]
+    found = {name: [getattr(place, name) for place in places] for name in names}
+    said = {
+        name: next((value for value in values if value is not None), None) for name, values in found.items()
+    }
+    return msgspec.convert(said, Settings)

@@ -1,0 +1,40 @@
+"""`snakemake --executor byok8s`: what Snakemake looks for in an executor plugin.
+
+Snakemake imports this at every start, whichever executor is used: nothing heavy is imported here.
+"""
+
+from dataclasses import dataclass, field
+
+from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
+
+from byok8s.executor.executor import Executor
+
+__all__ = ["Executor", "ExecutorSettings", "common_settings"]
+
+
+@dataclass
+class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
+    """Flags `--byok8s-…` of Snakemake's command line. The pods' image is Snakemake's `--container-image`."""
+
+    namespace: str | None = field(
+        default=None,
+        metadata={"help": "Namespace of the pods (default: the context's own, else 'default')"},
+    )
+    context: str | None = field(
+        default=None,
+        metadata={"help": "Context of the kubeconfig (default: its current one)"},
+    )
+    run: str | None = field(
+        default=None,
+        metadata={"help": "The run's id, in the names and labels of its objects (default: a new one)"},
+    )
+
+
+common_settings = CommonSettings(
+    non_local_exec=True,
+    implies_no_shared_fs=True,
+    job_deploy_sources=True,
+    pass_envvar_declarations_to_cmd=False,
+    auto_deploy_default_storage_provider=False,
+    can_transfer_local_files=True,  # the executor itself delivers the sources
+)
