@@ -29,4 +29,13 @@ constraints: venv  ## write constraints*.txt anew from pyproject.toml; UPGRADE=-
 	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
 	  $(pin) -c constraints.txt - -o constraints-worker.txt
 
-.PHONY: help venv constraints
+rig-up: venv  ## start the test rig: Kubernetes and S3 on this machine (root on Debian 12)
+	@tests/rig/up.sh
+
+rig-down:  ## stop it
+	@tests/rig/down.sh
+
+rig-env:  ## how to use it: eval "$$(make -s rig-env)"
+	@tests/rig/env.sh
+
+.PHONY: help venv constraints rig-up rig-down rig-env
