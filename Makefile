@@ -10,7 +10,7 @@ pin := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gene
        --custom-compile-command "make constraints" $(UPGRADE)
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 14
 
 venv: .venv/installed  ## .venv with byok8s (editable) and everything it and its tests need
 
@@ -29,6 +29,19 @@ constraints: venv  ## write constraints*.txt anew from pyproject.toml; UPGRADE=-
 	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
 	  $(pin) -c constraints.txt - -o constraints-worker.txt
 
+demo: venv  ## run the smallest example and show its result
+	@scripts/demo.sh
+
+check: venv  ## lint, formatting, types, layers and the unit tests: under a minute
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/pytest tests/unit
+
+test: venv  ## every test; ARGS="-k word" goes to pytest
+	@scripts/test.sh $(ARGS)
+
 rig-up: venv  ## start the test rig: Kubernetes and S3 on this machine (root on Debian 12)
 	@tests/rig/up.sh
 
@@ -38,4 +51,8 @@ rig-down:  ## stop it
 rig-env:  ## how to use it: eval "$$(make -s rig-env)"
 	@tests/rig/env.sh
 
-.PHONY: help venv constraints rig-up rig-down rig-env
+clean:  ## remove what was made in this folder (the rig's products are in ~/.cache/byok8s-rig)
+	rm -rf .venv .byok8s dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help venv constraints demo check test rig-up rig-down rig-env clean

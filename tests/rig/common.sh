@@ -1,5 +1,7 @@
+# shellcheck shell=bash disable=SC2034
 # Sourced by the other scripts here: where things are, what must be there, and how a product is built once.
 set -euo pipefail
+umask 022  # what is built here is read by the pods' user
 
 rig=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 tree=$(realpath "$rig/../..")
@@ -9,7 +11,6 @@ state=$cache/state
 # The bridge of the pods. S3 and the kubelet listen on its address; everything else is on loopback.
 address=10.88.0.1
 bucket=byok8s
-# in the order in which they can be stopped
 processes=(kubelet scheduler controller-manager apiserver etcd containerd s3)
 
 say() { echo "rig: $*" >&2; }
@@ -22,6 +23,13 @@ require_root_on_debian() {
   [[ ${#missing[@]} == 0 ]] && return
   say "CANNOT START: the test rig needs ${missing[*]/%/,} which this is not; name a cluster of your own in BYOK8S_TEST_KUBECONFIG instead."
   exit 3
+}
+
+# one_at_a_time: held until this script ends; what it starts does not inherit it
+one_at_a_time() {
+  mkdir -p "$cache"
+  exec 9>"$cache/lock"
+  flock --nonblock 9 || { say "waiting for another start or stop of the rig"; flock 9; }
 }
 
 # apt_install PACKAGE...: only what is missing, and without starting any service it brings (etcd's would take our port)
@@ -41,6 +49,7 @@ apt_install() {
 
 # the archive that this machine itself installs from
 debian_archive() {
+  # shellcheck disable=SC2016  # apt-get fills it in
   apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Component: main' 'Created-By: Packages' | head -n 1
 }
 
@@ -93,8 +102,8 @@ product() {
   hash=$({ cat "$rig/$name.sh"; for input; do if [[ -f $input ]]; then cat "$input"; else echo "$input"; fi; done; } | sha256sum)
   folder=$cache/$name-${hash:0:16}
   if [[ ! -d $folder ]]; then
-    rm -rf "$cache/.$name".*  # of an interrupted build: callers hold the lock
-    mkdir -p "$cache"; work=$(mktemp -d "$cache/.$name.XXXXXX"); mkdir "$work/out"
+    rm -rf "$cache/.$name".*  # of an interrupted build: the caller is the only one
+    work=$(mktemp -d "$cache/.$name.XXXXXX"); mkdir "$work/out"
     say "building $name (once)"
     TMPDIR=$work "$rig/$name.sh" "$work/out" "$@" >"$work/log" 2>&1 ||
       { tail -n 40 "$work/log" >&2; rm -rf "$work"; die "$rig/$name.sh failed after $((SECONDS - began)) s"; }

@@ -4,19 +4,16 @@
 source "$(dirname "$0")/common.sh"
 require_root_on_debian
 [[ -d $state ]] || exit 0
-exec 9>"$cache/lock"; flock 9
+one_at_a_time
 cd "$state"
 
 # stop NAME SIGNAL: and wait until it is gone
 stop() {
-  local pid patience=50
+  local pid
   running "$1" || return 0
   read -r pid _ <"pid/$1"
   kill -"$2" "$pid"
-  while running "$1"; do
-    ((patience-- > 0)) || kill -KILL "$pid" 2>/dev/null || true
-    sleep 0.1
-  done
+  while running "$1"; do sleep 0.05; done
 }
 
 # The kubelet first, so that it restarts nothing. Containers outlive containerd, and only it can end them:
@@ -33,7 +30,9 @@ if [[ -d containerd-run/io.containerd.runtime.v2.task/k8s.io ]]; then
     [[ -z $network ]] || ip netns delete "${network##*/}" 2>/dev/null || true
   done
 fi
-for name in "${processes[@]}"; do stop "$name" TERM; done
+# Only containerd has something to keep, its images; the others' data goes.
+stop containerd TERM
+for name in "${processes[@]}"; do stop "$name" KILL; done
 
 forget_cluster
 ip link delete rig0 2>/dev/null || true

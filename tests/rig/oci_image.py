@@ -13,7 +13,6 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 

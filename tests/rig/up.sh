@@ -3,11 +3,12 @@
 source "$(dirname "$0")/common.sh"
 require_root_on_debian
 [[ -x $tree/.venv/bin/weed ]] || die "the S3 server comes with the project's environment: run \`make venv\` first"
-mkdir -p "$cache"; exec 9>"$cache/lock"; flock 9
+one_at_a_time
 
 apt_install etcd-server containerd runc containernetworking-plugins iptables iproute2 curl openssl util-linux
 kubernetes=$(product kubernetes "$rig/oci_image.py")
-images=$(product images "$(product base)" "$tree/constraints-worker.txt" "$rig/oci_image.py")
+base=$(product base)
+images=$(product images "$base" "$tree/constraints-worker.txt" "$rig/oci_image.py")
 
 mkdir -p "$state"; cd "$state"
 # After a reboot the recorded processes, mounts and sockets are gone, and what was being written may be half there.
@@ -34,7 +35,8 @@ ip link set rig0 up
 
 # S3: one server of SeaweedFS without the parts that nobody asks, none of it on another address, and nothing sent home.
 start_s3() {
-  source s3.env
+  # shellcheck source=/dev/null
+  source "$state/s3.env"
   start s3 "$tree/.venv/bin/weed" mini -dir="$state/s3" -ip="$address" -ip.bind="$address" -bucket="$bucket" \
     -admin.ui=false -webdav=false -s3.port.iceberg=0 -s3.port.lance=0 -master.telemetry=false \
     -s3.localSocket="$state/s3/s3.sock" -filer.localSocket="$state/s3/filer.sock" \
