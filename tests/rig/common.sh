@@ -99,7 +99,7 @@ forget_cluster() {
 # changed inputs make a new folder. It is filled elsewhere and renamed, so a folder that is there is whole.
 product() {
   local name=$1 input hash folder work began=$SECONDS; shift
-  hash=$({ cat "$rig/$name.sh"; for input; do if [[ -f $input ]]; then cat "$input"; else echo "$input"; fi; done; } | sha256sum)
+  hash=$({ cat "$rig/$name.sh"; for input; do if [[ -f $input ]]; then cat "$input"; else echo "${input##*/}"; fi; done; } | sha256sum)
   folder=$cache/$name-${hash:0:16}
   if [[ ! -d $folder ]]; then
     rm -rf "$cache/.$name".*  # of an interrupted build: the caller is the only one

