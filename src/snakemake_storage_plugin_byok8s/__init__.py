@@ -1,0 +1,347 @@
+"""Snakemake's storage in an S3 bucket, asked little and explained well: the S3 plugin, with other answers.
+
+    snakemake --default-storage-provider byok8s --default-storage-prefix s3://bucket/prefix
+
+While the main process builds the DAG, answers come from listings (planning.py): few requests for thousands of
+files. Otherwise every answer is fresh: a HEAD for a file, and where there is none a listing below `key/`.
+
+Buckets are never created and never deleted; failures say operation, address, S3's words and what to do.
+`glob_wildcards(storage.byok8s("s3://bucket/reads/{sample}.fq"))` works. What is named by `storage("s3://...")`
+goes to the S3 plugin as before: byok8s is used where it is the default, or named.
+
+This file also works alone, beside the Snakemake of an image without byok8s: a job has few files and asks for
+each. Snakemake starts it with `--max-inventory-time 0`, at which nothing is planned anyway.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import posixpath
+import sys
+import threading
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+import boto3
+import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_storage_plugins.io import Mtime, get_constant_prefix
+from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
+from snakemake_interface_storage_plugins.storage_provider import StorageQueryValidationResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from snakemake_interface_storage_plugins.io import IOCacheStorageInterface
+
+    from snakemake_storage_plugin_byok8s.planning import Plan
+
+_T = TypeVar("_T")
+THREADS: Final = 16
+_MOMENT_S: Final = 1.0  # how long the answer to one question answers the next about the same key
+# what a copy of an object onto itself has to repeat, or it is lost
+_CONTENT: Final = ("ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType")
+_HEADERS: Final = (*_CONTENT, "CacheControl", "Metadata", "StorageClass")
+_KEYS: Final = "Check the access key and the secret key, and that they are for this server."
+_REACH: Final = "The endpoint cannot be reached: check its address, DNS, VPN and firewall."
+_HINTS: Final = {
+    "NoSuchBucket": "There is no such bucket: check name and endpoint, or create it; byok8s never does.",
+    "AccessDenied": "Access is denied: needed are s3:ListBucket and s3:Get-, s3:Put-, s3:DeleteObject.",
+    "InvalidAccessKeyId": _KEYS,
+    "SignatureDoesNotMatch": _KEYS,
+    "NoCredentialsError": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile.",
+    "ExpiredToken": "The credentials have expired: get new ones and start again.",
+    "RequestTimeTooSkewed": "The clock of this machine is wrong: set it.",
+    "EndpointConnectionError": _REACH,
+    "ConnectTimeoutError": _REACH,
+}
+
+
+@dataclass
+class StorageProviderSettings(s3.StorageProviderSettings):  # type: ignore[misc]
+    """The S3 plugin's settings, with the token as secret as the keys, and the profile's region by default."""
+
+    region: str | None = field(default=None, metadata={"help": "region of the bucket", "env_var": True})
+    token: str | None = field(default=None, repr=False, metadata={"help": "session token", "env_var": True})
+
+
+class Facts(NamedTuple):
+    """What S3 says of one key. mtime: whole seconds since 1970, as HEAD gives it; size: bytes."""
+
+    mtime: int
+    size: int
+    is_dir: bool = False
+
+
+class _InferNothing:
+    """`is_valid_query`: of a provider s3:// is valid, of its class nothing is.
+
+    Snakemake asks the class in one place, StorageRegistry.infer_provider for `storage("s3://...")`, and gives
+    up when two plugins say yes: the S3 plugin is always installed beside this one. Else it asks a provider.
+    """
+
+    def __get__(self, provider: object, owner: type) -> Callable[[str], StorageQueryValidationResult]:
+        return partial(_validate, named=provider is not None)
+
+
+def _validate(query: str, *, named: bool) -> StorageQueryValidationResult:
+    bucket, key = _split(query)
+    valid = named and query.startswith("s3://") and bucket != "" and key != "."
+    reason = "must be s3://bucket/key" if named else "must be named: storage.byok8s(...)"
+    return StorageQueryValidationResult(query, valid, None if valid else reason)
+
+
+def _split(query: str) -> tuple[str, str]:
+    """Bucket and key of s3://bucket/key; urlparse would cut a key at its first "?" or "#"."""
+    bucket, _, key = query.removeprefix("s3://").partition("/")
+    return bucket, posixpath.normpath(key.lstrip("/"))
+
+
+def _answer(error: ClientError) -> tuple[str, str]:
+    answer = error.response["Error"]
+    return str(answer.get("Code", "")), str(answer.get("Message", ""))
+
+
+def directory(files: list[Facts]) -> Facts | None:
+    """The facts of a directory, from those of the files in it."""
+    whole = Facts(max((f.mtime for f in files), default=0), sum(f.size for f in files), is_dir=True)
+    return whole if files else None
+
+
+class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
+    """One S3 endpoint with its credentials.
+
+    queries: keys and patterns of each bucket in the order that Snakemake came to them, for planning.
+    """
+
+    is_valid_query = _InferNothing()
+
+    def __post_init__(self) -> None:
+        self.queries: dict[str, list[str]] = defaultdict(list)
+        self._server = "S3"
+        self._lock = threading.RLock()
+        self._plan: Plan | None = None
+        self.forget()
+        s = self.settings
+        config = Config(
+            signature_version=s.signature_version,
+            retries={"max_attempts": s.retries, "mode": "standard"},
+            max_pool_connections=10 * THREADS,  # boto's transfer of one file may use ten
+        )
+        with self.explained("connection", "s3://"):
+            session = boto3.Session(s.access_key, s.secret_key, s.token, s.region)
+            region = session.region_name or s3.DEFAULT_REGION
+            self.s3c = session.resource("s3", region, endpoint_url=s.endpoint_url, config=config)
+            self.client = self.s3c.meta.client
+        self._server = self.client.meta.endpoint_url
+
+    @contextmanager
+    def explained(self, operation: str, address: str) -> Iterator[None]:
+        """Turn what boto raises into a WorkflowError that says what was asked, of whom, and what to do."""
+        try:
+            yield
+        except (ClientError, BotoCoreError, Boto3Error) as error:
+            # of what an upload raised boto3 keeps only the words
+            cause = error.__context__ if isinstance(error, Boto3Error) and error.__context__ else error
+            code, words = type(cause).__name__, str(cause)
+            if isinstance(cause, ClientError):
+                code, words = _answer(cause)
+            if code in ("400", "403"):
+                code, words = self._reason(address, code)
+            message = f"{operation} of {address} at {self._server} failed: {code}: {words.rstrip('.')}."
+            raise WorkflowError(f"{message} {_HINTS.get(code, '')}".rstrip()) from error
+
+    def _reason(self, address: str, status: str) -> tuple[str, str]:
+        """Why a HEAD was refused: its answer has no body, that of a listing has."""
+        bucket, key = _split(address)
+        try:
+            self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+        except ClientError as error:
+            return _answer(error)
+        return "AccessDenied" if status == "403" else status, f"HTTP status {status}"
+
+    def plan(self, cache: IOCacheStorageInterface) -> None:
+        """Answer from listings for as long as this cache of Snakemake's is active."""
+        alone = importlib.util.find_spec(f"{__name__}.planning") is None
+        with self._lock:
+            if alone or (self._plan and self._plan.cache is cache) or getattr(cache, "max_wait_time", 0) <= 0:
+                return
+            from snakemake_storage_plugin_byok8s.planning import Plan
+
+            self._plan = Plan(self, cache)
+
+    def forget(self) -> None:
+        """Ask afresh from now on: something was written."""
+        with self._lock:
+            self._moment: tuple[str, float, Facts | None, set[str]] = "", 0.0, None, set()
+            if self._plan:
+                self._plan.forget()
+
+    def facts(self, bucket: str, key: str, question: str) -> Facts | None:
+        """What is at a key, None when nothing is.
+
+        question: "existence" is always asked afresh after planning; one "mtime", "size" and "kind" each are
+        answered by the request before, when that was about the same key and at most a second ago.
+        """
+        with self._lock:
+            if self._plan and self._plan.active:
+                return self._plan.facts(bucket, key)
+            address, at, facts, questions = self._moment
+            if address != f"{bucket}/{key}" or question not in questions or time.monotonic() - at > _MOMENT_S:
+                facts = self.ask(bucket, key)
+                questions = {"mtime", "size", "kind"} if facts else set()
+                self._moment = f"{bucket}/{key}", time.monotonic(), facts, questions
+            questions.discard(question)
+            return facts
+
+    def listing(self, bucket: str, prefix: str, pages: int = sys.maxsize) -> tuple[dict[str, Facts], bool]:
+        """The files whose keys begin with prefix, by key, and whether these are all."""
+        found: dict[str, Facts] = {}
+        more: dict[str, str] = {}
+        for _ in range(pages):
+            with self.explained("ListObjectsV2", f"s3://{bucket}/{prefix}"):
+                page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
+            for item in page.get("Contents", ()):
+                # a key that ends with "/" stands for a folder made by hand
+                if not item["Key"].endswith("/"):
+                    found[item["Key"]] = Facts(int(item["LastModified"].timestamp()), item["Size"])
+            if not page["IsTruncated"]:
+                return found, True
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+        return found, False
+
+    def ask(self, bucket: str, key: str) -> Facts | None:
+        """Ask S3 now."""
+        with self.explained("HeadObject", f"s3://{bucket}/{key}"):
+            try:
+                head = self.client.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if _answer(error)[0] != "404":
+                    raise
+                # also tells a missing bucket, of which HEAD says no more than of a missing key
+                return directory(list(self.listing(bucket, f"{key}/")[0].values()))
+            return Facts(int(head["LastModified"].timestamp()), head["ContentLength"])
+
+
+class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
+    """A key, or all that is below `key/`: then it is a directory."""
+
+    def __post_init__(self) -> None:
+        self.bucket, self.key = _split(self.query)
+        self._local_suffix = self._local_suffix_from_key(self.key)
+        self.provider.queries[self.bucket].append(self.key)
+
+    async def inventory(self, cache: IOCacheStorageInterface) -> None:
+        self.provider.plan(cache)
+        facts = self.provider.facts(self.bucket, self.key, "existence")
+        name = self.cache_key()
+        cache.exists_in_storage[name] = facts is not None
+        if facts is not None:
+            cache.mtime[name], cache.size[name] = Mtime(storage=facts.mtime), facts.size
+
+    def get_inventory_parent(self) -> None:
+        """None: absence is told key by key, as one folder's listing does not speak for the next."""
+
+    def exists(self) -> bool:
+        return self.provider.facts(self.bucket, self.key, "existence") is not None
+
+    def mtime(self) -> float:
+        return self._facts("mtime").mtime
+
+    def size(self) -> int:
+        return self._facts("size").size
+
+    def _facts(self, question: str) -> Facts:
+        facts: Facts | None = self.provider.facts(self.bucket, self.key, question)
+        if facts is None:
+            raise WorkflowError(f"There is no {self.query}.")
+        return facts
+
+    def _keys(self) -> list[str]:
+        """The key; of a directory those below it."""
+        below = self._facts("kind").is_dir
+        return list(self.provider.listing(self.bucket, f"{self.key}/")[0]) if below else [self.key]
+
+    def retrieve_object(self) -> None:
+        local = self.local_path()
+        if not self._facts("kind").is_dir:
+            self._download(self.key, local)
+            return
+        # a directory comes whole or not at all: what a kill leaves behind would pass for it at the next run
+        with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
+            half = Path(folder).resolve() / local.name
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(lambda key: self._download(key, self._inside(half, key)), self._keys()))
+            rmtree(local, ignore_errors=True)
+            half.rename(local)
+
+    def _inside(self, folder: Path, key: str) -> Path:
+        path = (folder / key[len(self.key) + 1 :]).resolve()
+        if not path.is_relative_to(folder):
+            raise WorkflowError(f"The key s3://{self.bucket}/{key} would be stored outside its directory.")
+        return path
+
+    def _download(self, key: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # boto downloads to a name beside and renames
+        with self.provider.explained("download", f"s3://{self.bucket}/{key}"):
+            self.provider.client.download_file(self.bucket, key, str(path))
+
+    def store_object(self) -> None:
+        local = self.local_path()
+        files = {self.key: local}
+        if local.is_dir():
+            inside = [path for path in local.rglob("*") if path.is_file()]
+            files = {f"{self.key}/{path.relative_to(local).as_posix()}": path for path in inside}
+        self._each(self._upload, files.items())
+
+    def _upload(self, file: tuple[str, Path]) -> None:
+        key, path = file
+        with self.provider.explained("upload", f"s3://{self.bucket}/{key}"):
+            self.provider.client.upload_file(str(path), self.bucket, key)
+
+    def remove(self) -> None:
+        if self.exists():
+            self._each(self._delete, self._keys())
+
+    def _delete(self, key: str) -> None:
+        with self.provider.explained("DeleteObject", f"s3://{self.bucket}/{key}"):
+            self.provider.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def touch(self) -> None:
+        """Copy the object onto itself; of a directory one file, as the newest makes its time."""
+        key = self._keys()[0]
+        source = {"Bucket": self.bucket, "Key": key}
+        with self.provider.explained("copy", f"s3://{self.bucket}/{key}"):
+            head = self.provider.client.head_object(**source)
+            kept = {name: head[name] for name in _HEADERS if name in head}
+            # boto's managed copy goes by parts where the object is larger than the 5 GiB of one request
+            arguments = {**kept, "MetadataDirective": "REPLACE"}
+            self.provider.client.copy(source, self.bucket, key, ExtraArgs=arguments)
+        self.provider.forget()
+
+    def list_candidate_matches(self) -> list[str]:
+        """All queries under the part of this one that is before its first wildcard."""
+        prefix = get_constant_prefix(self.query).removeprefix("s3://")
+        bucket, slash, prefix = prefix.partition("/")
+        if not slash:
+            raise WorkflowError(f"{self.query} has a wildcard in the name of the bucket: name the bucket.")
+        return [f"s3://{bucket}/{key}" for key in self.provider.listing(bucket, prefix)[0]]
+
+    def _each(self, action: Callable[[_T], None], items: Iterable[_T]) -> None:
+        try:
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(action, items))
+        finally:
+            self.provider.forget()
