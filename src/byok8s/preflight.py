@@ -24,9 +24,6 @@ class Right:
     purpose: str
     group: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
-
 
 RIGHTS = (
     Right("create", "jobs", "the object that owns the run", "batch"),
@@ -68,10 +65,17 @@ def check_cluster(request: Request) -> Cluster:
     if missing := [right for right, yes in zip(RIGHTS, allowed, strict=True) if not yes]:
         raise ClusterError(
             f"The cluster does not let you do what a run needs in namespace {namespace!r}.",
-            where="Missing: " + ", ".join(f"{right} ({right.purpose})" for right in missing) + ".",
+            where=f"Missing: {_by_resource(missing)}.",
             hint="Ask the cluster's operator for a Role with these verbs, or name another namespace with -k.",
         )
     return Cluster(client.context.name, namespace, version)
+
+
+def _by_resource(rights: list[Right]) -> str:
+    verbs: dict[str, list[str]] = {}
+    for right in rights:
+        verbs.setdefault(right.resource + (f".{right.group}" if right.group else ""), []).append(right.verb)
+    return "; ".join(f"{resource}: {', '.join(found)}" for resource, found in verbs.items())
 
 
 def _check_namespace(client: KubeClient, namespace: str) -> None:

@@ -33,6 +33,7 @@ def arguments(
         *("--default-storage-prefix", bucket.url),
         *_place(request, cluster, run, image),
         *(["--dry-run"] if request.dry_run else []),
+        *("--quiet", "host"),
         *(["--forceall"] if request.force else []),
         *request.snakemake_arguments,
     ]

@@ -4,6 +4,7 @@ Snakemake imports this at every start, whichever executor is used: nothing heavy
 """
 
 from dataclasses import dataclass, field
+from typing import Optional
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
@@ -14,17 +15,20 @@ __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
 @dataclass
 class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
-    """Flags `--byok8s-…` of Snakemake's command line. The pods' image is Snakemake's `--container-image`."""
+    """Flags `--byok8s-…` of Snakemake's command line. The pods' image is Snakemake's `--container-image`.
 
-    namespace: str | None = field(
+    Optional, because Snakemake makes the flags' types out of it and knows no `|`.
+    """
+
+    namespace: Optional[str] = field(
         default=None,
         metadata={"help": "Namespace of the pods (default: the context's own, else 'default')"},
     )
-    context: str | None = field(
+    context: Optional[str] = field(
         default=None,
         metadata={"help": "Context of the kubeconfig (default: its current one)"},
     )
-    run: str | None = field(
+    run: Optional[str] = field(
         default=None,
         metadata={"help": "The run's id, in the names and labels of its objects (default: a new one)"},
     )

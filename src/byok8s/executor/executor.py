@@ -256,6 +256,7 @@ def _environment() -> Mapping[str, str]:
     passed_on: Sequence[str] = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
     return {
         "HOME": f"{manifest.WORK}/home",
+        "USER": "byok8s",  # images know no user of the pod's number, and Python's getpass asks
         "BYOK8S_WORK": manifest.WORK,
         "PYTHONDONTWRITEBYTECODE": "1",
         "AWS_SHARED_CREDENTIALS_FILE": f"{manifest.MOUNT}/{manifest.CREDENTIALS_FILE}",

@@ -25,6 +25,9 @@ GRACE_SECONDS = 5
 # The requests are 5 % below the job's threads: a node of 4 cores offers a little less than 4 to its pods, and
 # a rule of 4 threads should fit on it.
 CPU_REQUEST_SHARE = 0.95
+# A rule that says nothing of its memory gets what Snakemake's own --default-resources give at least: without a
+# limit, a job that uses too much would take its neighbours along.
+DEFAULT_MEMORY_MB = 1000
 # Snakemake and the S3 client alone take about 150 MB in the pod
 LEAST_MEMORY_MB = 256
 
@@ -190,10 +193,9 @@ def _files(names: Names, settings: PodSettings) -> dict[str, Json]:
 
 
 def _resources(job: Resources) -> dict[str, Json]:
-    requests: dict[str, Json] = {"cpu": f"{int(job.cores * 1000 * CPU_REQUEST_SHARE)}m"}
-    limits: dict[str, Json] = {"cpu": str(job.cores)}
-    if job.mem_mb:
-        requests["memory"] = limits["memory"] = f"{max(job.mem_mb, LEAST_MEMORY_MB)}M"
+    memory = f"{max(job.mem_mb or DEFAULT_MEMORY_MB, LEAST_MEMORY_MB)}M"
+    requests: dict[str, Json] = {"cpu": f"{int(job.cores * 1000 * CPU_REQUEST_SHARE)}m", "memory": memory}
+    limits: dict[str, Json] = {"cpu": str(job.cores), "memory": memory}
     if job.disk_mb:
         requests["ephemeral-storage"] = limits["ephemeral-storage"] = f"{job.disk_mb}M"
     return {"requests": requests, "limits": limits}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import random
@@ -224,7 +225,8 @@ class Stream:
             self._response.close()
 
     def close(self) -> None:
-        self._response.shutdown()
+        with contextlib.suppress(ValueError):  # it has ended by itself
+            self._response.shutdown()
 
 
 @functools.cache

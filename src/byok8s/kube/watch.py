@@ -119,6 +119,8 @@ class Watch:
             "timeoutSeconds": str(SERVER_ENDS_AFTER),
         }
         self._stream = self._client.stream(self._path, query, SILENCE_SECONDS)
+        if self._ending.is_set():  # `stop` came too early to find this stream
+            self._stream.close()
         return self._stream
 
     def _follow(self, stream: Stream) -> None:

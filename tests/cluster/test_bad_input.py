@@ -1,0 +1,52 @@
+"""What cannot work is said in one short paragraph, with its exit code, before anything is created."""
+
+from pathlib import Path
+
+import pytest
+from conftest import KUBECONFIG, Cluster
+
+ROWS = {
+    "no Snakefile": (2, ["-s", "no-such"], {}, "There is no Snakefile"),
+    "no workflow file": (2, [], {"workflow": "no-such"}, "There is no workflow file"),
+    "no params file": (2, [], {"params": "no-such"}, "There is no params file"),
+    "broken JSON": (2, [], {"params": "broken.json"}, "not valid JSON: Expecting value at line 1, column 10"),
+    "broken YAML": (2, [], {"workflow": "broken.yaml"}, "not valid YAML"),
+    "no target": (2, [], {"workflow": "empty"}, "does not say what to make"),
+    "unknown target": (2, ["no-such-target"], {}, "no-such-target"),
+    "broken Snakefile": (2, ["-s", "Broken"], {}, "Broken"),
+    "no bucket": (2, [], {"BYOK8S_S3_BUCKET": ""}, "No bucket is named"),
+    "no such bucket": (3, ["-b", "no-such-bucket"], {}, "There is no bucket 'no-such-bucket'"),
+    "wrong keys": (3, [], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "refuses the secret key"),
+    "no credentials": (3, [], {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no S3 credentials"),
+    "S3 unreachable": (3, ["--s3-endpoint-url", "http://127.0.0.2:9"], {}, "127.0.0.2:9"),
+    "no kubeconfig": (3, [], {"KUBECONFIG": "/nonexistent"}, "There is no kubeconfig at /nonexistent"),
+    "unknown context": (2, ["--context", "no-such"], {}, "no context named 'no-such'"),
+    "API unreachable": (3, [], {"KUBECONFIG": "unreachable"}, "cannot be reached"),
+    "no namespace": (3, ["-k", "no-such-namespace"], {}, "no namespace 'no-such-namespace'"),
+    "source outside": (2, ["-s", "../Snakefile"], {}, "must lie in the working folder"),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_bad_input(row: str, seed: Cluster) -> None:
+    code, flags, given, words = ROWS[row]
+    kubeconfig = Path(KUBECONFIG).read_text()
+    seed.write(
+        {
+            "broken.json": '{"name": blue}',
+            "broken.yaml": "a: b: c",
+            "empty.json": "{}",
+            "Broken": "rule a:\n    ouput: 'x'\n",
+            "../Snakefile": "",
+            "unreachable": kubeconfig.replace("server:", "server: https://127.0.0.2:9 #"),
+        }
+    )
+    environment = {name: value for name, value in given.items() if name.isupper()}
+    environment |= {"HOME": str(seed.folder), "AWS_EC2_METADATA_DISABLED": "true"}
+    files = given.get("workflow", "workflow-alpha"), given.get("params", "params-blue")
+    said = seed.run(*files, *flags, expect=code, **environment)
+    assert words in said
+    assert seed.names() == []
+    assert seed.made() == []
+    paragraph = said[said.rfind("byok8s: ") :] if "byok8s: " in said else said
+    assert len(paragraph.splitlines()) <= 8

@@ -1,0 +1,93 @@
+"""The command line, as a process of its own: words, exit codes, and what it does not load."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def byok8s(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("BYOK8S_", "AWS_", "KUBE"))
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "byok8s", *arguments],
+        cwd=cwd,
+        env=kept | {"HOME": str(cwd), "AWS_EC2_METADATA_DISABLED": "true"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "Snakefile").write_text("rule t:\n    output: 'a'\n    shell: 'touch {output}'\n")
+    (tmp_path / "wf.json").write_text('{"workflow_target": "t"}')
+    (tmp_path / "params.json").write_text("{}")
+    return tmp_path
+
+
+def test_help_names_every_flag_and_exit_code(tmp_path: Path) -> None:
+    for arguments in (["run", "--help"], ["--help"]):
+        done = byok8s(*arguments, cwd=tmp_path)
+        assert done.returncode == 0
+        assert "130  interrupted" in done.stdout
+    shown = byok8s("run", "-h", cwd=tmp_path).stdout
+    flags = (
+        "--s3-bucket --k8s-namespace --context --snakefile --dry-run --force --jobs --image --local "
+        "--s3-endpoint-url --debug -b, -k, -s, -n, -f, -j,"
+    )
+    for flag in flags.split():
+        assert flag in shown
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = "import sys; from byok8s import cli; print([m for m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for module in ("snakemake", "kubernetes", "boto3", "urllib3", "yaml", "msgspec", "rich"):
+        assert f"'{module}'" not in loaded
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["no-such", "params", "-b", "a-bucket"], "There is no workflow file 'no-such'"),
+        (["wf", "no-such", "-b", "a-bucket"], "There is no params file 'no-such'"),
+        (["wf", "params", "-b", "a-bucket", "-s", "no-such"], "There is no Snakefile"),
+        (["wf", "params"], "No bucket is named"),
+        (["wf", "params", "-j", "many"], "'many' is not a valid integer"),
+        (["wf"], "Missing argument 'PARAMS'"),
+        (["wf", "params", "--no-such-flag"], "No such option"),
+        (["run", "no-such", "params"], "There is no workflow file"),
+    ],
+)
+def test_bad_input_is_one_short_paragraph(arguments: list[str], words: str, folder: Path) -> None:
+    done = byok8s(*arguments, cwd=folder)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) <= 5
+    assert not (folder / ".byok8s").exists()
+    assert not (folder / ".snakemake").exists()
+
+
+def test_debug_shows_the_traceback(folder: Path) -> None:
+    done = byok8s("no-such", "params", "--debug", cwd=folder)
+    assert "Traceback" in done.stderr
+    assert "InputError" in done.stderr
+
+
+def test_the_environment_is_asked_where_a_flag_says_nothing(folder: Path) -> None:
+    done = byok8s("wf", "params", cwd=folder, BYOK8S_S3_BUCKET="Wrong_Name")
+    assert "Wrong_Name" in done.stderr
+    done = byok8s("wf", "params", "-b", "Flag_Name", cwd=folder, BYOK8S_S3_BUCKET="Wrong_Name")
+    assert "Flag_Name" in done.stderr
+
+
+def test_what_comes_after_two_dashes_is_not_taken_for_targets(folder: Path) -> None:
+    done = byok8s("wf", "params", "-b", "Wrong_Name", "--", "--no-such-flag-of-ours", cwd=folder)
+    assert "Wrong_Name" in done.stderr

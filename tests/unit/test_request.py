@@ -1,0 +1,118 @@
+"""The request: which place a setting is taken from, and what is refused on this machine alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from byok8s.errors import InputError
+from byok8s.request import Request, read_request
+from byok8s.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def workflow_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "workflow-folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    Path("Snakefile").touch()
+    Path("params.json").write_text('{"name": "blue"}')
+    return folder
+
+
+def write(path: str, content: object) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(content))
+
+
+def read(said: Settings, *targets: str) -> Request:
+    return read_request(
+        "wf", "params", targets, said, dry_run=False, force=False, snakemake_arguments=["--retries", "3"]
+    )
+
+
+def test_a_flag_comes_before_the_workflow_file_and_that_before_the_users_config(tmp_path: Path) -> None:
+    write("wf.json", {"workflow_target": "t", "s3_bucket": "from-workflow", "k8s_namespace": "from-workflow"})
+    config = {"s3_bucket": "from-config", "k8s_namespace": "from-config", "image": "from-config", "jobs": 3}
+    write(str(tmp_path / "config/byok8s/config.yaml"), config)
+    request = read(Settings(s3_bucket="from-flag"))
+    assert request.bucket is not None
+    assert (request.bucket.name, request.namespace, request.image, request.jobs) == (
+        "from-flag",
+        "from-workflow",
+        "from-config",
+        3,
+    )
+
+
+def test_what_is_false_in_a_flag_is_not_overruled_by_a_file() -> None:
+    write("wf.json", {"workflow_target": "t", "local": True, "s3_bucket": "a-bucket"})
+    assert read(Settings()).local
+    assert not read(Settings(local=False)).local
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "targets"),
+    [("t", (), ("t",)), (["t", "u"], (), ("t", "u")), ("t", ("x", "y"), ("x", "y")), (None, ("x",), ("x",))],
+)
+def test_targets(target: object, given: tuple[str, ...], targets: tuple[str, ...]) -> None:
+    write("wf.json", {"workflow_target": target})
+    assert read(Settings(s3_bucket="a-bucket"), *given).targets == targets
+
+
+def test_snakemakes_arguments_are_kept_as_they_are() -> None:
+    write("wf.json", {"workflow_target": "t"})
+    assert read(Settings(s3_bucket="a-bucket")).snakemake_arguments == ("--retries", "3")
+
+
+def test_the_snakefile_of_the_workflow_folder_is_found() -> None:
+    write("wf.json", {"workflow_target": "t"})
+    Path("Snakefile").unlink()
+    Path("workflow").mkdir()
+    Path("workflow/Snakefile").touch()
+    assert read(Settings(s3_bucket="a-bucket")).snakefile == Path("workflow/Snakefile").resolve()
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "words"),
+    [
+        ({}, Settings(s3_bucket="b-1"), "does not say what to make"),
+        ({"workflow_target": []}, Settings(s3_bucket="b-1"), "does not say what to make"),
+        ({"workflow_target": 3}, Settings(s3_bucket="b-1"), "workflow_target"),
+        ({"workflow_targt": "t"}, Settings(s3_bucket="b-1"), "workflow_targt"),
+        (
+            {"workflow_target": "t", "jobs": "many"},
+            Settings(s3_bucket="b-1"),
+            "Expected `int | null`, got `str`",
+        ),
+        ({"workflow_target": "t"}, Settings(), "No bucket is named"),
+        ({"workflow_target": "t"}, Settings(s3_bucket="Not_A_Bucket"), "Not_A_Bucket"),
+        ({"workflow_target": "t"}, Settings(s3_bucket="b-1", jobs=0), "--jobs must be at least 1"),
+        ({"workflow_target": "t"}, Settings(s3_bucket="b-1", snakefile="no/such"), "There is no Snakefile"),
+        (
+            {"workflow_target": "t"},
+            Settings(s3_bucket="b-1", snakefile="../Snakefile"),
+            "in the working folder",
+        ),
+        (
+            {"workflow_target": "t"},
+            Settings(s3_bucket="b-1", s3_endpoint_url="http://localhost:9000"),
+            "Pods cannot reach",
+        ),
+    ],
+)
+def test_what_is_refused(content: object, said: Settings, words: str, workflow_folder: Path) -> None:
+    (workflow_folder.parent / "Snakefile").touch()
+    write("wf.json", content)
+    with pytest.raises(InputError) as caught:
+        read(said)
+    assert words in caught.value.what
+    assert caught.value.exit_code == 2
+
+
+def test_without_a_cluster_no_bucket_is_needed_and_an_endpoint_may_be_this_machine() -> None:
+    write("wf.json", {"workflow_target": "t"})
+    assert read(Settings(local=True)).bucket is None
+    said = Settings(local=True, s3_bucket="a-bucket", s3_endpoint_url="http://localhost:9000")
+    assert read(said).bucket is not None
