@@ -7,6 +7,7 @@ fires when the thread that forked ends. This file is run by its path, with nothi
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -24,7 +25,8 @@ def _stop(program: subprocess.Popen[bytes]) -> None:
 
 
 def _stop_when_alone(program: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
+    # not sys.stdin, whose lock a waiting read would hold when the interpreter ends
+    os.read(0, 1)
     _stop(program)
 
 
