@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+STRANGER = s3.Credentials("stranger", "stranger-secret")
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.EmbeddedS3]:
-    with s3.embedded_server(tmp_path_factory.mktemp("s3")) as running:
+    data_dir = tmp_path_factory.mktemp("s3")
+    users = [
+        user(
+            "byok8s", s3.Credentials("owner", "owner-secret"), ["Admin", "Read", "Write", "List", "Tagging"]
+        ),
+        user("stranger", STRANGER, ["Read:another-bucket", "List:another-bucket"]),
+    ]
+    (data_dir / "keys.json").write_text(json.dumps({"identities": users}))
+    with s3.embedded_server(data_dir) as running:
         yield running
+
+
+def user(name: str, keys: s3.Credentials, actions: list[str]) -> dict[str, object]:
+    key = {"accessKey": keys.access_key, "secretKey": keys.secret_key}
+    return {"name": name, "credentials": [key], "actions": actions}
+
+
+@pytest.fixture
+def stranger(server: s3.EmbeddedS3) -> s3.Credentials:
+    """Keys that the server knows, of someone who may not use the bucket."""
+    assert server.credentials != STRANGER
+    return STRANGER
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,12 @@ def test_a_wrong_secret_key_is_named(server: s3.EmbeddedS3) -> None:
     assert "SignatureDoesNotMatch" in problem.where
 
 
+def test_denied_access_names_the_permission(server: s3.EmbeddedS3, stranger: s3.Credentials) -> None:
+    problem = refusal(server.bucket, stranger)
+    assert problem.what == "Listing the bucket 'local' is denied (s3:ListBucket)."
+    assert "s3:PutObject" in problem.hint
+
+
 @pytest.mark.parametrize(
     ("code", "what", "hint"),
     [

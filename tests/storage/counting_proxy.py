@@ -1,0 +1,94 @@
+"""A proxy that counts the requests on their way to a server.
+
+It forwards each request with the Host header it came with, since S3's signatures include that header.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass
+class Counter:
+    """What has arrived, in S3's words: `HEAD /bucket/key`, or `LIST /bucket/prefix`."""
+
+    url: str
+    requests: list[str] = field(default_factory=list)
+
+    @property
+    def lists(self) -> list[str]:
+        return [request.removeprefix("LIST ") for request in self.requests if request.startswith("LIST ")]
+
+    def of(self, method: str) -> list[str]:
+        return [request for request in self.requests if request.startswith(f"{method} ")]
+
+
+@contextmanager
+def counting(server_url: str) -> Iterator[Counter]:
+    """Run a proxy for server_url (http) while the block lasts."""
+    target = urlsplit(server_url).netloc
+
+    class Forward(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def forward(self) -> None:
+            counter.requests.append(described(self.command, self.path))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            upstream = http.client.HTTPConnection(target)
+            upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() != "expect":
+                    upstream.putheader(name, value)
+            upstream.endheaders(body)
+            self.answer(upstream.getresponse())
+            upstream.close()
+
+        def __getattr__(self, name: str) -> Callable[[], None]:
+            if name.startswith("do_"):
+                return self.forward
+            raise AttributeError(name)
+
+        def answer(self, answer: http.client.HTTPResponse) -> None:
+            body = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in (
+                    "transfer-encoding",
+                    "connection",
+                    "content-length",
+                    "date",
+                    "server",
+                ):
+                    self.send_header(name, value)
+            length = answer.getheader("Content-Length", "0") if self.command == "HEAD" else str(len(body))
+            self.send_header("Content-Length", length)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as proxy:
+        counter = Counter(f"http://127.0.0.1:{proxy.server_port}")
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        try:
+            yield counter
+        finally:
+            proxy.shutdown()
+
+
+def described(method: str, path: str) -> str:
+    parts = urlsplit(path)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    if method == "GET" and "prefix" in query:
+        return f"LIST {parts.path}/{query['prefix'][0]}"
+    return f"{method} {unquote(parts.path)}"
