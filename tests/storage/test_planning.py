@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.storage.counting_proxy import Counter, counting
+from counting_proxy import Counter, counting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from counting_proxy import Counter, counting
 from snakemake.io import IOCache
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.tests import TestStorageBase
-from tests.storage.counting_proxy import Counter, counting
 
 import snakemake_storage_plugin_byok8s as plugin
 from byok8s import s3

@@ -1,14 +1,18 @@
 """The bucket: its address, its credentials, whether it can be used, and a server that stands in for one.
 
-Importing this package is cheap on purpose (no boto3 until a function needs it): the command line imports it
-for every `--help`.
+Importing this package is cheap on purpose: the command line imports it for every `--help`. boto3 comes when a
+function needs it, and what runs a server (subprocess, sockets, randomness: 20 ms) when its name is used.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from byok8s.s3.check import check_bucket
 from byok8s.s3.client import Bucket, Credentials, S3Client, connect, credentials
-from byok8s.s3.embedded import EmbeddedS3, embedded_server
+
+if TYPE_CHECKING:
+    from byok8s.s3.embedded import EmbeddedS3, embedded_server
 
 __all__ = [
     "Bucket",
@@ -20,3 +24,11 @@ __all__ = [
     "credentials",
     "embedded_server",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in ("EmbeddedS3", "embedded_server"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from byok8s.s3 import embedded
+
+    return getattr(embedded, name)
