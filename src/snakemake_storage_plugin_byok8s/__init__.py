@@ -16,6 +16,7 @@ each. Snakemake starts it with `--max-inventory-time 0`, at which nothing is pla
 from __future__ import annotations
 
 import importlib.util
+import os
 import posixpath
 import sys
 import threading
@@ -28,7 +29,7 @@ from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import boto3
 import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
@@ -41,13 +42,12 @@ from snakemake_interface_storage_plugins.storage_object import StorageObjectTouc
 from snakemake_interface_storage_plugins.storage_provider import StorageQueryValidationResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from snakemake_interface_storage_plugins.io import IOCacheStorageInterface
 
     from snakemake_storage_plugin_byok8s.planning import Plan
 
-_T = TypeVar("_T")
 THREADS: Final = 16
 _MOMENT_S: Final = 1.0  # how long the answer to one question answers the next about the same key
 # what a copy of an object onto itself has to repeat, or it is lost
@@ -97,7 +97,7 @@ class _InferNothing:
 
 def _validate(query: str, *, named: bool) -> StorageQueryValidationResult:
     bucket, key = _split(query)
-    valid = named and query.startswith("s3://") and bucket != "" and key != "."
+    valid = named and query.startswith("s3://") and bucket != "" and key != ""
     reason = "must be s3://bucket/key" if named else "must be named: storage.byok8s(...)"
     return StorageQueryValidationResult(query, valid, None if valid else reason)
 
@@ -105,7 +105,7 @@ def _validate(query: str, *, named: bool) -> StorageQueryValidationResult:
 def _split(query: str) -> tuple[str, str]:
     """Bucket and key of s3://bucket/key; urlparse would cut a key at its first "?" or "#"."""
     bucket, _, key = query.removeprefix("s3://").partition("/")
-    return bucket, posixpath.normpath(key.lstrip("/"))
+    return bucket, posixpath.normpath(f"/{key}").lstrip("/")
 
 
 def _answer(error: ClientError) -> tuple[str, str]:
@@ -191,8 +191,8 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
     def facts(self, bucket: str, key: str, question: str) -> Facts | None:
         """What is at a key, None when nothing is.
 
-        question: "existence" is always asked afresh after planning; one "mtime", "size" and "kind" each are
-        answered by the request before, when that was about the same key and at most a second ago.
+        question: "existence" is asked afresh after planning; "mtime", "size", "kind" and "presence" are
+        each answered once by the request before, if that was about the same key and at most a second ago.
         """
         with self._lock:
             if self._plan and self._plan.active:
@@ -200,7 +200,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
             address, at, facts, questions = self._moment
             if address != f"{bucket}/{key}" or question not in questions or time.monotonic() - at > _MOMENT_S:
                 facts = self.ask(bucket, key)
-                questions = {"mtime", "size", "kind"} if facts else set()
+                questions = {"mtime", "size", "kind", "presence"} if facts else set()
                 self._moment = f"{bucket}/{key}", time.monotonic(), facts, questions
             questions.discard(question)
             return facts
@@ -268,80 +268,78 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
             raise WorkflowError(f"There is no {self.query}.")
         return facts
 
+    def is_dir(self) -> bool:
+        return self._facts("kind").is_dir
+
     def _keys(self) -> list[str]:
         """The key; of a directory those below it."""
-        below = self._facts("kind").is_dir
-        return list(self.provider.listing(self.bucket, f"{self.key}/")[0]) if below else [self.key]
+        return list(self.provider.listing(self.bucket, f"{self.key}/")[0]) if self.is_dir() else [self.key]
 
-    def retrieve_object(self) -> None:
-        local = self.local_path()
-        if not self._facts("kind").is_dir:
-            self._download(self.key, local)
-            return
-        # a directory comes whole or not at all: what a kill leaves behind would pass for it at the next run
-        with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
-            half = Path(folder).resolve() / local.name
-            with ThreadPoolExecutor(THREADS) as pool:
-                list(pool.map(lambda key: self._download(key, self._inside(half, key)), self._keys()))
-            rmtree(local, ignore_errors=True)
-            half.rename(local)
-
-    def _inside(self, folder: Path, key: str) -> Path:
-        path = (folder / key[len(self.key) + 1 :]).resolve()
-        if not path.is_relative_to(folder):
+    def _at(self, local: Path, key: str) -> Path:
+        """Where a key of this object is when the object itself is at `local`."""
+        path = Path(os.path.normpath(local / key[len(self.key) + 1 :]))
+        if not path.is_relative_to(local):
             raise WorkflowError(f"The key s3://{self.bucket}/{key} would be stored outside its directory.")
         return path
 
-    def _download(self, key: str, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # boto downloads to a name beside and renames
-        with self.provider.explained("download", f"s3://{self.bucket}/{key}"):
-            self.provider.client.download_file(self.bucket, key, str(path))
+    def _each(self, operation: str, action: Callable[[str], object], keys: list[str]) -> None:
+        def explained(key: str) -> None:
+            with self.provider.explained(operation, f"s3://{self.bucket}/{key}"):
+                action(key)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(explained, keys))
+
+    def retrieve_object(self) -> None:
+        local = self.local_path()
+        # beside it and then renamed: what a kill leaves of a directory would pass for it at the next run
+        with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
+            half = Path(folder, local.name)
+
+            def download(key: str) -> None:
+                path = self._at(half, key)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.provider.client.download_file(self.bucket, key, str(path))
+
+            self._each("download", download, self._keys())
+            if local.is_dir():
+                rmtree(local)
+            half.replace(local)
 
     def store_object(self) -> None:
-        local = self.local_path()
-        files = {self.key: local}
+        local, keys = self.local_path(), [self.key]
         if local.is_dir():
-            inside = [path for path in local.rglob("*") if path.is_file()]
-            files = {f"{self.key}/{path.relative_to(local).as_posix()}": path for path in inside}
-        self._each(self._upload, files.items())
-
-    def _upload(self, file: tuple[str, Path]) -> None:
-        key, path = file
-        with self.provider.explained("upload", f"s3://{self.bucket}/{key}"):
-            self.provider.client.upload_file(str(path), self.bucket, key)
+            inside = (path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
+            keys = [f"{self.key}/{name}" for name in inside]
+        upload = self.provider.client.upload_file
+        try:
+            self._each("upload", lambda key: upload(str(self._at(local, key)), self.bucket, key), keys)
+        finally:
+            self.provider.forget()
 
     def remove(self) -> None:
-        if self.exists():
-            self._each(self._delete, self._keys())
-
-    def _delete(self, key: str) -> None:
-        with self.provider.explained("DeleteObject", f"s3://{self.bucket}/{key}"):
-            self.provider.client.delete_object(Bucket=self.bucket, Key=key)
+        delete = self.provider.client.delete_object
+        try:
+            keys = self._keys() if self.provider.facts(self.bucket, self.key, "presence") else []
+            self._each("DeleteObject", lambda key: delete(Bucket=self.bucket, Key=key), keys)
+        finally:
+            self.provider.forget()
 
     def touch(self) -> None:
         """Copy the object onto itself; of a directory one file, as the newest makes its time."""
-        key = self._keys()[0]
-        source = {"Bucket": self.bucket, "Key": key}
-        with self.provider.explained("copy", f"s3://{self.bucket}/{key}"):
-            head = self.provider.client.head_object(**source)
-            kept = {name: head[name] for name in _HEADERS if name in head}
-            # boto's managed copy goes by parts where the object is larger than the 5 GiB of one request
-            arguments = {**kept, "MetadataDirective": "REPLACE"}
-            self.provider.client.copy(source, self.bucket, key, ExtraArgs=arguments)
+        self._each("copy", self._touch, self._keys()[:1])
         self.provider.forget()
+
+    def _touch(self, key: str) -> None:
+        source = {"Bucket": self.bucket, "Key": key}
+        head = self.provider.client.head_object(**source)
+        kept = {name: head[name] for name in _HEADERS if name in head} | {"MetadataDirective": "REPLACE"}
+        # boto's managed copy goes by parts where the object is larger than the 5 GiB of one request
+        self.provider.client.copy(source, self.bucket, key, ExtraArgs=kept)
 
     def list_candidate_matches(self) -> list[str]:
         """All queries under the part of this one that is before its first wildcard."""
-        prefix = get_constant_prefix(self.query).removeprefix("s3://")
-        bucket, slash, prefix = prefix.partition("/")
+        bucket, slash, prefix = get_constant_prefix(self.query).removeprefix("s3://").partition("/")
         if not slash:
             raise WorkflowError(f"{self.query} has a wildcard in the name of the bucket: name the bucket.")
         return [f"s3://{bucket}/{key}" for key in self.provider.listing(bucket, prefix)[0]]
-
-    def _each(self, action: Callable[[_T], None], items: Iterable[_T]) -> None:
-        try:
-            with ThreadPoolExecutor(THREADS) as pool:
-                list(pool.map(action, items))
-        finally:
-            self.provider.forget()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from counting_proxy import Counter, counting
+
+import snakemake_storage_plugin_byok8s as plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,8 +61,13 @@ class Case:
     def _put(self, key: str) -> dict[str, object]:
         return dict(self.client.put_object(Bucket="local", Key=f"{self.prefix}/{key}", Body=b"x"))
 
-    def snakemake(self, snakefile: str, *arguments: str, provider: str = "byok8s") -> str:
-        """Run Snakemake to its end, with the bucket behind the proxy; returns all that it said."""
+    def snakemake(
+        self, snakefile: str, *arguments: str, provider: str = "byok8s", first: Path | None = None
+    ) -> str:
+        """Run Snakemake to its end, with the bucket behind the proxy; returns all that it said.
+
+        first: a folder whose modules come before all others.
+        """
         (self.folder / "Snakefile").write_text(snakefile)
         keys, option = self.server.credentials, f"--storage-{provider}"
         command = [sys.executable, "-m", "snakemake", "--cores", "4", *arguments]
@@ -69,7 +77,8 @@ class Case:
             "--default-storage-prefix",
             f"s3://local/{self.prefix}",
         ]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)} | {
+        modules = os.pathsep.join([*([str(first)] if first else []), *sys.path])
+        environment = {**os.environ, "PYTHONPATH": modules} | {
             "AWS_ACCESS_KEY_ID": keys.access_key,
             "AWS_SECRET_ACCESS_KEY": keys.secret_key,
         }
@@ -154,6 +163,15 @@ def test_a_job_of_its_own_asks_for_its_files_only(case: Case) -> None:
     case.put(["reads/a.txt"])
     snakefile = 'rule all:\n    input: "reads/a.txt"\n'
     case.snakemake(snakefile, "-n", "--max-inventory-time", "0")
+    assert case.counter.requests == [f"HEAD /local/{case.prefix}/reads/a.txt"]
+
+
+def test_the_file_alone_asks_for_each_key(case: Case) -> None:
+    case.put(["reads/a.txt"])
+    alone = case.folder / "alone" / "snakemake_storage_plugin_byok8s"
+    alone.mkdir(parents=True)
+    shutil.copy(plugin.__file__, alone)
+    case.snakemake('rule all:\n    input: "reads/a.txt"\n', "-n", first=alone.parent)
     assert case.counter.requests == [f"HEAD /local/{case.prefix}/reads/a.txt"]
 
 
