@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
-from byok8s import errors, preflight, s3, snakemake
+from byok8s import errors, files, preflight, s3, snakemake
 from byok8s.executor.names import new_run_id
 from byok8s.preflight import Cluster
 from byok8s.request import Request
@@ -52,25 +53,36 @@ def execute(request: Request, show: Callable[[Plan], None]) -> int:
 
 
 def _run_snakemake(plan: Plan) -> int:
-    record = FOLDER / "runs" / plan.run
-    record.mkdir(parents=True)
-    params = record / f"params{plan.request.params_file.suffix}"
-    shutil.copyfile(plan.request.params_file, params)
-    arguments = snakemake.arguments(plan.request, plan.bucket, plan.cluster, plan.run, plan.image, params)
-    with _interruptible() as interrupted:
+    with _params(plan) as params, _interruptible() as interrupted:
+        arguments = snakemake.arguments(plan.request, plan.bucket, plan.cluster, plan.run, plan.image, params)
         try:
-            result = snakemake.run(arguments)
+            done = snakemake.run(arguments)
         except KeyboardInterrupt:
             return errors.INTERRUPTED
-    if interrupted():
-        return errors.INTERRUPTED
-    match result:
-        case snakemake.Result.DONE:
-            return 0
-        case snakemake.Result.REFUSED:
-            return errors.InputError.exit_code
-        case snakemake.Result.FAILED:
-            return errors.WORKFLOW_FAILED
+        if interrupted():
+            return errors.INTERRUPTED
+    return 0 if done else errors.WORKFLOW_FAILED
+
+
+@contextlib.contextmanager
+def _params(plan: Plan) -> Iterator[Path]:
+    """A copy of the params file, in the run's record: in the working folder, from where it reaches the pods.
+
+    A dry run leaves no record, nor does one that Snakemake refuses.
+    """
+    given = plan.request.params_file
+    record = FOLDER / "runs" / plan.run
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory())) if plan.request.dry_run else record
+        folder.mkdir(parents=True, exist_ok=True)
+        copy = folder / f"params{given.suffix}"
+        # Snakemake refuses an empty config file
+        copy.write_bytes(given.read_bytes() if files.load(given) else b"{}")
+        try:
+            yield copy
+        except errors.InputError:
+            shutil.rmtree(record, ignore_errors=True)
+            raise
 
 
 @contextlib.contextmanager

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
-from enum import Enum, auto
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
+from byok8s.errors import InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
-
-
-class Result(Enum):
-    """DONE: all that was asked for is there. FAILED: a job failed. REFUSED: Snakemake found a fault in
-    Snakefile, params or target before the first job.
-    """
-
-    DONE = auto()
-    FAILED = auto()
-    REFUSED = auto()
 
 
 def arguments(
@@ -52,30 +47,78 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
     ]
 
 
-def run(argv: list[str]) -> Result:
-    """Raises KeyboardInterrupt where the user interrupts before the first job."""
-    from snakemake.cli import args_to_api, parse_args
+def run(argv: list[str]) -> bool:
+    """Whether all that was asked for is there in the end; False after a job has failed.
+
+    Raises InputError where Snakemake finds a fault in its arguments, the Snakefile, the params or a target,
+    which it does before the first job. Raises KeyboardInterrupt where the user interrupts before that.
+    """
+    from snakemake.cli import args_to_api
     from snakemake.logging import logger
 
-    parser, args = parse_args(argv)
-    seen = _FirstJob()
-    logger.addFilter(seen)  # a handler would be taken off: Snakemake clears those when it starts
+    parser, args = _parse(argv)
+    planning = _Planning()
+    logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        done = args_to_api(args, parser)
+        done = bool(args_to_api(args, parser))
+    except Exception as error:
+        # Snakemake 9 trips over its own line numbers while it prints a SyntaxError
+        if syntax := next((cause for cause in _causes(error) if isinstance(cause, SyntaxError)), None):
+            raise InputError(
+                f"The Snakefile cannot be read: {syntax.msg}.",
+                where=f"{syntax.filename}, line {syntax.lineno}.",
+            ) from error
+        raise
     finally:
-        logger.removeFilter(seen)
-    if done:
-        return Result.DONE
-    return Result.FAILED if seen.started else Result.REFUSED
+        logger.removeFilter(planning)
+    if planning.faults and not planning.over:
+        raise InputError("Snakemake cannot plan the workflow:", where="\n".join(planning.faults))
+    return done
 
 
-class _FirstJob(logging.Filter):
-    """Lets every record pass, and remembers whether Snakemake has announced a job."""
+def _parse(argv: list[str]) -> tuple[ArgumentParser, Namespace]:
+    from snakemake.cli import parse_args
+
+    words = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(words):
+            parser, args = parse_args(argv)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        fault = words.getvalue().rpartition("error: ")[2].strip()
+        raise InputError(
+            f"Snakemake does not take its arguments: {fault}.", hint="What comes after -- is Snakemake's."
+        ) from end
+    return parser, args
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+class _Planning(logging.Filter):
+    """Keeps the faults that Snakemake finds before its first job, and lets everything else pass.
+
+    faults: Snakemake's words for them. over: whether Snakemake has announced a job.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.started = False
+        self.faults: list[str] = []
+        self.over = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        self.started = self.started or str(getattr(record, "event", "")) == "job_started"
-        return True
+        event = str(getattr(record, "event", ""))
+        self.over = self.over or event == "job_started"
+        if self.over or event != "error":
+            return True
+        self.faults.append(_plain(record.getMessage()))
+        return False
+
+
+def _plain(words: str) -> str:
+    """Without the folder for local copies that Snakemake puts before a file's name in the bucket."""
+    return re.sub(r"\.snakemake/storage/byok8s/", "s3://", words).strip()

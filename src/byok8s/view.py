@@ -49,13 +49,17 @@ def say(words: str) -> None:
 
 def show_error(error: Byok8sError) -> None:
     """One short paragraph on standard error."""
-    lines = textwrap.fill(f"byok8s: {error.what}", WIDTH)
-    rest = [
-        textwrap.fill(part, WIDTH, initial_indent="  ", subsequent_indent="  ")
-        for part in (error.where, error.hint)
-        if part
-    ]
-    words = "\n".join([lines, *rest])
+    details = [line for part in (error.where, error.hint) if part for line in part.splitlines()]
+    words = "\n".join(
+        [*_wrap(f"byok8s: {error.what}"), *(row for line in details for row in _wrap(f"  {line}"))]
+    )
     if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         words = f"\x1b[31m{words}\x1b[0m"
     print(words, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _wrap(line: str) -> list[str]:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -45,7 +45,7 @@ class Cluster:
     environment: dict[str, str] = field(default_factory=dict)
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "byok8s", *arguments, "-k", self.namespace]
+        return [sys.executable, "-m", "byok8s", "run", "-k", self.namespace, *arguments]
 
     def run(self, *arguments: str, expect: int = 0, **environment: str) -> str:
         """byok8s with these arguments; its output and errors, after a check of its exit code."""

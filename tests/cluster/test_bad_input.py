@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import KUBECONFIG, Cluster
 
 ROWS = {
@@ -12,8 +13,10 @@ ROWS = {
     "broken JSON": (2, [], {"params": "broken.json"}, "not valid JSON: Expecting value at line 1, column 10"),
     "broken YAML": (2, [], {"workflow": "broken.yaml"}, "not valid YAML"),
     "no target": (2, [], {"workflow": "empty"}, "does not say what to make"),
-    "unknown target": (2, ["no-such-target"], {}, "no-such-target"),
-    "broken Snakefile": (2, ["-s", "Broken"], {}, "Broken"),
+    "unknown target": (2, ["no-such-target"], {}, "No rule to produce s3://"),
+    "missing input": (2, ["-s", "Missing"], {}, "Missing input files for rule target1"),
+    "Snakemake's arguments": (2, ["--", "--no-such-flag"], {}, "unrecognized arguments: --no-such-flag"),
+    "broken Snakefile": (2, ["-s", "Broken"], {}, "Unexpected keyword ouput in rule definition"),
     "no bucket": (2, [], {"BYOK8S_S3_BUCKET": ""}, "No bucket is named"),
     "no such bucket": (3, ["-b", "no-such-bucket"], {}, "There is no bucket 'no-such-bucket'"),
     "wrong keys": (3, [], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "refuses the secret key"),
@@ -30,15 +33,18 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS)
 def test_bad_input(row: str, seed: Cluster) -> None:
     code, flags, given, words = ROWS[row]
-    kubeconfig = Path(KUBECONFIG).read_text()
+    kubeconfig = yaml.safe_load(Path(KUBECONFIG).read_text())
+    for cluster in kubeconfig["clusters"]:
+        cluster["cluster"]["server"] = "https://127.0.0.2:9"
     seed.write(
         {
             "broken.json": '{"name": blue}',
             "broken.yaml": "a: b: c",
             "empty.json": "{}",
             "Broken": "rule a:\n    ouput: 'x'\n",
+            "Missing": "rule target1:\n    input: 'no-such.txt'\n    output: 'x'\n    shell: 'true'\n",
             "../Snakefile": "",
-            "unreachable": kubeconfig.replace("server:", "server: https://127.0.0.2:9 #"),
+            "unreachable": yaml.safe_dump(kubeconfig),
         }
     )
     environment = {name: value for name, value in given.items() if name.isupper()}

@@ -25,6 +25,7 @@ def terminated(code: int, reason: str = "Error", message: str = "") -> dict[str,
     return {"terminated": {"exitCode": code, "reason": reason, "message": message}}
 
 
+DELETED: dict[str, Json] = {"metadata": {"deletionTimestamp": "2026-11-22T20:00:00Z"}}
 WORD = json.dumps({"why": "exit code 3", "last_lines": "one\ntwo"})
 UNSCHEDULABLE: Json = [
     {
@@ -61,6 +62,7 @@ UNSCHEDULABLE: Json = [
             State.FAILED,
             "InvalidImageName",
         ),
+        (pod("Failed", terminated(143)) | DELETED, State.FAILED, "its pod was deleted"),
         ({}, State.WAITING, ""),
     ],
 )

@@ -25,7 +25,7 @@ GRACE_SECONDS = 5
 # The requests are 5 % below the job's threads: a node of 4 cores offers a little less than 4 to its pods, and
 # a rule of 4 threads should fit on it.
 CPU_REQUEST_SHARE = 0.95
-# A rule that says nothing of its memory gets what Snakemake's own --default-resources give at least: without a
+# For a rule that says nothing of its memory; Snakemake's own --default-resources start here too. Without a
 # limit, a job that uses too much would take its neighbours along.
 DEFAULT_MEMORY_MB = 1000
 # Snakemake and the S3 client alone take about 150 MB in the pod

@@ -69,6 +69,8 @@ def _failed(pod: Object, node: str) -> Outcome:
     ended = get_in(pod, "status", "containerStatuses", 0, "state", "terminated")
     code = get_in(ended, "exitCode")
     report = _worker_report(text(ended, "message"))
+    if get_in(pod, "metadata", "deletionTimestamp"):
+        return Outcome(State.FAILED, GONE.why, report.last_lines, node)
     reason = text(pod, "status", "reason") or text(ended, "reason")
     if reason == "DeadlineExceeded":
         why = f"it ran longer than its runtime allows ({_deadline(pod)})"

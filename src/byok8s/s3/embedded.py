@@ -39,6 +39,8 @@ BUCKET_NAME: Final = "local"
 _START_S: Final = 30.0
 _STOP_S: Final = 8.0
 _POLL_S: Final = 0.02
+_ATTEMPTS: Final = 3
+_PORT_TAKEN: Final = "Port allocation failed"  # in weed's words
 _PORTS: Final = ("master", "volume", "filer", "s3", "admin")
 # switched off is what no workflow asks, each a port or a task less; autoCreateBucket would hide a wrong name
 _OPTIONS: Final = (
@@ -87,10 +89,23 @@ def embedded_server(data_dir: Path) -> Iterator[EmbeddedS3]:
     with ExitStack() as stack:
         lock = stack.enter_context(_locked(data_dir))
         keys = _keys(data_dir / "keys.json")
+        yield _started(stack, program, data_dir, lock, keys)
+
+
+def _started(stack: ExitStack, program: str, data_dir: Path, lock: IO[str], keys: Credentials) -> EmbeddedS3:
+    """Start weed for as long as the stack lasts; again with other ports when one was taken meanwhile."""
+    attempts = _ATTEMPTS
+    while True:
         server = stack.enter_context(_running(program, data_dir, lock))
         bucket = Bucket(BUCKET_NAME, endpoint_url=f"http://127.0.0.1:{server.port}")
-        _await_ready(server, bucket, keys)
-        yield EmbeddedS3(bucket, keys)
+        attempts -= 1
+        try:
+            _await_ready(server, bucket, keys)
+        except Byok8sError as error:
+            if _PORT_TAKEN not in error.where or attempts == 0:
+                raise
+        else:
+            return EmbeddedS3(bucket, keys)
 
 
 def _find_weed() -> str:
