@@ -46,12 +46,13 @@ start_s3() {
 mkdir -p -m 700 s3
 (start_s3)
 
-start etcd etcd --data-dir etcd --unsafe-no-fsync --listen-client-urls http://127.0.0.1:2379 \
-  --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
+# not on its usual port: Debian starts the package's own etcd there after a reboot
+start etcd etcd --data-dir etcd --unsafe-no-fsync --listen-client-urls http://127.0.0.1:12379 \
+  --advertise-client-urls http://127.0.0.1:12379 --listen-peer-urls http://127.0.0.1:12380
 
 # TTLAfterFinished is on by default from Kubernetes 1.21.
 features=--feature-gates=TTLAfterFinished=true
-start apiserver "$kubernetes/kube-apiserver" "$features" --etcd-servers=http://127.0.0.1:2379 \
+start apiserver "$kubernetes/kube-apiserver" "$features" --etcd-servers=http://127.0.0.1:12379 \
   --bind-address=127.0.0.1 --advertise-address="$address" --secure-port=6443 --service-cluster-ip-range=10.96.0.0/16 \
   --tls-cert-file=pki/apiserver.crt --tls-private-key-file=pki/apiserver.key \
   --token-auth-file=pki/tokens.csv --client-ca-file=pki/ca.crt --authorization-mode=RBAC --allow-privileged=true \
