@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+import snakemake_storage_plugin_byok8s as plugin
 from byok8s import s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from provide import Provide
 
 STRANGER = s3.Credentials("stranger", "stranger-secret")
 
@@ -55,3 +59,20 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def provide(server: s3.EmbeddedS3, tmp_path: Path) -> Provide:
+    """Make a provider, by default with the keys that open the server."""
+
+    def make(keys: s3.Credentials | None = None, url: str | None = None) -> plugin.StorageProvider:
+        used = keys or server.credentials
+        settings = plugin.StorageProviderSettings(
+            endpoint_url=url or server.endpoint_url,
+            access_key=used.access_key,
+            secret_key=used.secret_key,
+            retries=1,
+        )
+        return plugin.StorageProvider(tmp_path / "local", logging.getLogger("test"), settings=settings)
+
+    return make

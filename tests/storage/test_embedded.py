@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -119,6 +120,23 @@ def test_a_server_that_does_not_start_says_the_end_of_its_log(
         pass
     assert "exit code 3" in failure.value.what
     assert "no disk left" in failure.value.where
+
+
+def test_a_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free_ports, asked = embedded._free_ports, []
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+
+        def one_taken(count: int) -> list[int]:
+            asked.append(count)
+            ports = free_ports(count)
+            return [other.getsockname()[1], *ports[1:]] if len(asked) == 1 else ports
+
+        monkeypatch.setattr(embedded, "_free_ports", one_taken)
+        with s3.embedded_server(tmp_path) as server:
+            s3.check_bucket(server.bucket, server.credentials)
+    assert len(asked) == 2
 
 
 def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

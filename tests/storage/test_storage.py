@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 from counting_proxy import Counter, counting
+from provide import Provide, write, write_file
 from snakemake.io import IOCache
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.tests import TestStorageBase
@@ -23,29 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BIG = 20 * 1024 * 1024
-
-
-class Provide(Protocol):
-    def __call__(
-        self, keys: s3.Credentials | None = None, url: str | None = None
-    ) -> plugin.StorageProvider: ...
-
-
-@pytest.fixture
-def provide(server: s3.EmbeddedS3, tmp_path: Path) -> Provide:
-    """Make a provider, by default with the keys that open the server."""
-
-    def make(keys: s3.Credentials | None = None, url: str | None = None) -> plugin.StorageProvider:
-        used = keys or server.credentials
-        settings = plugin.StorageProviderSettings(
-            endpoint_url=url or server.endpoint_url,
-            access_key=used.access_key,
-            secret_key=used.secret_key,
-            retries=1,
-        )
-        return plugin.StorageProvider(tmp_path / "local", logging.getLogger("test"), settings=settings)
-
-    return make
 
 
 @pytest.fixture
@@ -248,75 +224,6 @@ def test_touching_what_is_not_there_fails(provide: Provide, prefix: str) -> None
 
 
 @pytest.mark.parametrize(
-    "operation", ["exists", "mtime", "size", "retrieve_object", "store_object", "remove"]
-)
-def test_a_missing_bucket_is_named_and_not_made(
-    provide: Provide, client: s3.S3Client, operation: str
-) -> None:
-    lost = provide().object("s3://not-there/x")
-    write(lost, b"x")
-    with pytest.raises(WorkflowError, match="There is no such bucket") as failure:
-        getattr(lost, operation)()
-    assert "s3://not-there/x" in str(failure.value)
-    assert lost.provider.settings.endpoint_url in str(failure.value)
-    assert [bucket["Name"] for bucket in lost.provider.client.list_buckets()["Buckets"]] == ["local"]
-
-
-def test_planning_with_a_missing_bucket_says_so(provide: Provide) -> None:
-    with pytest.raises(WorkflowError, match="There is no such bucket"):
-        asyncio.run(provide().object("s3://not-there/x").inventory(IOCache(max_wait_time=20)))
-
-
-def test_removing_the_last_object_leaves_the_bucket(provide: Provide) -> None:
-    provider = provide()
-    provider.client.create_bucket(Bucket="emptied")
-    try:
-        only = provider.object("s3://emptied/x")
-        write(only, b"x")
-        only.store_object()
-        only.remove()
-        assert provider.client.list_objects_v2(Bucket="emptied")["KeyCount"] == 0
-    finally:
-        provider.client.delete_bucket(Bucket="emptied")
-
-
-@pytest.mark.parametrize("operation", ["exists", "store_object", "remove"])
-@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch"])
-def test_wrong_keys_are_named(provide: Provide, server: s3.EmbeddedS3, operation: str, code: str) -> None:
-    keys = replace(server.credentials, secret_key="wrong")
-    if code == "InvalidAccessKeyId":
-        keys = replace(server.credentials, access_key="nobody")
-    refused = provide(keys).object("s3://local/x")
-    write(refused, b"x")
-    with pytest.raises(WorkflowError, match=code) as failure:
-        getattr(refused, operation)()
-    assert "Check the access key and the secret key" in str(failure.value)
-    assert "s3://local/x" in str(failure.value)
-
-
-@pytest.mark.parametrize("operation", ["exists", "store_object", "remove"])
-def test_denied_access_is_not_taken_for_a_missing_bucket(
-    provide: Provide, stranger: s3.Credentials, operation: str
-) -> None:
-    refused = provide(stranger).object("s3://local/x")
-    write(refused, b"x")
-    with pytest.raises(WorkflowError, match="Access is denied") as failure:
-        getattr(refused, operation)()
-    assert "AccessDenied" in str(failure.value)
-
-
-def test_an_unreachable_endpoint_is_named(provide: Provide) -> None:
-    with pytest.raises(WorkflowError, match="cannot be reached") as failure:
-        provide(url="http://127.0.0.1:1").object("s3://local/x").exists()
-    assert "http://127.0.0.1:1" in str(failure.value)
-
-
-def test_a_wildcard_in_the_buckets_name_cannot_be_globbed(provide: Provide) -> None:
-    with pytest.raises(WorkflowError, match="name the bucket"):
-        provide().object("s3://{bucket}/x").list_candidate_matches()
-
-
-@pytest.mark.parametrize(
     ("query", "valid"),
     [
         ("s3://local/x", True),
@@ -336,12 +243,3 @@ def test_a_provider_takes_s3_queries_and_its_class_none(provide: Provide, query:
 def test_no_secret_is_shown() -> None:
     settings = plugin.StorageProviderSettings(access_key="AAA", secret_key="BBB", token="CCC")
     assert not any(secret in repr(settings) for secret in ("AAA", "BBB", "CCC"))
-
-
-def write(target: plugin.StorageObject, content: bytes) -> None:
-    write_file(target.local_path(), content)
-
-
-def write_file(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)

@@ -11,7 +11,6 @@ on a shared machine give a bucket.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 
 from byok8s.errors import Byok8sError, InputError
 from byok8s.s3.client import Bucket, Credentials, connect
+from byok8s.s3.lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def embedded_server(data_dir: Path) -> Iterator[EmbeddedS3]:
     program = _find_weed()
     data_dir = _prepared(data_dir)
     with ExitStack() as stack:
-        lock = stack.enter_context(_locked(data_dir))
+        lock = stack.enter_context(locked(data_dir, patience_s=_STOP_S))
         keys = _keys(data_dir / "keys.json")
         yield _started(stack, program, data_dir, lock, keys)
 
@@ -131,47 +131,6 @@ def _prepared(data_dir: Path) -> Path:
             hint="Run in a folder that you may write.",
         ) from error
     return data_dir.resolve()
-
-
-@contextmanager
-def _locked(data_dir: Path) -> Iterator[IO[str]]:
-    """Hold data_dir for this process and, by inheritance, for the server: two would spoil the data."""
-    with (data_dir / "lock").open("a+") as lock:
-        deadline = time.monotonic() + _STOP_S
-        while not _try_lock(lock):
-            lock.seek(0)
-            owner = lock.read().strip()
-            # an owner that was killed leaves a server that is just ending: that is worth the wait
-            if _alive(owner) or time.monotonic() > deadline:
-                raise InputError(
-                    f"Another byok8s (process {owner or 'unknown'}) runs the local S3 server of this folder.",
-                    where=str(data_dir),
-                    hint="Wait for it to end, stop it, or run in another folder.",
-                )
-            time.sleep(_POLL_S)
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield lock
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _keys(path: Path) -> Credentials:

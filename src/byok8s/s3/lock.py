@@ -1,0 +1,62 @@
+"""One local S3 server a folder: a lock that lasts as long as the server, not just as its starter."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final
+
+from byok8s.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_POLL_S: Final = 0.02
+
+
+@contextmanager
+def locked(data_dir: Path, patience_s: float) -> Iterator[IO[str]]:
+    """Hold data_dir for this process and, by inheritance, for the server: two would spoil the data.
+
+    patience_s: how long a server may take to end whose own process was killed. Raises InputError when another
+    process, which it names, holds data_dir.
+    """
+    with (data_dir / "lock").open("a+") as lock:
+        deadline = time.monotonic() + patience_s
+        while not _try_lock(lock):
+            lock.seek(0)
+            owner = lock.read().strip()
+            # an owner that was killed leaves a server that is just ending: that is worth the wait
+            if _alive(owner) or time.monotonic() > deadline:
+                raise InputError(
+                    f"Another byok8s (process {owner or 'unknown'}) runs the local S3 server of this folder.",
+                    where=str(data_dir),
+                    hint="Wait for it to end, stop it, or run in another folder.",
+                )
+            time.sleep(_POLL_S)
+        lock.seek(0)
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield lock
+
+
+def _try_lock(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
