@@ -43,7 +43,7 @@ class _WithSnakemakeArguments(click.Command):
 
 @click.group(
     cls=_DefaultCommand,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BYOK8S"},
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EPILOG,
 )
 @click.version_option(__version__, message="byok8s %(version)s")
@@ -111,10 +111,18 @@ def byok8s() -> None:
     help="Run on this machine, without a cluster; without a bucket, with one in .byok8s/.",
 )
 @click.option(
-    *("-n", "--dry-run"), is_flag=True, help="Only show what would be done; nothing is created anywhere."
+    *("-n", "--dry-run"),
+    envvar="BYOK8S_DRY_RUN",
+    is_flag=True,
+    help="Only show what would be done; nothing is created anywhere.",
 )
-@click.option("-f", "--force", is_flag=True, help="Make everything anew, even what is up to date.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    *("-f", "--force"),
+    envvar="BYOK8S_FORCE",
+    is_flag=True,
+    help="Make everything anew, even what is up to date.",
+)
+@click.option("--debug", envvar="BYOK8S_DEBUG", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def run(
     ctx: click.Context,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import KUBECONFIG, Cluster
+from corner import KUBECONFIG, Cluster
 
 ROWS = {
     "no Snakefile": (2, ["-s", "no-such"], {}, "There is no Snakefile"),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Cluster
+from corner import Cluster
 
 NESTED = {"name": "blue", "deep": {"list": [1, 2.5, None, True], "text": "ü and 'quotes'"}, "number": "007"}
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Cluster
+from corner import Cluster
 
 from byok8s.kube.json import text
 

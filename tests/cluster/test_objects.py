@@ -5,7 +5,7 @@ import json
 import os
 import time
 
-from conftest import Cluster
+from corner import Cluster
 
 from byok8s.kube.json import Json, get_in, items, text
 

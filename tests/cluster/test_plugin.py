@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import snakemake.common.tests
-from conftest import Cluster
+from corner import Cluster
 from snakemake.settings.types import RemoteExecutionSettings
 from snakemake_interface_common.plugin_registry.plugin import TaggedSettings
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
@@ -43,7 +43,7 @@ class TestWorkflows(snakemake.common.tests.TestWorkflowsBase):  # type: ignore[m
         return "byok8s"
 
     def get_default_storage_prefix(self) -> str:
-        return self.cluster.bucket.url
+        return str(self.cluster.bucket.url)
 
     def get_default_storage_provider_settings(self) -> Mapping[str, TaggedSettings]:
         """Credentials by settings, as users of plain Snakemake give them."""

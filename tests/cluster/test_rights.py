@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import KUBECONFIG, Cluster
+from corner import KUBECONFIG, Cluster
 
 from byok8s.kube.json import Json, text
 from byok8s.preflight import RIGHTS, Right
@@ -15,7 +15,7 @@ ACCOUNT = "byok8s-user"
 
 
 def user(cluster: Cluster, rights: Iterable[Right]) -> str:
-    """The path of a kubeconfig of a user with these rights alone: a service account of the test's namespace."""
+    """The path of a kubeconfig of a user with these rights alone, a service account."""
     namespace = f"namespaces/{cluster.namespace}"
     rules: list[Json] = [
         {"apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb]} for right in rights

@@ -1,7 +1,7 @@
 """The main job, as its user does it: the seed workflows on a real cluster, read back from the bucket."""
 
 import pytest
-from conftest import Cluster
+from corner import Cluster
 
 ZETA = "zeta a1 {0}\nzeta a2 {0}\nzeta b1 {0}\nzeta b2 {0}\nzeta {0}\n"
 

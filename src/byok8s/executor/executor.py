@@ -6,8 +6,10 @@ forgets its jobs while it does.
 
 from __future__ import annotations
 
+import getpass
 import os
 import shlex
+import socket
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -83,9 +85,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def shutdown(self) -> None:
         """Snakemake has no more jobs for us. Removes everything of the run from the cluster."""
-        self._collectors.shutdown()
         if self._watch:
             self._watch.stop()
+        self._collectors.shutdown()
         cluster, self._cluster = self._cluster, None
         if cluster is None:
             return
@@ -145,8 +147,15 @@ class Executor(RealExecutor):  # type: ignore[misc]
             on_crash=self.workflow.scheduler.executor_error_callback,
         )
         self._watch.start()
-        cluster.create(Contents(secret | _credentials_file(), shares), {})
+        cluster.create(Contents(secret | _credentials_file(), shares), self._annotations())
         return cluster
+
+    def _annotations(self) -> Mapping[str, str]:
+        """For operators who wonder whose pods these are."""
+        return {
+            "byok8s.io/snakefile": self.get_snakefile(),
+            "byok8s.io/controller": f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}",
+        }
 
     def _submit(self, cluster: ClusterRun, job: JobExecutorInterface) -> None:
         spec = JobSpec(
@@ -204,7 +213,13 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._collectors.submit(self._collect, self._cluster, info, found)
 
     def _collect(self, cluster: ClusterRun, info: SubmittedJobInfo, found: Outcome) -> None:
-        """Report an ended job to Snakemake, then remove its pod."""
+        try:
+            self._report(cluster, info, found)
+        except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
+            self.workflow.scheduler.executor_error_callback(error)
+
+    def _report(self, cluster: ClusterRun, info: SubmittedJobInfo, found: Outcome) -> None:
+        """Tell Snakemake of an ended job, then remove its pod."""
         if found.state is State.SUCCEEDED:
             self.report_job_success(info)
         else:

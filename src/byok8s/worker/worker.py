@@ -27,6 +27,7 @@ WORK = Path(os.environ.get("BYOK8S_WORK", "/work"))
 TERMINATION_LOG = Path("/dev/termination-log")
 TERMINATION_LOG_BYTES = 4096  # Kubernetes' limit for one container
 KEPT_LINES = 30
+LONGEST_LINE_BYTES = 64 * 1024  # what is longer is passed on in pieces, so that no output fills the memory
 GRACE_SECONDS = 3.0
 # Snakemake looks here for plugins that were brought to a job (snakemake.PIP_DEPLOYMENTS_PATH)
 PLUGINS = ".snakemake/pip-deployments"
@@ -106,7 +107,7 @@ class Job:
 
     def pass_on(self, reading: int) -> None:
         with open(reading, "rb", buffering=0) as stream, io.BufferedReader(stream) as lines:
-            for raw in lines:
+            while raw := lines.readline(LONGEST_LINE_BYTES):
                 sys.stdout.buffer.write(raw)
                 sys.stdout.buffer.flush()
                 line = raw.decode(errors="replace").rstrip("\n")

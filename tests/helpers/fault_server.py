@@ -93,7 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _watch(self, step: Step) -> None:
         if step.code != 200:
-            return self._json(step.code, status(step.code, "Scripted"))
+            self._json(step.code, status(step.code, "Scripted"))
+            return
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -105,11 +106,11 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(0.3)  # a reset takes along what the client has not read yet
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
-            return self.connection.close()
+            self.connection.close()
+            return
         if step.hold:
             self.script.ending.wait()
         self._chunk(b"")
-        return None
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))

@@ -1,0 +1,104 @@
+"""`--local`: the same request on this machine, with the embedded S3 server for a bucket."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from byok8s import s3
+from byok8s.s3.embedded import embedded_server
+
+SEED = Path(__file__).parents[2] / "examples" / "seed"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(SEED, tmp_path / "seed", ignore=shutil.ignore_patterns(".*"))
+    return tmp_path / "seed"
+
+
+def environment() -> dict[str, str]:
+    """This machine's, without a cluster, a bucket or keys."""
+    ours = ("BYOK8S_", "AWS_ACCESS", "AWS_SECRET", "AWS_ENDPOINT", "KUBE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {"KUBECONFIG": "/nonexistent"}
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "byok8s", *arguments, "--local"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(folder: Path, *arguments: str, expect: int = 0) -> str:
+    started = start(folder, *arguments)
+    said, _ = started.communicate(timeout=120)
+    print(said)
+    assert started.returncode == expect
+    assert "Traceback" not in said
+    return said
+
+
+def read(folder: Path, key: str) -> str:
+    """A result, read from the embedded server by its own keys."""
+    with embedded_server(folder / ".byok8s" / "s3") as server:
+        keys = server.credentials
+        client = s3.connect(server.endpoint_url, keys)
+        body = client.get_object(Bucket=server.bucket.name, Key=key)["Body"]
+        return str(body.read().decode())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["blue", "red"])
+def test_alpha(name: str, folder: Path) -> None:
+    said = run(folder, "workflow-alpha", f"params-{name}")
+    assert "this machine" in said
+    assert read(folder, "alpha.txt") == f"alpha {name}\n"
+
+
+def test_a_second_run_finds_the_first_ones_results(folder: Path) -> None:
+    run(folder, "workflow-zeta", "params-blue")
+    assert "Nothing to be done" in run(folder, "workflow-zeta", "params-blue")
+    assert read(folder, "zeta.txt") == "zeta a1 blue\nzeta a2 blue\nzeta b1 blue\nzeta b2 blue\nzeta blue\n"
+
+
+def test_a_failed_job_and_its_words(folder: Path) -> None:
+    (folder / "Snakefile").write_text(
+        "rule target1:\n    output: 'x'\n    shell: 'echo the reason; exit 3'\n"
+    )
+    said = run(folder, "workflow-alpha", "params-blue", expect=1)
+    assert "the reason" in said
+    assert "exit status 3" in said or "exit code 3" in said or "non-zero exit code" in said
+
+
+def test_an_unknown_target_is_bad_input(folder: Path) -> None:
+    assert "No rule to produce s3://local/no-such" in run(
+        folder, "workflow-alpha", "params-blue", "no-such", expect=2
+    )
+
+
+def test_ctrl_c_ends_jobs_and_server(folder: Path) -> None:
+    (folder / "Snakefile").write_text("rule target1:\n    output: 'x'\n    shell: 'echo started; sleep 60'\n")
+    started = start(folder, "workflow-alpha", "params-blue")
+    assert started.stdout is not None
+    for line in started.stdout:
+        if line.startswith("started"):
+            break
+    began = time.monotonic()
+    os.killpg(started.pid, signal.SIGINT)  # as a terminal does: to all of the command's processes
+    said, _ = started.communicate(timeout=50)
+    assert started.returncode == 130, said
+    assert time.monotonic() - began < 50
+    assert "Traceback" not in said
+    with embedded_server(folder / ".byok8s" / "s3"):
+        pass  # the first server has let go of its data
