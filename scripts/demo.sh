@@ -13,36 +13,34 @@ client.VersionApi().get_code(_request_timeout=5)
 END
 }
 
-command=(byok8s workflow-alpha params-blue)
+local=()
 if [[ -n ${BYOK8S_S3_BUCKET:-} ]] && cluster_answers; then
   place="your cluster and bucket"
 elif lines=$(tests/rig/env.sh 2>/dev/null); then
   eval "$lines"
   place="the test rig"
 else
-  command+=(--local)
-  place="this machine: no cluster answers, or BYOK8S_S3_BUCKET is not set"
+  local=(--local)
+  unset BYOK8S_S3_BUCKET
+  place="this machine alone: no cluster answers, or BYOK8S_S3_BUCKET names no bucket"
 fi
 
 cd examples/seed
 echo "On $place, in examples/seed:"
-echo "\$ ${command[*]}"
-output=$(mktemp); trap 'rm "$output"' EXIT
-"${command[@]}" 2>&1 | tee "$output"
+echo "\$ byok8s workflow-alpha params-blue ${local[*]}"
+byok8s workflow-alpha params-blue "${local[@]}"
 
-# the last word of the output that names the result's place
-result=$(grep -oE '[^[:space:]]*alpha\.txt' "$output" | tail -n 1 || true)
 echo
-echo "The result, $result:"
-case $result in
-  s3://*)
-    python - "$result" <<'END'
-import os, sys
-import boto3
-bucket, _, key = sys.argv[1].removeprefix("s3://").partition("/")
-s3 = boto3.client("s3", endpoint_url=os.environ.get("BYOK8S_S3_ENDPOINT_URL"))
-print(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode(), end="")
+if [[ ${local[*]} ]]; then
+  echo "alpha.txt there:"
+  cat .byok8s/results/alpha.txt
+else
+  echo "alpha.txt there, as aws s3 cp s3://$BYOK8S_S3_BUCKET/alpha.txt - would show it:"
+  python - <<'END'
+import os
+from byok8s import s3
+bucket = s3.Bucket.parse(os.environ["BYOK8S_S3_BUCKET"], os.environ.get("BYOK8S_S3_ENDPOINT_URL"))
+key = f"{bucket.prefix}/alpha.txt".lstrip("/")
+print(s3.connect(bucket.endpoint_url).get_object(Bucket=bucket.name, Key=key)["Body"].read().decode(), end="")
 END
-    ;;
-  *) cat "$result" ;;
-esac
+fi
