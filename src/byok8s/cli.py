@@ -169,7 +169,11 @@ def run(
         )
         from byok8s.run import execute
 
-        return execute(request, show=lambda plan: view.say(view.details(plan)))
+        return execute(
+            request,
+            show=lambda plan: view.say(view.details(plan)),
+            show_results=lambda place: view.say(f"Results: {place}"),
+        )
 
     sys.exit(_exit_code(carry_out, debug=debug))
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -36,9 +36,11 @@ class Plan:
     image: str
 
 
-def execute(request: Request, show: Callable[[Plan], None]) -> int:
-    """Carry out a request; show: is given the plan before anything is created.
+def execute(request: Request, show: Callable[[Plan], None], show_results: Callable[[str], None]) -> int:
+    """Carry out a request.
 
+    show: is given the plan before anything is created. show_results: is told where the results are, once they
+    are there.
     Returns the exit code. Raises Byok8sError where cluster or bucket cannot be used.
     """
     with contextlib.ExitStack() as stack:
@@ -49,7 +51,19 @@ def execute(request: Request, show: Callable[[Plan], None]) -> int:
         image = request.image or f"snakemake/snakemake:v{metadata.version('snakemake')}"
         plan = Plan(request, bucket, cluster, new_run_id(), image)
         show(plan)
-        return _run_snakemake(plan)
+        code = _run_snakemake(plan)
+        if code == 0 and not request.dry_run:
+            show_results(_results(plan))
+        return code
+
+
+def _results(plan: Plan) -> str:
+    """Where the results are: in the bucket, or in a folder where the bucket's server ends with the run."""
+    if plan.request.bucket:
+        return plan.bucket.url
+    folder = (FOLDER / "results").resolve()
+    s3.mirror(plan.bucket, folder)
+    return str(folder)
 
 
 def _run_snakemake(plan: Plan) -> int:
@@ -90,7 +104,12 @@ def _embedded_bucket() -> Iterator[s3.Bucket]:
     """The S3 server of a run on this machine without a bucket; its data stays for the next run."""
     with s3.embedded_server(FOLDER / "s3") as server:
         keys = server.credentials
-        with _environment(AWS_ACCESS_KEY_ID=keys.access_key, AWS_SECRET_ACCESS_KEY=keys.secret_key):
+        with _environment(
+            AWS_ACCESS_KEY_ID=keys.access_key,
+            AWS_SECRET_ACCESS_KEY=keys.secret_key,
+            AWS_SESSION_TOKEN=None,
+            AWS_PROFILE=None,  # one that does not exist is an error even where it is not needed
+        ):
             yield server.bucket
 
 
@@ -107,17 +126,22 @@ def _s3_environment(bucket: s3.Bucket) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment(**variables: str) -> Iterator[None]:
+def _environment(**variables: str | None) -> Iterator[None]:
+    """Variables of this process and its children, for a while; None takes one away."""
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _set(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager

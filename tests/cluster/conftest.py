@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from corner import KUBECONFIG, Cluster
 
 from byok8s import s3
 from byok8s.kube import Context, KubeClient, Object
+from corner import KUBECONFIG, Cluster
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from corner import Cluster
 
 NESTED = {"name": "blue", "deep": {"list": [1, 2.5, None, True], "text": "ü and 'quotes'"}, "number": "007"}

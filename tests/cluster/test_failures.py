@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from corner import Cluster
 
 from byok8s.kube.json import text
+from corner import Cluster
 
 
 def workflow(cluster: Cluster, shell: str, rule: str = "only", **more: str) -> None:

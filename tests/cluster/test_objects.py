@@ -5,9 +5,8 @@ import json
 import os
 import time
 
-from corner import Cluster
-
 from byok8s.kube.json import Json, get_in, items, text
+from corner import Cluster
 
 SLOW = {
     "Snakefile": "rule slow:\n    output: 'slow.txt'\n    threads: 1\n"

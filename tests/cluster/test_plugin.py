@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import snakemake.common.tests
-from corner import Cluster
 from snakemake.settings.types import RemoteExecutionSettings
 from snakemake_interface_common.plugin_registry.plugin import TaggedSettings
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
+from corner import Cluster
 from snakemake_executor_plugin_byok8s import ExecutorSettings
 from snakemake_storage_plugin_byok8s import StorageProviderSettings
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from corner import KUBECONFIG, Cluster
 
 from byok8s.kube.json import Json, text
 from byok8s.preflight import RIGHTS, Right
+from corner import KUBECONFIG, Cluster
 
 GROUP = "rbac.authorization.k8s.io"
 ACCOUNT = "byok8s-user"

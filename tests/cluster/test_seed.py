@@ -1,6 +1,7 @@
 """The main job, as its user does it: the seed workflows on a real cluster, read back from the bucket."""
 
 import pytest
+
 from corner import Cluster
 
 ZETA = "zeta a1 {0}\nzeta a2 {0}\nzeta b1 {0}\nzeta b2 {0}\nzeta {0}\n"
@@ -12,6 +13,7 @@ def test_alpha(name: str, seed: Cluster) -> None:
     assert seed.read("alpha.txt") == f"alpha {name}\n"
     assert seed.made() == ["alpha.txt"]
     assert "details!" in said
+    assert f"Results: {seed.bucket.url}\n" in said
     for word in ("target1", seed.namespace, seed.bucket.url, "v1."):
         assert word in said
     assert seed.names() == []

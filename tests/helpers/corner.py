@@ -71,7 +71,7 @@ class Cluster:
         client = s3.connect(self.bucket.endpoint_url)
         listed = client.list_objects_v2(Bucket=self.bucket.name, Prefix=f"{self.bucket.prefix}/")
         found = listed.get("Contents", [])
-        return [entry["Key"].removeprefix(f"{self.bucket.prefix}/") for entry in found]  # type: ignore[attr-defined]
+        return [entry["Key"].removeprefix(f"{self.bucket.prefix}/") for entry in found]
 
     def objects(self, *kinds: str) -> list[Object]:
         """What byok8s has in the namespace."""

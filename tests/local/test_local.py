@@ -51,18 +51,20 @@ def run(folder: Path, *arguments: str, expect: int = 0) -> str:
 
 
 def read(folder: Path, key: str) -> str:
-    """A result, read from the embedded server by its own keys."""
+    """A result, from where the run's last line says; the same as in the server, read by its own keys."""
     with embedded_server(folder / ".byok8s" / "s3") as server:
-        keys = server.credentials
-        client = s3.connect(server.endpoint_url, keys)
+        client = s3.connect(server.endpoint_url, server.credentials)
         body = client.get_object(Bucket=server.bucket.name, Key=key)["Body"]
-        return str(body.read().decode())  # type: ignore[attr-defined]
+        kept = str(body.read().decode())  # type: ignore[attr-defined]
+    assert (folder / ".byok8s" / "results" / key).read_text() == kept
+    return kept
 
 
 @pytest.mark.parametrize("name", ["blue", "red"])
 def test_alpha(name: str, folder: Path) -> None:
     said = run(folder, "workflow-alpha", f"params-{name}")
     assert "this machine" in said
+    assert said.splitlines()[-1] == f"Results: {folder.resolve()}/.byok8s/results"
     assert read(folder, "alpha.txt") == f"alpha {name}\n"
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from counting_proxy import Counter, counting
 
 import snakemake_storage_plugin_byok8s as plugin
+from counting_proxy import Counter, counting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from counting_proxy import Counter, counting
-from provide import Provide, write, write_file
 from snakemake.io import IOCache
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.tests import TestStorageBase
 
 import snakemake_storage_plugin_byok8s as plugin
 from byok8s import s3
+from counting_proxy import Counter, counting
+from provide import Provide, write, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

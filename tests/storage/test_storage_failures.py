@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from provide import Provide, write
 from snakemake.io import IOCache
 from snakemake_interface_common.exceptions import WorkflowError
+
+from provide import Provide, write
 
 if TYPE_CHECKING:
     from byok8s import s3

@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from fault_server import Script, Step, event, pod, serve, status
 
 from byok8s.kube import Context, KubeClient, Watch
 from byok8s.kube.json import text
+from fault_server import Script, Step, event, pod, serve, status
 
 KUBECONFIG = """
 clusters: [{{name: c, cluster: {{server: "{server}"}}}}]

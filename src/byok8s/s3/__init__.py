@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from byok8s.s3.check import check_bucket
 from byok8s.s3.client import Bucket, Credentials, S3Client, connect, credentials
+from byok8s.s3.mirror import mirror
 
 if TYPE_CHECKING:
     from byok8s.s3.embedded import EmbeddedS3, embedded_server
@@ -23,6 +24,7 @@ __all__ = [
     "connect",
     "credentials",
     "embedded_server",
+    "mirror",
 ]
 
 

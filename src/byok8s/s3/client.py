@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypedDict
 
 from byok8s.errors import BucketError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 # the environment variables of AWS's own tools, which every S3 library reads
@@ -19,10 +19,32 @@ _DEFAULT_REGION: Final = "us-east-1"
 _NAMING_RULES: Final = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"
 
 
+class ListedObject(TypedDict):
+    """One object in an answer of ListObjectsV2."""
+
+    Key: str
+    Size: int
+    LastModified: datetime
+
+
+class Listing(TypedDict, total=False):
+    """What we read of an answer of ListObjectsV2; `Contents` is absent where nothing was found."""
+
+    Contents: list[ListedObject]
+
+
+class Paginator(Protocol):
+    def paginate(self, **request: str) -> Iterable[Listing]: ...
+
+
 class S3Client(Protocol):
     """The calls of a boto3 S3 client that are used outside the storage plugin, by S3's own argument names."""
 
-    def list_objects_v2(self, **request: str | int) -> Mapping[str, object]: ...
+    def list_objects_v2(self, **request: str | int) -> Listing: ...
+
+    def get_paginator(self, operation_name: str) -> Paginator: ...
+
+    def download_file(self, bucket: str, key: str, filename: str) -> None: ...
 
     def create_bucket(self, **request: str) -> Mapping[str, object]: ...
 
