@@ -19,9 +19,9 @@ die() { say "$@"; exit 1; }
 require_root_on_debian() {
   local missing=()
   [[ $(id -u) == 0 ]] || missing+=("root")
-  grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release || missing+=("Debian 12")
+  grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release || missing+=("on Debian 12")
   [[ ${#missing[@]} == 0 ]] && return
-  say "CANNOT START: the test rig needs ${missing[*]/%/,} which this is not; name a cluster of your own in BYOK8S_TEST_KUBECONFIG instead."
+  say "CANNOT START: the test rig needs root on Debian 12, and this is not ${missing[*]}; BYOK8S_TEST_KUBECONFIG can name a cluster instead."
   exit 3
 }
 
