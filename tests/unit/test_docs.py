@@ -1,0 +1,27 @@
+"""The documents say what the code does."""
+
+from pathlib import Path
+
+from byok8s.cli import EPILOG
+from byok8s.preflight import RIGHTS
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_each_right_is_documented_and_no_other() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (ROOT / "docs" / "rights.md").read_text().splitlines()
+        if line.startswith("|")
+    ][2:]
+    assert rows == [
+        [right.resource + (f".{right.group}" if right.group else ""), right.verb, right.purpose]
+        for right in RIGHTS
+    ]
+
+
+def test_the_exit_codes_in_the_readme_are_those_of_help() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for line in EPILOG.splitlines()[2:]:
+        code, _, meaning = line.strip().partition(" ")
+        assert f"| {code} | {meaning.strip()} |" in readme
