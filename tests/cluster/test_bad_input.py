@@ -27,7 +27,8 @@ ROWS = {
     "unknown context": (2, ["--context", "no-such"], {}, "no context named 'no-such'"),
     "API unreachable": (3, [], {"KUBECONFIG": "unreachable"}, "cannot be reached"),
     "no namespace": (3, ["-k", "no-such-namespace"], {}, "no namespace 'no-such-namespace'"),
-    "source outside": (2, ["-s", "../Snakefile"], {}, "must lie in the working folder"),
+    "Snakefile outside": (2, ["-s", "../Snakefile"], {}, "must lie in the working folder"),
+    "include outside": (2, ["-s", "Including"], {}, "lies outside of the working folder: ../outside.smk"),
 }
 
 
@@ -45,6 +46,8 @@ def test_bad_input(row: str, seed: Cluster) -> None:
             "Broken": "rule a:\n    ouput: 'x'\n",
             "Missing": "rule target1:\n    input: 'no-such.txt'\n    output: 'x'\n    shell: 'true'\n",
             "../Snakefile": "",
+            "../outside.smk": "",
+            "Including": "include: '../outside.smk'\nrule target1:\n    output: 'x'\n    shell: 'true'\n",
             "unreachable": yaml.safe_dump(kubeconfig),
         }
     )

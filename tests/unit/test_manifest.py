@@ -17,7 +17,7 @@ SETTINGS = PodSettings("image:1", 2, {"HOME": "/work/home"}, ["TOKEN"])
 
 
 def pod(resources: Resources = ALL_RESOURCES) -> Object:
-    return manifest.pod(NAMES, OWNER, SETTINGS, JobSpec("my_rule", 7, 1, ("--", "--cores", "2"), resources))
+    return manifest.pod(NAMES, OWNER, SETTINGS, JobSpec("my_rule", "7", 1, ("--", "--cores", "2"), resources))
 
 
 def objects() -> list[Object]:
@@ -93,7 +93,7 @@ def test_runtime_is_the_pods_deadline() -> None:
 
 @pytest.mark.parametrize("rule", ["a", "My_Rule", "_x_", "x" * 100, "ü"])
 def test_pod_names_are_dns_labels_and_differ_by_job_and_attempt(rule: str) -> None:
-    names = {NAMES.pod(rule, job, attempt) for job in (1, 11) for attempt in (1, 2)}
+    names = {NAMES.pod(rule, job, attempt) for job in ("1", "11") for attempt in (1, 2)}
     assert len(names) == 4
     for name in names:
         assert len(name) <= 63

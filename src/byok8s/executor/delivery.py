@@ -7,6 +7,7 @@ has) finds the client's pure-Python packages, those of this machine, in the libr
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import os
@@ -81,12 +82,15 @@ def libraries() -> bytes:
         f"{name}{metadata.version(name)}" for name in ("botocore", "boto3", "snakemake-storage-plugin-s3")
     )
     cached = _cache() / f"libraries-{versions}.tar.gz"
-    if not cached.is_file():
+    if cached.is_file():
+        return cached.read_bytes()
+    archive = _archive(_library_files())
+    with contextlib.suppress(OSError):  # without a home folder it is made each time
         cached.parent.mkdir(parents=True, exist_ok=True)
         unfinished = cached.with_suffix(f".{os.getpid()}")
-        unfinished.write_bytes(_archive(_library_files()))
+        unfinished.write_bytes(archive)
         unfinished.replace(cached)
-    return cached.read_bytes()
+    return archive
 
 
 def config_maps(files: dict[str, bytes], archives: dict[str, bytes]) -> list[dict[str, bytes]]:

@@ -24,7 +24,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from snakemake_interface_executor_plugins.utils import format_cli_arg, join_cli_args
 
 from byok8s.errors import BucketError, Byok8sError
-from byok8s.executor import manifest
+from byok8s.executor import delivery, manifest
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.manifest import JobSpec, PodSettings, Resources
 from byok8s.executor.names import Names, new_run_id
@@ -55,6 +55,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._collectors = ThreadPoolExecutor(COLLECTORS, thread_name_prefix="collect")
         self._cluster: ClusterRun | None = None
         self._watch: Watch | None = None
+        try:
+            # packed before the first job, so that a source that cannot be delivered is a fault of the plan
+            self._sources = delivery.sources(self.dag) if len(self.dag) else b""
+        except Byok8sError as error:
+            raise WorkflowError(str(error)) from error
 
     # -- Snakemake asks --
 
@@ -118,12 +123,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         return str(self.executor_settings.namespace or client.context.namespace or "default")
 
     def _start(self) -> ClusterRun:
-        from byok8s.executor import delivery
-
         client = connect(self.executor_settings.context)
         shares = delivery.config_maps(
-            delivery.worker_files(),
-            {"sources": delivery.sources(self.dag), "libraries": delivery.libraries()},
+            delivery.worker_files(), {"sources": self._sources, "libraries": delivery.libraries()}
         )
         secret = dict(self.envvars())
         settings = PodSettings(
@@ -160,7 +162,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def _submit(self, cluster: ClusterRun, job: JobExecutorInterface) -> None:
         spec = JobSpec(
             rule=job.name,
-            jobid=job.jobid,
+            jobid=str(job.jobid)[:8],  # a number, or the long random name of a group
             attempt=job.attempt,
             arguments=self._worker_arguments(job),
             resources=_resources(job),

@@ -50,7 +50,7 @@ class JobSpec:
     """
 
     rule: str
-    jobid: int
+    jobid: str
     attempt: int
     arguments: tuple[str, ...]
     resources: Resources
@@ -149,7 +149,7 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, job: Jo
             "labels": {
                 **names.labels,
                 RULE_LABEL: label_value(job.rule),
-                JOB_LABEL: str(job.jobid),
+                JOB_LABEL: job.jobid,
             },
             "ownerReferences": [reference],
         },

@@ -40,7 +40,7 @@ class Names:
     def config_map(self, number: int) -> str:
         return f"{self.owner}-{number}"
 
-    def pod(self, rule: str, jobid: int, attempt: int) -> str:
+    def pod(self, rule: str, jobid: str, attempt: int) -> str:
         end = f"-{jobid}" if attempt == 1 else f"-{jobid}-{attempt}"
         word = re.sub(r"[^a-z0-9]+", "-", rule.lower()).strip("-") or "job"
         return f"{self.owner}-{word}"[: LONGEST_NAME - len(end)].rstrip("-") + end
