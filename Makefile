@@ -42,6 +42,10 @@ check: venv  ## lint, formatting, types, layers and the unit tests: under a minu
 test: venv  ## every test; ARGS="-k word" goes to pytest
 	@scripts/test.sh $(ARGS)
 
+bench: venv  ## measure byok8s beside Snakemake's own Kubernetes executor, on the rig; ARGS="-n 5"
+	@tests/rig/up.sh
+	@lines=$$(tests/rig/env.sh); eval "$$lines"; .venv/bin/python bench/seed.py $(ARGS)
+
 rig-up: venv  ## start the test rig: Kubernetes and S3 on this machine (root on Debian 12)
 	@tests/rig/up.sh
 
@@ -55,4 +59,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo check test rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo check test bench rig-up rig-down rig-env clean

@@ -1,0 +1,161 @@
+"""One run from nothing, timed: a fresh folder, prefix in the bucket and user, and a checked result."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import upstream
+from byok8s import s3
+from common import OURS, THEIRS, BenchError
+from corner import AuditLog, Corner
+
+SEED = Path(__file__).parents[1] / "examples" / "seed"
+PARAMS = "params-blue"
+# what each workflow makes, and what must be in it
+EXPECTED = {
+    "alpha": ("alpha.txt", "alpha blue\n"),
+    "gamma": ("gamma.txt", "gamma 1 blue\ngamma 2 blue\n"),
+    "zeta": ("zeta.txt", "zeta a1 blue\nzeta a2 blue\nzeta b1 blue\nzeta b2 blue\nzeta blue\n"),
+}
+BYOK8S = Path(sys.executable).with_name("byok8s")
+
+
+@dataclass(frozen=True)
+class Run:
+    """seconds: from the command's start to its exit. requests: None where nobody counts them.
+
+    crowding: what the scheduler said of pods that had to wait for room.
+    in_time: False where it was ended at the time limit; then seconds is the limit.
+    """
+
+    side: str
+    workflow: str
+    seconds: float
+    requests: int | None
+    crowding: str
+    in_time: bool = True
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all runs have in common.
+
+    folder: for working folders and logs. limit: seconds that a run may take. precommand: of upstream's pods.
+    """
+
+    corner: Corner
+    audit: AuditLog
+    bucket: s3.Bucket
+    folder: Path
+    limit: float
+    theirs: upstream.Upstream
+    wheels_url: str
+    precommand: str
+
+    def run(self, side: str, workflow: str, number: int) -> Run:
+        """Raises BenchError for a run that fails or makes a wrong result, or if byok8s is out of time."""
+        name = f"{side}-{workflow}-{number}"
+        folder = self.folder / name
+        shutil.copytree(SEED, folder, ignore=shutil.ignore_patterns(".*"))
+        bucket = s3.Bucket(self.bucket.name, f"{self.bucket.prefix}/{name}", self.bucket.endpoint_url)
+        kubeconfig = self.folder / f"{name}.kubeconfig"
+        user = self.corner.user(name, kubeconfig)
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "XDG_CONFIG_HOME": str(self.folder / "none"),
+        }
+        command = self._command(side, workflow, bucket, environment)
+        log = self.folder / f"{name}.log"
+        began = time.monotonic()
+        code = _run(command, folder, environment, log, self.limit)
+        seconds = time.monotonic() - began
+        requests, crowding = self.audit.requests(user), self.corner.crowding()
+        if code is None and side == THEIRS:
+            self.corner.clear()
+            return Run(side, workflow, self.limit, None, crowding, in_time=False)
+        if code != 0:
+            what = f"exit code {code}" if code is not None else f"ended after {self.limit:.0f} s"
+            raise BenchError(f"{name}: {what}. The end of its output:\n{log.read_text()[-3000:]}")
+        _check(name, bucket, workflow)
+        self.corner.clear()
+        return Run(side, workflow, seconds, requests, crowding)
+
+    def _command(self, side: str, workflow: str, bucket: s3.Bucket, environment: dict[str, str]) -> list[str]:
+        """The command; what it needs beside is added to the environment."""
+        if side == OURS:
+            environment["BYOK8S_S3_BUCKET"] = f"{bucket.name}/{bucket.prefix}"
+            environment["BYOK8S_K8S_NAMESPACE"] = self.corner.namespace
+            return [str(BYOK8S), f"workflow-{workflow}", PARAMS]
+        environment.update(upstream.environment(self.wheels_url))
+        target = json.loads((SEED / f"workflow-{workflow}.json").read_text())["workflow_target"]
+        return self.theirs.command(target, f"{PARAMS}.json", self.corner.namespace, bucket, self.precommand)
+
+
+def _run(
+    command: list[str], folder: Path, environment: dict[str, str], log: Path, limit: float
+) -> int | None:
+    """The exit code; None for a command that was killed at the time limit."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that all of it can be killed; upstream ignores kinder signals
+        )
+        try:
+            return process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _check(name: str, bucket: s3.Bucket, workflow: str) -> None:
+    key, expected = EXPECTED[workflow]
+    client = s3.connect(bucket.endpoint_url)
+    full = f"{bucket.prefix}/{key}"
+    if full not in _keys(client, bucket):
+        raise BenchError(f"{name} ended well, but {bucket.url}/{key} is not there.")
+    body = client.get_object(Bucket=bucket.name, Key=full)["Body"]
+    found = body.read().decode()  # type: ignore[attr-defined]
+    if found != expected:
+        raise BenchError(f"{name} made a wrong {key}: {found!r} instead of {expected!r}.")
+
+
+def _keys(client: s3.S3Client, bucket: s3.Bucket) -> list[str]:
+    listed = client.list_objects_v2(Bucket=bucket.name, Prefix=f"{bucket.prefix}/")
+    return [str(item["Key"]) for item in listed.get("Contents", [])]
+
+
+@contextlib.contextmanager
+def prefix(name: str) -> Iterator[s3.Bucket]:
+    """A prefix of the bucket, emptied in the end.
+
+    Upstream deletes a bucket together with its last object, so one object is there all the time.
+    """
+    whole = s3.Bucket.parse(os.environ["BYOK8S_S3_BUCKET"], os.environ["BYOK8S_S3_ENDPOINT_URL"])
+    bucket = s3.Bucket(whole.name, f"{whole.prefix}/{name}".strip("/"), whole.endpoint_url)
+    client = s3.connect(bucket.endpoint_url)
+    keep = f"{bucket.prefix}/keep"
+    client.put_object(Bucket=bucket.name, Key=keep, Body=b"")
+    try:
+        yield bucket
+    finally:
+        for key in _keys(client, bucket):
+            client.delete_object(Bucket=bucket.name, Key=key)
