@@ -62,7 +62,7 @@ def notes(
 
 def _incidents(runs: Sequence[Run]) -> list[str]:
     late = [
-        f"{run.workflow} of {run.side} was ended after {run.seconds:.0f} s, the limit, which counts as its time"
+        f"{run.workflow} of {run.side} was ended at the limit: its {run.seconds:.0f} s count as its time"
         for run in runs
         if not run.in_time
     ]
