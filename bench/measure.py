@@ -17,7 +17,7 @@ from pathlib import Path
 import upstream
 from byok8s import s3
 from common import OURS, THEIRS, BenchError
-from corner import AuditLog, Corner
+from namespace import AuditLog, Corner
 
 SEED = Path(__file__).parents[1] / "examples" / "seed"
 PARAMS = "params-blue"

@@ -19,8 +19,8 @@ import report
 import upstream
 from byok8s.errors import Byok8sError
 from common import CACHE, OURS, THEIRS, BenchError, say
-from corner import AUDIT_LOG, AuditLog, Corner, corner
 from measure import BYOK8S, EXPECTED, Bench, Run, prefix
+from namespace import AUDIT_LOG, AuditLog, Corner, corner
 
 NEEDED = ("BYOK8S_S3_BUCKET", "BYOK8S_S3_ENDPOINT_URL", "BYOK8S_IMAGE")
 LIMIT_SECONDS = 300

@@ -111,6 +111,13 @@ def byok8s() -> None:
     help="Run on this machine, without a cluster; without a bucket, with one in .byok8s/.",
 )
 @click.option(
+    "--no-reuse",
+    envvar="BYOK8S_NO_REUSE",
+    is_flag=True,
+    default=None,
+    help="Give each job a pod of its own, instead of workers that take one after another.",
+)
+@click.option(
     *("-n", "--dry-run"),
     envvar="BYOK8S_DRY_RUN",
     is_flag=True,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, KubeClient, connect
+from byok8s.kube.access import allowed
 from byok8s.kube.client import FORBIDDEN, NOT_FOUND
-from byok8s.kube.json import get_in, text
+from byok8s.kube.json import text
 from byok8s.request import Request
 
 PATIENCE_SECONDS = 3.0
@@ -60,9 +61,9 @@ def check_cluster(request: Request) -> Cluster:
     version = text(client.get("/version", patience=PATIENCE_SECONDS), "gitVersion")
     with ThreadPoolExecutor(len(RIGHTS) + 1) as threads:
         existing = threads.submit(_check_namespace, client, namespace)
-        allowed = list(threads.map(lambda right: _is_allowed(client, namespace, right), RIGHTS))
+        answers = list(threads.map(lambda right: _is_allowed(client, namespace, right), RIGHTS))
         existing.result()
-    if missing := [right for right, yes in zip(RIGHTS, allowed, strict=True) if not yes]:
+    if missing := [right for right, yes in zip(RIGHTS, answers, strict=True) if not yes]:
         raise ClusterError(
             f"The cluster does not let you do what a run needs in namespace {namespace!r}.",
             where=f"Missing: {_by_resource(missing)}.",
@@ -93,22 +94,4 @@ def _check_namespace(client: KubeClient, namespace: str) -> None:
 
 
 def _is_allowed(client: KubeClient, namespace: str, right: Right) -> bool:
-    resource, _, subresource = right.resource.partition("/")
-    review = client.post(
-        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {
-                "resourceAttributes": {
-                    "namespace": namespace,
-                    "verb": right.verb,
-                    "group": right.group,
-                    "resource": resource,
-                    "subresource": subresource,
-                }
-            },
-        },
-        patience=PATIENCE_SECONDS,
-    )
-    return get_in(review, "status", "allowed") is True
+    return allowed(client, namespace, right.verb, right.resource, right.group, patience=PATIENCE_SECONDS)

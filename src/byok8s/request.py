@@ -34,6 +34,7 @@ class Request:
     image: str | None
     jobs: int | None
     local: bool
+    no_reuse: bool
     dry_run: bool
     force: bool
     snakemake_arguments: tuple[str, ...]
@@ -72,6 +73,7 @@ def read_request(
         image=settings.image,
         jobs=settings.jobs if local else settings.jobs or DEFAULT_JOBS,
         local=local,
+        no_reuse=bool(settings.no_reuse),
         dry_run=dry_run,
         force=force,
         snakemake_arguments=tuple(snakemake_arguments),

@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """None where nothing was said. The names are those of the flags.
 
     snakefile: path. s3_bucket: BUCKET or BUCKET/PREFIX. jobs: how many at once. image: of the pods.
-    local: run on this machine.
+    local: run on this machine. no_reuse: a pod for each job.
     """
 
     snakefile: str | None = None
@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     image: str | None = None
     jobs: int | None = None
     local: bool | None = None
+    no_reuse: bool | None = None
 
 
 class WorkflowFile(Settings, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -29,6 +29,8 @@ def arguments(
         *_place(request, cluster, run, image),
         *(["--dry-run"] if request.dry_run else []),
         *("--quiet", "host"),
+        # what is in the bucket is whole: it was put there in one piece, after its job had ended well
+        "--rerun-incomplete",
         *(["--forceall"] if request.force else []),
         *request.snakemake_arguments,
     ]
@@ -43,6 +45,7 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *("--container-image", image),
         *("--byok8s-run", run),
         *("--byok8s-namespace", cluster.namespace),
+        *(["--byok8s-no-reuse"] if request.no_reuse else []),
         *(["--byok8s-context", request.context] if request.context else []),
     ]
 

@@ -28,6 +28,10 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=None,
         metadata={"help": "Context of the kubeconfig (default: its current one)"},
     )
+    no_reuse: bool = field(
+        default=False,
+        metadata={"help": "Give each job a pod of its own instead of one worker after another"},
+    )
     run: Optional[str] = field(
         default=None,
         metadata={"help": "The run's id, in the names and labels of its objects (default: a new one)"},

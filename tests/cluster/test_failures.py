@@ -42,6 +42,15 @@ def await_pod(cluster: Cluster, phase: str = "Running") -> str:
     raise AssertionError(f"no pod became {phase} within 60 s")
 
 
+def await_log(cluster: Cluster, word: str) -> None:
+    """Until a job's log, as it comes in, has `word`."""
+    for _ in range(240):
+        if any(word in log.read_text() for log in (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")):
+            return
+        time.sleep(0.25)
+    raise AssertionError(f"{word!r} was in no log within 60 s")
+
+
 def test_exit_code_and_last_lines(cluster: Cluster) -> None:
     workflow(cluster, "echo about to fail; echo the reason >&2; exit 3")
     said = cluster.run("wf", "params", expect=1)
@@ -96,11 +105,11 @@ def test_keep_going(flags: tuple[str, ...], made: bool, cluster: Cluster) -> Non
 
 
 def test_a_deleted_pod_fails_its_job(cluster: Cluster) -> None:
-    workflow(cluster, "sleep 60; touch {output}")
+    workflow(cluster, "echo started; sleep 60; touch {output}")
     run = cluster.start("wf", "params")
-    cluster.client.delete(
-        f"/api/v1/namespaces/{cluster.namespace}/pods/{await_pod(cluster)}", {"gracePeriodSeconds": 0}
-    )
+    pod = await_pod(cluster)
+    await_log(cluster, "started")
+    cluster.client.delete(f"/api/v1/namespaces/{cluster.namespace}/pods/{pod}", {"gracePeriodSeconds": 0})
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 1
     assert "its pod was deleted while the job was under way" in said

@@ -10,7 +10,7 @@ from corner import Cluster
 
 SLOW = {
     "Snakefile": "rule slow:\n    output: 'slow.txt'\n    threads: 1\n"
-    "    resources: mem_mb=300, disk_mb=100, runtime=5\n    shell: 'env; sleep 6; touch {output}'\n",
+    "    resources: mem_mb=300, disk_mb=100\n    shell: 'env; sleep 6; touch {output}'\n",
     "wf.json": '{"workflow_target": "slow"}',
     "params.json": "{}",
 }
@@ -52,7 +52,6 @@ def test_objects_during_a_run_and_after_it(cluster: Cluster) -> None:
 
     assert get_in(pod, "spec", "containers", 0, "resources", "limits", "memory") == "300M"
     assert get_in(pod, "spec", "containers", 0, "resources", "limits", "ephemeral-storage") == "100M"
-    assert get_in(pod, "spec", "activeDeadlineSeconds") == 300
     assert get_in(pod, "spec", "securityContext", "runAsNonRoot") is True
     assert not [volume for volume in items(pod, "spec", "volumes") if "token" in text(volume, "name")]
     assert cluster.names() == []
@@ -61,7 +60,7 @@ def test_objects_during_a_run_and_after_it(cluster: Cluster) -> None:
 def test_deleting_the_owner_removes_all_of_a_run(cluster: Cluster) -> None:
     """The way out for an operator: `kubectl delete job NAME`."""
     cluster.write(SLOW)
-    run = cluster.start("wf", "params")
+    run = cluster.start("wf", "params", "--no-reuse")
     owner = next(obj for obj in running(cluster) if obj["kind"] == "jobs")
     path = f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs/{text(owner, 'metadata', 'name')}"
     cluster.client.delete(path, {"propagationPolicy": "Background"})

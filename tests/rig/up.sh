@@ -31,6 +31,9 @@ rm -f new
 
 # The pods' bridge is made here and not by its first pod, because S3 and the kubelet listen on its address.
 [[ -d /sys/class/net/rig0 ]] || ip link add rig0 type bridge
+# With an address of its own: else its hardware address is that of a member, changes when pods come and go, and pods
+# that have it in their tables reach nobody for a minute.
+ip link set rig0 address 02:00:0a:58:00:01
 ip addr replace "$address/16" dev rig0
 ip link set rig0 up
 

@@ -6,18 +6,23 @@ import json
 import pytest
 
 from byok8s.executor import manifest
-from byok8s.executor.manifest import JobSpec, PodSettings, Resources
+from byok8s.executor.manifest import PodSettings, Shape, Task, job_plan, worker_plan
 from byok8s.executor.names import Names
 from byok8s.kube.json import Json, Object, get_in, items
 
 NAMES = Names("20261122-193000-k3x9")
 OWNER = manifest.owner_reference(NAMES, "uid-1")
-ALL_RESOURCES = Resources(cores=2, mem_mb=1000, disk_mb=2000, runtime=10)
+ALL = Shape(cores=2, mem_mb=1000, disk_mb=2000)
 SETTINGS = PodSettings("image:1", 2, {"HOME": "/work/home"}, ["TOKEN"])
 
 
-def pod(resources: Resources = ALL_RESOURCES) -> Object:
-    return manifest.pod(NAMES, OWNER, SETTINGS, JobSpec("my_rule", "7", 1, ("--", "--cores", "2"), resources))
+def pod(shape: Shape = ALL, runtime: int | None = 10) -> Object:
+    task = Task("7", "my_rule", shape, ("--cores", "2"), "echo first", runtime)
+    return manifest.pod(NAMES, OWNER, SETTINGS, job_plan(NAMES, task))
+
+
+def worker(shape: Shape = ALL) -> Object:
+    return manifest.pod(NAMES, OWNER, SETTINGS, worker_plan(NAMES, shape, 3))
 
 
 def objects() -> list[Object]:
@@ -25,11 +30,13 @@ def objects() -> list[Object]:
         manifest.secret(NAMES, OWNER, {"TOKEN": "hidden-value"}),
         manifest.config_map(NAMES, OWNER, 0, {"worker.py": b"code"}),
         pod(),
+        worker(),
     ]
 
 
 def pod_specs() -> list[dict[str, Json]]:
-    specs = [get_in(pod(), "spec"), get_in(manifest.owner(NAMES, "image:1", {}), "spec", "template", "spec")]
+    owner = manifest.owner(NAMES, "image:1", {})
+    specs = [get_in(pod(), "spec"), get_in(worker(), "spec"), get_in(owner, "spec", "template", "spec")]
     return [spec for spec in specs if isinstance(spec, dict)]
 
 
@@ -40,7 +47,7 @@ def test_each_object_is_labelled_and_owned(obj: Object) -> None:
     assert get_in(obj, "metadata", "ownerReferences") == [OWNER]
 
 
-@pytest.mark.parametrize("spec", pod_specs(), ids=["pod", "owner"])
+@pytest.mark.parametrize("spec", pod_specs(), ids=["pod", "worker", "owner"])
 def test_pods_keep_the_restricted_profile(spec: dict[str, Json]) -> None:
     """Each rule of https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted."""
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
@@ -70,31 +77,37 @@ def test_secret_values_are_in_the_secret_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resources", "requests", "limits"),
+    ("shape", "requests", "limits"),
     [
         (
-            Resources(2, 1000, 2000, 10),
+            ALL,
             {"cpu": "1900m", "memory": "1000M", "ephemeral-storage": "2000M"},
             {"cpu": "2", "memory": "1000M", "ephemeral-storage": "2000M"},
         ),
-        (Resources(1), {"cpu": "950m", "memory": "1000M"}, {"cpu": "1", "memory": "1000M"}),
-        (Resources(1, mem_mb=5), {"cpu": "950m", "memory": "256M"}, {"cpu": "1", "memory": "256M"}),
+        (Shape(1), {"cpu": "950m", "memory": "1000M"}, {"cpu": "1", "memory": "1000M"}),
+        (Shape(1, mem_mb=5), {"cpu": "950m", "memory": "256M"}, {"cpu": "1", "memory": "256M"}),
     ],
 )
-def test_resources(resources: Resources, requests: dict[str, Json], limits: dict[str, Json]) -> None:
-    found = get_in(pod(resources), "spec", "containers", 0, "resources")
+def test_resources(shape: Shape, requests: dict[str, Json], limits: dict[str, Json]) -> None:
+    found = get_in(pod(shape), "spec", "containers", 0, "resources")
     assert found == {"requests": requests, "limits": limits}
 
 
-def test_runtime_is_the_pods_deadline() -> None:
+def test_runtime_is_the_deadline_of_a_jobs_own_pod_alone() -> None:
     assert get_in(pod(), "spec", "activeDeadlineSeconds") == 600
-    assert get_in(pod(Resources(1)), "spec", "activeDeadlineSeconds") is None
+    assert get_in(pod(runtime=None), "spec", "activeDeadlineSeconds") is None
+    assert get_in(worker(), "spec", "activeDeadlineSeconds") is None
+
+
+def test_what_the_worker_is_told() -> None:
+    assert get_in(pod(), "spec", "containers", 0, "args") == ["one", "echo first", "--", "--cores", "2"]
+    assert get_in(worker(), "spec", "containers", 0, "args") == ["serve"]
 
 
 @pytest.mark.parametrize("rule", ["a", "My_Rule", "_x_", "x" * 100, "ü"])
-def test_pod_names_are_dns_labels_and_differ_by_job_and_attempt(rule: str) -> None:
-    names = {NAMES.pod(rule, job, attempt) for job in ("1", "11") for attempt in (1, 2)}
-    assert len(names) == 4
+def test_pod_names_are_dns_labels_and_differ(rule: str) -> None:
+    names = {NAMES.job_pod(rule, task) for task in ("1", "11", "1-2", "3f2a91c4")} | {NAMES.worker_pod(1)}
+    assert len(names) == 5
     for name in names:
         assert len(name) <= 63
         assert name.replace("-", "").isalnum()

@@ -13,6 +13,7 @@ import io
 import os
 import subprocess
 import tarfile
+import zipfile
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -43,11 +44,23 @@ BOTOCORE_DATA = ("s3", "sts", "sso", "sso-oidc")
 
 
 def worker_files() -> dict[str, bytes]:
-    """The worker and the storage plugin, by the names that the worker knows them by."""
+    """The worker, as an archive that Python runs, and the storage plugin, by the names that the worker knows."""
+    plugin = _module("snakemake_storage_plugin_byok8s").parent
     return {
-        "worker.py": _module("byok8s.worker.worker").read_bytes(),
-        "storage_plugin.py": _module("snakemake_storage_plugin_byok8s").read_bytes(),
+        "worker.pyz": _worker(),
+        **{f"storage_plugin.{path.name}": path.read_bytes() for path in plugin.glob("*.py")},
     }
+
+
+def _worker() -> bytes:
+    package = _module("byok8s.worker").parent
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("__main__.py", (package / "__main__.py").read_bytes())
+        archive.writestr("byok8s/__init__.py", b"")
+        for path in sorted(package.glob("*.py")):
+            archive.write(path, f"byok8s/worker/{path.name}")
+    return buffer.getvalue()
 
 
 def sources(dag: DAG) -> bytes:

@@ -10,9 +10,9 @@ import getpass
 import os
 import shlex
 import socket
+import sys
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,21 +26,26 @@ from snakemake_interface_executor_plugins.utils import format_cli_arg, join_cli_
 from byok8s.errors import BucketError, Byok8sError
 from byok8s.executor import delivery, manifest
 from byok8s.executor.cluster import ClusterRun, Contents
-from byok8s.executor.manifest import JobSpec, PodSettings, Resources
+from byok8s.executor.manifest import PodSettings, Shape, Task
 from byok8s.executor.names import Names, new_run_id
-from byok8s.executor.outcome import GONE, Outcome, State, outcome
-from byok8s.kube import Object, Watch, connect
+from byok8s.executor.outcome import Outcome, State, outcome
+from byok8s.executor.placement import Logs, Placement
+from byok8s.executor.pool import Pool
+from byok8s.executor.single import SinglePods
+from byok8s.kube import KubeClient, Object, Watch, connect
+from byok8s.kube.access import allowed
 from byok8s.kube.json import text
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-COLLECTORS = 4  # threads that see to ended pods, so that the watch never waits for a request
 SHOWN_LINES = 15
+# WebSockets are opened with GET; Kubernetes 1.35 asks for create as well
+STREAM_VERBS = ("get", "create")
 
 
 class Executor(RealExecutor):  # type: ignore[misc]
-    """Runs each job in a pod of its own."""
+    """What Snakemake sees. Where a job runs is its placement's business."""
 
     def __post_init__(self) -> None:
         if self.workflow.storage_settings.default_storage_provider is None:
@@ -49,10 +54,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 "their files with --default-storage-provider byok8s --default-storage-prefix s3://BUCKET/PREFIX."
             )
         self._names = Names(self.executor_settings.run or new_run_id())
+        self._logs = Logs(self._names.run)
         self._lock = threading.Lock()
-        self._jobs: dict[str, SubmittedJobInfo] = {}  # by pod name: those under way
-        self._told: dict[str, str] = {}  # by pod name: why it waits, as last said to the user
-        self._collectors = ThreadPoolExecutor(COLLECTORS, thread_name_prefix="collect")
+        self._jobs: dict[str, SubmittedJobInfo] = {}  # by task id: those under way
+        self._told = ""  # why a pod waits, as last said to the user
+        self._any_ran = False
         self._cluster: ClusterRun | None = None
         self._watch: Watch | None = None
         try:
@@ -78,12 +84,13 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
         try:
-            cluster = self._cluster or self._start()
+            if self._cluster is None:
+                self._start()
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
         for job in jobs:
             self.run_job_pre(job)
-            self._submit(cluster, job)
+            self._submit(job)
 
     def run_job(self, job: JobExecutorInterface) -> None:
         self.run_jobs([job])
@@ -92,10 +99,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         """Snakemake has no more jobs for us. Removes everything of the run from the cluster."""
         if self._watch:
             self._watch.stop()
-        self._collectors.shutdown()
         cluster, self._cluster = self._cluster, None
         if cluster is None:
             return
+        self._placement.close()
         try:
             if self._jobs:
                 cluster.end_pods()
@@ -109,7 +116,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def cancel(self) -> None:
         """The user has interrupted, or Snakemake has failed: nobody waits for the jobs any more."""
         if self._cluster and self._jobs:
-            self.logger.info(f"Ending {len(self._jobs)} pods.")
+            self.logger.info(f"Ending {len(self._jobs)} jobs.")
         self.shutdown()
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: object) -> None:
@@ -122,7 +129,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         client = connect(self.executor_settings.context)
         return str(self.executor_settings.namespace or client.context.namespace or "default")
 
-    def _start(self) -> ClusterRun:
+    def _start(self) -> None:
         client = connect(self.executor_settings.context)
         shares = delivery.config_maps(
             delivery.worker_files(), {"sources": self._sources, "libraries": delivery.libraries()}
@@ -134,14 +141,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
             environment=_environment(),
             secret_variables=sorted(secret),
         )
-        cluster = ClusterRun(client, self._namespace, self._names, settings)
-        self._cluster = cluster
+        cluster = self._cluster = ClusterRun(client, self._namespace, self._names, settings)
+        self._placement = self._choose_placement(client, cluster)
         self._watch = Watch(
             client,
             cluster.pods,
             self._names.selector,
             on_change=self._on_change,
-            on_delete=self._on_delete,
+            on_delete=self._placement.pod_deleted,
             on_lost=lambda words: self.logger.warning(
                 f"Lost the Kubernetes API ({words}). The jobs go on; waiting for it to come back."
             ),
@@ -150,7 +157,18 @@ class Executor(RealExecutor):  # type: ignore[misc]
         )
         self._watch.start()
         cluster.create(Contents(secret | _credentials_file(), shares), self._annotations())
-        return cluster
+
+    def _choose_placement(self, client: KubeClient, cluster: ClusterRun) -> Placement:
+        reuse = not self.executor_settings.no_reuse
+        if reuse and all(allowed(client, self._namespace, verb, "pods/exec") for verb in STREAM_VERBS):
+            return Pool(
+                cluster, self._logs, self._on_end, self.workflow.resource_settings.nodes or sys.maxsize
+            )
+        if reuse:
+            self.logger.info(
+                "Streams to pods (pods/exec) are not allowed here: each job gets a pod of its own."
+            )
+        return SinglePods(cluster, self._logs, self._on_end)
 
     def _annotations(self) -> Mapping[str, str]:
         """For operators who wonder whose pods these are."""
@@ -159,26 +177,23 @@ class Executor(RealExecutor):  # type: ignore[misc]
             "byok8s.io/controller": f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}",
         }
 
-    def _submit(self, cluster: ClusterRun, job: JobExecutorInterface) -> None:
-        spec = JobSpec(
+    def _submit(self, job: JobExecutorInterface) -> None:
+        task = Task(
+            # a number, or the long random name of a group
+            id=str(job.jobid)[:8] + (f"-{job.attempt}" if job.attempt > 1 else ""),
             rule=job.name,
-            jobid=str(job.jobid)[:8],  # a number, or the long random name of a group
-            attempt=job.attempt,
-            arguments=self._worker_arguments(job),
-            resources=_resources(job),
+            shape=Shape(_cores(job), _number(job, "mem_mb"), _number(job, "disk_mb")),
+            arguments=self._snakemake_arguments(job),
+            precommand=self.workflow.remote_execution_settings.precommand or "",
+            runtime=_number(job, "runtime"),
         )
-        info = SubmittedJobInfo(job, external_jobid=cluster.pod_name(spec))
+        info = SubmittedJobInfo(job, external_jobid=task.id)
         with self._lock:
-            self._jobs[info.external_jobid] = info
+            self._jobs[task.id] = info
         self.report_job_submission(info)
-        try:
-            cluster.submit(spec)
-        except Byok8sError as error:
-            with self._lock:
-                self._jobs.pop(info.external_jobid)
-            self.report_job_error(info, msg=f"The cluster does not take its pod. {error}")
+        self._placement.submit(task)
 
-    def _worker_arguments(self, job: JobExecutorInterface) -> tuple[str, ...]:
+    def _snakemake_arguments(self, job: JobExecutorInterface) -> tuple[str, ...]:
         arguments = join_cli_args(
             [
                 format_cli_arg("--snakefile", self.get_snakefile()),
@@ -190,59 +205,36 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 format_cli_arg("--mode", self.get_exec_mode().item_to_choice()),
             ]
         )
-        precommand = self.workflow.remote_execution_settings.precommand
-        ours = ["--precommand", precommand] if precommand else []
-        return (*ours, "--", *shlex.split(arguments))
+        return tuple(shlex.split(arguments))
 
-    # -- from the cluster; called from the watch's thread --
+    # -- from the cluster, in other threads --
 
     def _on_change(self, pod: Object) -> None:
         name, found = text(pod, "metadata", "name"), outcome(pod)
-        if found.ended:
-            self._ended(name, found)
-        elif found.why and self._told.get(name) != found.why:
-            self._told[name] = found.why
+        self._tell_of_waiting(name, found)
+        self._placement.pod_changed(name, pod)
+
+    def _tell_of_waiting(self, name: str, found: Outcome) -> None:
+        """A pod that waits is worth a word while none runs; beside others it is the cluster being full."""
+        if found.state is State.RUNNING:
+            self._any_ran = True
+        elif found.state is State.WAITING and found.why and found.why != self._told and not self._any_ran:
+            self._told = found.why
             self.logger.info(f"{name} waits: {found.why}")
 
-    def _on_delete(self, name: str) -> None:
-        self._ended(name, GONE)
-
-    def _ended(self, name: str, found: Outcome) -> None:
+    def _on_end(self, task: Task, pod: str, found: Outcome) -> None:
         with self._lock:
-            info = self._jobs.pop(name, None)
-        self._told.pop(name, None)
-        if info and self._cluster:
-            self._collectors.submit(self._collect, self._cluster, info, found)
-
-    def _collect(self, cluster: ClusterRun, info: SubmittedJobInfo, found: Outcome) -> None:
+            info = self._jobs.pop(task.id, None)
+        if info is None:
+            return
         try:
-            self._report(cluster, info, found)
+            if found.state is State.SUCCEEDED:
+                self.report_job_success(info)
+            else:
+                log = self._logs.path(task)
+                self.report_job_error(info, msg=_failure(found, pod, log if log.exists() else None))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
-
-    def _report(self, cluster: ClusterRun, info: SubmittedJobInfo, found: Outcome) -> None:
-        """Tell Snakemake of an ended job, then remove its pod."""
-        if found.state is State.SUCCEEDED:
-            self.report_job_success(info)
-        else:
-            log = self._keep_log(cluster, info.external_jobid) if found.has_log else None
-            self.report_job_error(info, msg=_failure(found, info.external_jobid, log))
-        if found is not GONE:
-            try:
-                cluster.delete_pod(info.external_jobid)
-            except Byok8sError as error:
-                self.logger.warning(f"Pod {info.external_jobid} is left until the run's end: {error}")
-
-    def _keep_log(self, cluster: ClusterRun, pod: str) -> Path | None:
-        path = Path(".byok8s", "runs", self._names.run, "logs", f"{pod}.log")
-        try:
-            log = cluster.log(pod)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(log)
-        except (Byok8sError, OSError) as error:
-            self.logger.warning(f"The log of {pod} cannot be kept: {error}")
-            return None
-        return path
 
 
 def _failure(found: Outcome, pod: str, log: Path | None) -> str:
@@ -260,12 +252,9 @@ def _cores(job: JobExecutorInterface) -> int:
     return max(1, int(job.resources.get("_cores", 1)))
 
 
-def _resources(job: JobExecutorInterface) -> Resources:
-    def number(name: str) -> int | None:
-        value = job.resources.get(name)
-        return value if isinstance(value, int) else None
-
-    return Resources(_cores(job), number("mem_mb"), number("disk_mb"), number("runtime"))
+def _number(job: JobExecutorInterface, resource: str) -> int | None:
+    value = job.resources.get(resource)
+    return value if isinstance(value, int) else None
 
 
 def _environment() -> Mapping[str, str]:

@@ -12,13 +12,15 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from byok8s.executor.names import JOB_LABEL, RULE_LABEL, Names, label_value
+from byok8s.executor.names import JOB_LABEL, RULE_LABEL, WORKER_LABEL, Names, label_value
 from byok8s.kube.json import Json, Object
 
 LEASE_SECONDS = 3600
 USER_ID = 1000
 MOUNT = "/byok8s"
 WORK = "/work"
+CONTAINER = "worker"
+WORKER_COMMAND = ("python", f"{MOUNT}/worker.pyz")
 CREDENTIALS_FILE = "aws-credentials"
 GRACE_SECONDS = 5
 
@@ -33,27 +35,30 @@ LEAST_MEMORY_MB = 256
 
 
 @dataclass(frozen=True)
-class Resources:
-    """What a job asks for: cores, memory and disk in MB, runtime in minutes; None where it says nothing."""
+class Shape:
+    """What a pod is made like. Jobs of one shape can share a pod, one after another, for its limits are theirs.
+
+    cores: of the processor. mem_mb, disk_mb: in MB; None where the rule says nothing.
+    """
 
     cores: int
     mem_mb: int | None = None
     disk_mb: int | None = None
-    runtime: int | None = None
 
 
 @dataclass(frozen=True)
-class JobSpec:
-    """One Snakemake job for one pod.
+class Task:
+    """One attempt at one Snakemake job.
 
-    arguments: of the worker, which end in Snakemake's own.
+    id: unique in its run. arguments: Snakemake's, in the pod. runtime: in minutes, None without an end.
     """
 
+    id: str
     rule: str
-    jobid: str
-    attempt: int
+    shape: Shape
     arguments: tuple[str, ...]
-    resources: Resources
+    precommand: str = ""
+    runtime: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def owner(names: Names, image: str, annotations: Mapping[str, str]) -> Object:
                 "image": image,
                 "command": ["true"],
                 "securityContext": _container_security(),
-                "resources": _resources(Resources(cores=1, mem_mb=LEAST_MEMORY_MB)),
+                "resources": _resources(Shape(cores=1)),
             }
         ],
     }
@@ -129,53 +134,75 @@ def config_map(names: Names, reference: dict[str, Json], number: int, files: Map
     }
 
 
-def pod(names: Names, reference: dict[str, Json], settings: PodSettings, job: JobSpec) -> Object:
+@dataclass(frozen=True)
+class PodPlan:
+    """One pod. arguments: of the worker in it. runtime: minutes, None without an end."""
+
+    name: str
+    labels: Mapping[str, str]
+    shape: Shape
+    arguments: tuple[str, ...]
+    runtime: int | None = None
+
+
+def job_plan(names: Names, task: Task) -> PodPlan:
+    """A pod for one job, which is its own command."""
+    labels = {RULE_LABEL: label_value(task.rule), JOB_LABEL: label_value(task.id)}
+    arguments = ("one", task.precommand, "--", *task.arguments)
+    return PodPlan(names.job_pod(task.rule, task.id), labels, task.shape, arguments, task.runtime)
+
+
+def worker_plan(names: Names, shape: Shape, number: int) -> PodPlan:
+    """A pod for many jobs of one shape, which come by a stream."""
+    return PodPlan(names.worker_pod(number), {WORKER_LABEL: str(number)}, shape, ("serve",))
+
+
+def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: PodPlan) -> Object:
+    work: Json = {"name": "work", "emptyDir": {}}
     spec: dict[str, Json] = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": _pod_security(),
-        "containers": [_container(names, settings, job)],
-        "volumes": [_files(names, settings), {"name": "work", "emptyDir": {}}],
+        "containers": [_container(names, settings, plan)],
+        "volumes": [_files(names, settings), work],
     }
-    if job.resources.runtime:
-        spec["activeDeadlineSeconds"] = job.resources.runtime * 60
+    if plan.runtime:
+        spec["activeDeadlineSeconds"] = plan.runtime * 60
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": names.pod(job.rule, job.jobid, job.attempt),
-            "labels": {
-                **names.labels,
-                RULE_LABEL: label_value(job.rule),
-                JOB_LABEL: job.jobid,
-            },
+            "name": plan.name,
+            "labels": {**names.labels, **plan.labels},
             "ownerReferences": [reference],
         },
         "spec": spec,
     }
 
 
-def _container(names: Names, settings: PodSettings, job: JobSpec) -> dict[str, Json]:
+def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, Json]:
     variables: list[Json] = [{"name": name, "value": value} for name, value in settings.environment.items()]
     variables += [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": names.secret, "key": name}}}
         for name in settings.secret_variables
     ]
     return {
-        "name": "job",
+        "name": CONTAINER,
         "image": settings.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python", f"{MOUNT}/worker.py"],
-        "args": list(job.arguments),
+        "command": list(WORKER_COMMAND),
+        "args": list(plan.arguments),
         "workingDir": WORK,
         "env": variables,
-        "resources": _resources(job.resources),
+        "resources": _resources(plan.shape),
         "securityContext": _container_security(),
         "volumeMounts": [
             {"name": "files", "mountPath": MOUNT, "readOnly": True},
-            {"name": "work", "mountPath": WORK},
+            {"name": "work", "mountPath": WORK, "subPath": "work"},
+            # so that it counts as the job's disk, and can be emptied after it
+            {"name": "work", "mountPath": "/tmp", "subPath": "tmp"},  # noqa: S108
         ],
     }
 
@@ -192,12 +219,12 @@ def _files(names: Names, settings: PodSettings) -> dict[str, Json]:
     return {"name": "files", "projected": {"defaultMode": 0o440, "sources": [*maps, credentials]}}
 
 
-def _resources(job: Resources) -> dict[str, Json]:
-    memory = f"{max(job.mem_mb or DEFAULT_MEMORY_MB, LEAST_MEMORY_MB)}M"
-    requests: dict[str, Json] = {"cpu": f"{int(job.cores * 1000 * CPU_REQUEST_SHARE)}m", "memory": memory}
-    limits: dict[str, Json] = {"cpu": str(job.cores), "memory": memory}
-    if job.disk_mb:
-        requests["ephemeral-storage"] = limits["ephemeral-storage"] = f"{job.disk_mb}M"
+def _resources(shape: Shape) -> dict[str, Json]:
+    memory = f"{max(shape.mem_mb or DEFAULT_MEMORY_MB, LEAST_MEMORY_MB)}M"
+    requests: dict[str, Json] = {"cpu": f"{int(shape.cores * 1000 * CPU_REQUEST_SHARE)}m", "memory": memory}
+    limits: dict[str, Json] = {"cpu": str(shape.cores), "memory": memory}
+    if shape.disk_mb:
+        requests["ephemeral-storage"] = limits["ephemeral-storage"] = f"{shape.disk_mb}M"
     return {"requests": requests, "limits": limits}
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 RUN_LABEL = "byok8s.io/run"
 RULE_LABEL = "byok8s.io/rule"
 JOB_LABEL = "byok8s.io/job"
+WORKER_LABEL = "byok8s.io/worker"
 MANAGED_BY = {"app.kubernetes.io/name": "byok8s", "app.kubernetes.io/managed-by": "byok8s"}
 
 LONGEST_NAME = 63  # a pod's name is also its host name (RFC 1123 label)
@@ -40,10 +41,12 @@ class Names:
     def config_map(self, number: int) -> str:
         return f"{self.owner}-{number}"
 
-    def pod(self, rule: str, jobid: str, attempt: int) -> str:
-        end = f"-{jobid}" if attempt == 1 else f"-{jobid}-{attempt}"
+    def worker_pod(self, number: int) -> str:
+        return f"{self.owner}-worker-{number}"
+
+    def job_pod(self, rule: str, task: str) -> str:
         word = re.sub(r"[^a-z0-9]+", "-", rule.lower()).strip("-") or "job"
-        return f"{self.owner}-{word}"[: LONGEST_NAME - len(end)].rstrip("-") + end
+        return f"{self.owner}-{word}"[: LONGEST_NAME - len(task) - 1].rstrip("-") + f"-{task}"
 
     @property
     def labels(self) -> dict[str, str]:

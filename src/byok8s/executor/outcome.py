@@ -32,9 +32,10 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A pod's state, in one sentence where there is something to say.
+    """The state of a pod, or of the one job in it, in one sentence where there is something to say.
 
-    last_lines: of the job's log, as the worker left them; has_log: whether the API has the whole of it.
+    last_lines: of the job's log, as the worker left them. has_log: whether the API has the whole of it.
+    unplaced: the pod waits for a node that takes it.
     """
 
     state: State
@@ -42,6 +43,7 @@ class Outcome:
     last_lines: str = ""
     node: str = ""
     has_log: bool = False
+    unplaced: bool = False
 
     @property
     def ended(self) -> bool:
@@ -96,7 +98,8 @@ def _pending(pod: Object, node: str) -> Outcome:
         )
     for condition in items(pod, "status", "conditions"):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return Outcome(State.WAITING, f"no node takes it yet: {text(condition, 'message')}")
+            why = f"no node takes it yet: {text(condition, 'message')}"
+            return Outcome(State.WAITING, why, unplaced=True)
     return Outcome(State.WAITING, node=node)
 
 

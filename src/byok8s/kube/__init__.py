@@ -2,7 +2,18 @@
 
 from byok8s.kube.client import ApiError, KubeClient, Unreachable, connect
 from byok8s.kube.context import Context
+from byok8s.kube.exec import ExecStream
 from byok8s.kube.json import Object, get_in
 from byok8s.kube.watch import Watch
 
-__all__ = ["ApiError", "Context", "KubeClient", "Object", "Unreachable", "Watch", "connect", "get_in"]
+__all__ = [
+    "ApiError",
+    "Context",
+    "ExecStream",
+    "KubeClient",
+    "Object",
+    "Unreachable",
+    "Watch",
+    "connect",
+    "get_in",
+]

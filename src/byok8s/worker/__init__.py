@@ -1,1 +1,4 @@
-"""What runs inside pods. `worker.py` is delivered alone: it imports Snakemake and the standard library."""
+"""What runs inside pods.
+
+Delivered alone, as an archive that Python runs: it imports the standard library and Snakemake, nothing else.
+"""

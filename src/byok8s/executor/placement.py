@@ -1,0 +1,43 @@
+"""Where tasks run. Two ways that are one to the executor: a pod for each, or workers that take one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from byok8s.executor.manifest import Task
+from byok8s.executor.outcome import Outcome
+from byok8s.kube import Object
+
+OnEnd: TypeAlias = "Callable[[Task, str, Outcome], None]"
+"""on_end(task, pod, outcome): told once for each task, from any thread; the task's log is complete by then."""
+
+
+class Placement(Protocol):
+    def submit(self, task: Task) -> None:
+        """Returns at once or soon; what becomes of the task is told to `on_end`."""
+
+    def pod_changed(self, name: str, pod: Object) -> None:
+        """A pod of the run was created or modified. Must be quick: the watch waits."""
+
+    def pod_deleted(self, name: str) -> None:
+        """A pod of the run is gone."""
+
+    def close(self) -> None:
+        """No task will come any more. What has been reported by now is all that is."""
+
+
+class Logs:
+    """Each task's output, in a file of its own under the run's record."""
+
+    def __init__(self, run: str) -> None:
+        self._folder = Path(".byok8s", "runs", run, "logs")
+
+    def path(self, task: Task) -> Path:
+        return self._folder / f"{task.rule.replace('/', '_')}-{task.id}.log"
+
+    def add(self, task: Task, words: str) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self.path(task).open("a", encoding="utf-8", errors="replace") as log:
+            log.write(words)

@@ -1,0 +1,165 @@
+"""One worker seen from here: its pod, the stream to it, and the task that it has."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from byok8s.errors import Byok8sError
+from byok8s.executor.cluster import ClusterRun
+from byok8s.executor.manifest import Shape, Task
+from byok8s.kube import ExecStream, Unreachable
+from byok8s.kube.client import pauses
+from byok8s.worker import protocol
+from byok8s.worker.protocol import Message, Result
+
+HEARTBEAT_SECONDS = 20.0
+SILENCE_SECONDS = 60.0
+
+
+class VersionSkew(Byok8sError):
+    """The worker speaks another version of the protocol."""
+
+
+class Worker:
+    """Its thread keeps a stream to the pod open, and opens it anew as often as it breaks.
+
+    on_idle(worker): it can take a task. on_log(task, text). on_result(worker, task, result): the task has ended.
+    on_unusable(worker, error): the pod cannot be talked to in a way that trying again would mend.
+    """
+
+    def __init__(
+        self,
+        cluster: ClusterRun,
+        pod: str,
+        shape: Shape,
+        *,
+        on_idle: Callable[[Worker], None],
+        on_log: Callable[[Task, str], None],
+        on_result: Callable[[Worker, Task, Result], None],
+        on_unusable: Callable[[Worker, Exception], None],
+    ) -> None:
+        self.pod, self.shape = pod, shape
+        self.task: Task | None = None
+        self.node = ""
+        self._cluster = cluster
+        self._on_idle, self._on_log, self._on_result = on_idle, on_log, on_result
+        self._on_unusable = on_unusable
+        self._lock = threading.Lock()
+        self._stream: ExecStream | None = None
+        self._running = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._live, name=f"stream to {pod}", daemon=True)
+        self._thread.start()
+
+    def assign(self, task: Task) -> None:
+        """Only for a worker without a task. A stream that breaks meanwhile is no loss: the next begins with it."""
+        with self._lock:
+            self.task = task
+            if self._stream:
+                self._try_to_say(self._stream, _run(task))
+
+    def pod_runs(self) -> None:
+        self._running.set()
+
+    @property
+    def runs(self) -> bool:
+        return self._running.is_set()
+
+    def end(self) -> None:
+        """The pod is gone, or going."""
+        self._ended.set()
+        self._running.set()
+        with self._lock:
+            if self._stream:
+                self._stream.close()
+
+    def _live(self) -> None:
+        self._running.wait()
+        waits = pauses()
+        while not self._ended.is_set():
+            try:
+                stream = self._cluster.talk(self.pod)
+                waits = pauses()
+                self._listen(stream)
+            except VersionSkew as error:
+                self._on_unusable(self, error)
+                return
+            except Byok8sError:
+                self._forget_stream()
+                self._ended.wait(next(waits))
+            except Exception as error:  # noqa: BLE001 - its task would be waited for without end
+                self._on_unusable(self, error)
+                return
+
+    def _forget_stream(self) -> None:
+        with self._lock:
+            stream, self._stream = self._stream, None
+        if stream:
+            stream.close()
+
+    def _listen(self, stream: ExecStream) -> None:
+        lines = protocol.Lines()
+        heard = pinged = time.monotonic()
+        while not self._ended.is_set():
+            data = stream.receive(HEARTBEAT_SECONDS)
+            now = time.monotonic()
+            heard = now if data else heard
+            if now - heard > SILENCE_SECONDS:
+                raise Unreachable(f"Nothing is heard from pod {self.pod}.")
+            if now - pinged >= HEARTBEAT_SECONDS:
+                stream.send(protocol.line({"do": "ping"}))
+                pinged = now
+            for message in lines.feed(data):
+                self._on_message(stream, message)
+
+    def _on_message(self, stream: ExecStream, message: Message) -> None:
+        task = self.task
+        match message.get("is"):
+            case "hello":
+                self._on_hello(stream, message)
+            case "log" if task and message.get("job") == task.id:
+                self._on_log(task, str(message.get("text", "")))
+            case "done" if task and message.get("job") == task.id:
+                if result := protocol.result(message):
+                    self._finish(stream, task, result)
+
+    def _on_hello(self, stream: ExecStream, message: Message) -> None:
+        if message.get("version") != protocol.VERSION:
+            raise VersionSkew(
+                f"The worker in pod {self.pod} speaks version {message.get('version')} of the protocol, "
+                f"not {protocol.VERSION}."
+            )
+        jobs = message.get("jobs")
+        known = jobs if isinstance(jobs, dict) else {}
+        with self._lock:
+            self._stream, task = stream, self.task
+            if task and task.id not in known:
+                self._try_to_say(stream, _run(task))
+        if task is None:
+            self._on_idle(self)
+        elif result := protocol.result(known.get(task.id)):
+            self._finish(stream, task, result)
+
+    def _finish(self, stream: ExecStream, task: Task, result: Result) -> None:
+        with self._lock:
+            self.task = None
+        self._try_to_say(stream, {"do": "forget", "job": task.id})
+        self._on_result(self, task, result)
+
+    def _try_to_say(self, stream: ExecStream, message: Message) -> None:
+        try:
+            stream.send(protocol.line(message))
+        except Byok8sError:
+            return  # the thread that listens finds it broken too, and opens another
+
+
+def _run(task: Task) -> Message:
+    return {
+        "do": "run",
+        "job": task.id,
+        "arguments": task.arguments,
+        "precommand": task.precommand,
+        "runtime": task.runtime,
+    }

@@ -1,0 +1,67 @@
+"""`python worker.pyz one ARGUMENTS`, `python worker.pyz serve` or `python worker.pyz talk`.
+
+one: run one job, for a pod of its own; its result is left in the container's termination message, so that it
+reaches the controller with the pod's status. serve: be a worker, for many jobs, one after another. talk: be the
+near end of the stream to a worker that serves, for `kubectl exec` and its like.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import sys
+from pathlib import Path
+
+from byok8s.worker import folder
+from byok8s.worker.job import Job, Order
+from byok8s.worker.protocol import Result
+
+TERMINATION_LOG = Path("/dev/termination-log")
+TERMINATION_LOG_BYTES = 4096  # Kubernetes' limit for one container
+
+
+def main() -> int:
+    match sys.argv[1:]:
+        case ["one", precommand, "--", *arguments]:
+            return one(Order("job", tuple(arguments), precommand))
+        case ["serve"]:
+            from byok8s.worker.server import serve
+
+            return serve()
+        case ["talk"]:
+            from byok8s.worker.talk import talk
+
+            return talk()
+    print(__doc__, file=sys.stderr)  # noqa: T201
+    return 2
+
+
+def one(order: Order) -> int:
+    job = Job(order, folder.make(order.job, folder.bring_plugins()))
+    signal.signal(signal.SIGTERM, lambda *_: job.end("its pod was told to end"))
+    while not job.output_is_over():
+        if not select.select([job.output], [], [], 1.0)[0]:
+            continue
+        if not (data := job.read()):
+            break
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    result = job.result()
+    leave_word(result)
+    return result.code
+
+
+def leave_word(result: Result) -> None:
+    """Write the termination message: as many of the last lines as fit, the newest of them."""
+    lines = result.last_lines.splitlines()
+    while True:
+        word = json.dumps({"why": result.why, "last_lines": "\n".join(lines)})
+        if len(word) <= TERMINATION_LOG_BYTES or not lines:
+            break
+        lines = lines[1:]
+    TERMINATION_LOG.write_text(word[:TERMINATION_LOG_BYTES])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

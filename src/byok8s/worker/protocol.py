@@ -1,0 +1,75 @@
+"""What controller and worker say to each other: one JSON object a line, over one stream a worker.
+
+controller to worker
+    {"do": "run", "job": ID, "arguments": [...], "precommand": COMMAND, "runtime": MINUTES or null}
+        A job that the worker knows already is not run again: it answers with what became of it.
+    {"do": "forget", "job": ID}     the result has arrived
+    {"do": "ping"}
+worker to controller
+    {"is": "hello", "version": 1, "jobs": {ID: null or RESULT}}
+        First on every stream; null means still running. So a stream that is opened anew loses nothing.
+    {"is": "log", "job": ID, "text": OUTPUT}
+    {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT}
+    {"is": "pong"}
+
+A line that is no such object is passed over: a later version may say more. A version that is not ours ends the
+worker's use, not the run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+VERSION = 1
+LONGEST_LINE_BYTES = 4 * 1024 * 1024
+
+Message = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a job. code: 0 for success. why: in a few words, where it is not."""
+
+    code: int
+    why: str = ""
+    last_lines: str = ""
+
+
+def line(message: Message) -> bytes:
+    return json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+
+
+def done(job: str, result: Result) -> Message:
+    return {"is": "done", "job": job, **asdict(result)}
+
+
+def result(message: object) -> Result | None:
+    """The result in a `done` message or in the jobs of a `hello`; None where there is none."""
+    if not isinstance(message, dict) or not isinstance(message.get("code"), int):
+        return None
+    return Result(message["code"], str(message.get("why", "")), str(message.get("last_lines", "")))
+
+
+class Lines:
+    """Puts messages together out of whatever pieces a stream brings."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages that are complete now. What is no message is left out, however long it is."""
+        self._pending += data
+        *whole, rest = self._pending.split(b"\n")
+        # a line that long is no message: keep too much of it to be one, and no more
+        self._pending = rest[: LONGEST_LINE_BYTES + 1]
+        return [message for row in whole if len(row) <= LONGEST_LINE_BYTES if (message := _message(row))]
+
+
+def _message(row: bytes | bytearray) -> Message | None:
+    try:
+        value = json.loads(row)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

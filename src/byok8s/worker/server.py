@@ -1,0 +1,184 @@
+"""A worker: the first process of a pod that runs many jobs, one at a time, each in a fresh process and folder.
+
+It has Snakemake imported before the first job and forks for each, which takes the start of Snakemake out of every
+job's time. It has one thread only: what forks must not have more. The stream's near end (`talk`) comes and goes;
+jobs and results stay here until the controller has them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from byok8s.worker import folder
+from byok8s.worker.job import Job, Order
+from byok8s.worker.protocol import VERSION, Lines, Message, Result, done, line
+
+SOCKET = folder.WORK / "worker.sock"
+FORSAKEN_SECONDS = float(os.environ.get("BYOK8S_FORSAKEN_SECONDS", "300"))
+SEND_SECONDS = 30.0
+IMPORTED_FIRST = (
+    "snakemake.cli",
+    "snakemake.api",
+    "snakemake.workflow",
+    "snakemake.dag",
+    "snakemake.scheduling.job_scheduler",
+    "snakemake.executors.local",
+    "snakemake_storage_plugin_s3",
+    "snakemake_storage_plugin_byok8s",
+)
+
+
+def serve() -> int:
+    """Until the controller is not heard of for a while and no job is under way; or until the pod is told to end."""
+    plugins = folder.bring_plugins()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(SOCKET))
+    listening.listen()
+    sys.path.append(str(plugins))
+    for name in IMPORTED_FIRST:
+        with contextlib.suppress(ImportError):  # another release of Snakemake: the job imports it itself
+            importlib.import_module(name)
+    Server(listening, plugins).run()
+    return 0
+
+
+class Server:
+    def __init__(self, listening: socket.socket, plugins: Path) -> None:
+        self._plugins = plugins
+        self._listening = listening
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listening, selectors.EVENT_READ)
+        self._stream: socket.socket | None = None
+        self._lines = Lines()
+        self._job: Job | None = None
+        self._results: dict[str, Result] = {}
+        self._heard = time.monotonic()
+        self._ending = False
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        while not self._ending and (self._job or time.monotonic() - self._heard < FORSAKEN_SECONDS):
+            for key, _ in self._selector.select(timeout=1.0):
+                if key.fileobj is self._listening:
+                    self._on_stream(self._listening.accept()[0])
+                elif key.fileobj is self._stream:
+                    self._on_data()
+                else:
+                    self._on_output()
+            if self._job and self._job.output_is_over():
+                self._on_end(self._job)
+            if self._job and self._job.deadline and time.monotonic() > self._job.deadline:
+                self._job.deadline = None
+                self._job.end(f"it ran longer than its runtime allows ({self._job.order.runtime} min)")
+
+    def _on_terminate(self, _: int, __: FrameType | None) -> None:
+        self._ending = True
+        if self._job:
+            self._job.end("its pod was told to end")
+
+    # -- the stream --
+
+    def _on_stream(self, stream: socket.socket) -> None:
+        """The newest stream is the one: the controller opens another only when it has lost the last."""
+        self._drop_stream()
+        stream.settimeout(SEND_SECONDS)
+        self._selector.register(stream, selectors.EVENT_READ)
+        self._stream, self._lines, self._heard = stream, Lines(), time.monotonic()
+        jobs: dict[str, object] = {job: done(job, result) for job, result in self._results.items()}
+        if self._job:
+            jobs[self._job.order.job] = None
+        self._say({"is": "hello", "version": VERSION, "jobs": jobs})
+
+    def _drop_stream(self) -> None:
+        if self._stream:
+            self._selector.unregister(self._stream)
+            self._stream.close()
+            self._stream = None
+
+    def _on_data(self) -> None:
+        assert self._stream
+        try:
+            data = self._stream.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._drop_stream()
+            return
+        self._heard = time.monotonic()
+        for message in self._lines.feed(data):
+            self._on_message(message)
+
+    def _on_message(self, message: Message) -> None:
+        job = str(message.get("job", ""))
+        match message.get("do"):
+            case "run":
+                self._run(message, job)
+            case "forget":
+                self._results.pop(job, None)
+            case "ping":
+                self._say({"is": "pong"})
+
+    def _say(self, message: Message) -> None:
+        if self._stream:
+            try:
+                self._stream.sendall(line(message))
+            except OSError:
+                self._drop_stream()
+
+    # -- jobs --
+
+    def _run(self, message: Message, job: str) -> None:
+        if result := self._results.get(job):
+            self._say(done(job, result))
+            return
+        if self._job:
+            return  # this very job, asked for again; the controller gives a busy worker no other
+        arguments, runtime = message.get("arguments"), message.get("runtime")
+        order = Order(
+            job,
+            tuple(map(str, arguments)) if isinstance(arguments, list) else (),
+            str(message.get("precommand") or ""),
+            runtime if isinstance(runtime, int) else None,
+        )
+        try:
+            self._job = Job(order, folder.make(job, self._plugins))
+        except OSError as error:
+            self._finish(job, Result(1, f"its working folder cannot be made: {error}"))
+            return
+        self._selector.register(self._job.output, selectors.EVENT_READ)
+
+    def _on_output(self) -> None:
+        assert self._job
+        if data := self._job.read():
+            self._say({"is": "log", "job": self._job.order.job, "text": data.decode(errors="replace")})
+        else:
+            self._on_end(self._job)
+
+    def _on_end(self, job: Job) -> None:
+        self._selector.unregister(job.output)
+        self._job = None
+        result = job.result()
+        folder.clean_up(self._near_ends())
+        self._finish(job.order.job, result)
+
+    def _finish(self, job: str, result: Result) -> None:
+        self._results[job] = result
+        self._heard = time.monotonic()  # the controller has this long to fetch it
+        self._say(done(job, result))
+
+    def _near_ends(self) -> set[int]:
+        """The process at the other end of the stream, which lives in this container and is not the job's."""
+        if not self._stream:
+            return set()
+        credentials = self._stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return {struct.unpack("3i", credentials)[0]}

@@ -1,0 +1,48 @@
+"""The near end of the stream: passes bytes between the worker's socket and its own standard input and output."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+
+from byok8s.worker.server import SOCKET
+
+WAIT_SECONDS = 30.0
+
+
+def talk() -> int:
+    worker = _connect()
+    while True:
+        readable, _, _ = select.select([0, worker.fileno()], [], [])
+        if worker.fileno() in readable:
+            data = worker.recv(65536)
+            if not data:
+                return 0
+            _write(data)
+        if 0 in readable:
+            data = os.read(0, 65536)
+            if not data:
+                return 0
+            worker.sendall(data)
+
+
+def _connect() -> socket.socket:
+    """The worker makes its socket first of all; a pod may be said to run a little before."""
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        worker = socket.socket(socket.AF_UNIX)
+        try:
+            worker.connect(str(SOCKET))
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return worker
+
+
+def _write(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]

@@ -1,0 +1,151 @@
+"""Many jobs in one pod: what they share is the pod, and nothing else; and what becomes of them when it breaks."""
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from byok8s.kube.json import text
+from corner import KUBECONFIG, Cluster
+
+RIG = Path(__file__).parents[1] / "rig"
+STATE = Path(KUBECONFIG).parent if KUBECONFIG else Path()
+
+
+def workflow(cluster: Cluster, snakefile: str) -> None:
+    cluster.write({"Snakefile": snakefile, "wf.json": '{"workflow_target": "all"}', "params.json": "{}"})
+
+
+def pods_seen(cluster: Cluster, until: threading.Event) -> set[str]:
+    seen: set[str] = set()
+    while not until.wait(0.3):
+        seen |= {text(pod, "metadata", "name") for pod in cluster.objects("pods")}
+    return seen
+
+
+def many(count: int, shell: str) -> str:
+    return (
+        f"rule all:\n    input: expand('out-{{i}}.txt', i=range({count}))\n"
+        f"rule one:\n    output: 'out-{{i}}.txt'\n    shell: {shell!r}\n"
+    )
+
+
+def test_jobs_share_workers(cluster: Cluster) -> None:
+    workflow(cluster, many(12, "echo {wildcards.i} > {output}"))
+    finished = threading.Event()
+    seen: list[set[str]] = []
+    watcher = threading.Thread(target=lambda: seen.append(pods_seen(cluster, finished)))
+    watcher.start()
+    cluster.run("wf", "params", "--jobs", "2")
+    finished.set()
+    watcher.join()
+    assert sorted(cluster.made()) == sorted(f"out-{i}.txt" for i in range(12))
+    assert cluster.read("out-11.txt") == "11\n"
+    assert 1 <= len(seen[0]) <= 2
+    assert cluster.names() == []
+
+
+def test_without_reuse_each_job_has_a_pod(cluster: Cluster) -> None:
+    workflow(cluster, many(3, "hostname > {output}"))
+    cluster.run("wf", "params", "--no-reuse", "--jobs", "2")
+    assert len({cluster.read(f"out-{i}.txt") for i in range(3)}) == 3
+    assert cluster.names() == []
+
+
+def test_nothing_of_one_job_reaches_the_next(cluster: Cluster) -> None:
+    leave = (
+        "echo x > left-here; echo x > $HOME/left-home; echo x > /tmp/left-tmp; echo x > /dev/shm/left; "
+        "mkdir -p /tmp/locked/in && chmod 000 /tmp/locked; export LEFT=1; "
+        "(setsid nohup sleep 4321 >/dev/null 2>&1 &); sleep 0.5; hostname > {output}"
+    )
+    look = "(ls -A . $HOME /tmp /dev/shm; env; ps -eo args) > {output}; hostname >> {output}"
+    workflow(
+        cluster,
+        "rule all:\n    input: 'second.txt'\n"
+        f"rule first:\n    output: 'first.txt'\n    shell: {leave!r}\n"
+        f"rule second:\n    input: 'first.txt'\n    output: 'second.txt'\n    shell: {look!r}\n",
+    )
+    cluster.run("wf", "params", "--jobs", "1")
+    found = cluster.read("second.txt")
+    assert found.splitlines()[-1] == cluster.read("first.txt").strip(), "both ran in one worker"
+    assert "PATH=" in found
+    for trace in ("left", "locked", "LEFT", "4321"):
+        assert trace not in found
+
+
+def test_a_job_that_uses_too_much_memory_is_named_and_the_next_one_unharmed(cluster: Cluster) -> None:
+    workflow(
+        cluster,
+        "rule all:\n    input: 'good.txt', 'bad.txt'\n"
+        "rule bad:\n    output: 'bad.txt'\n    priority: 5\n    resources: mem_mb=300\n"
+        "    shell: 'python -c \"x = bytearray(2_000_000_000)\"; touch {output}'\n"
+        "rule good:\n    output: 'good.txt'\n    resources: mem_mb=300\n    shell: 'echo good > {output}'\n",
+    )
+    said = cluster.run("wf", "params", "--jobs", "1", "--", "--keep-going", expect=1)
+    assert "OOMKilled" in said
+    assert cluster.read("good.txt") == "good\n"
+    assert cluster.made() == ["good.txt"]
+
+
+def test_a_job_that_fills_tmp_is_named_and_the_next_one_unharmed(cluster: Cluster) -> None:
+    workflow(
+        cluster,
+        "rule all:\n    input: 'good.txt', 'bad.txt'\n"
+        "rule bad:\n    output: 'bad.txt'\n    priority: 5\n    resources: disk_mb=200\n"
+        "    shell: 'dd if=/dev/zero of=/tmp/full bs=1M count=500; sleep 120; touch {output}'\n"
+        "rule good:\n    output: 'good.txt'\n    resources: disk_mb=200\n    shell: 'echo good > {output}'\n",
+    )
+    said = cluster.run("wf", "params", "--jobs", "1", "--", "--keep-going", expect=1)
+    assert "Evicted" in said
+    assert "200M" in said
+    assert cluster.read("good.txt") == "good\n"
+
+
+def test_a_runtime_is_kept_by_the_worker(cluster: Cluster) -> None:
+    workflow(
+        cluster,
+        "rule all:\n    input: 'x'\nrule slow:\n    output: 'x'\n    resources: runtime=1\n"
+        "    shell: 'sleep 200; touch {output}'\n",
+    )
+    assert "longer than its runtime allows (1 min)" in cluster.run("wf", "params", expect=1)
+
+
+def test_a_worker_deleted_in_mid_job_is_replaced(cluster: Cluster) -> None:
+    """Its own job fails, and is made again where retries are allowed; the others never notice."""
+    workflow(cluster, many(6, "sleep 3; echo {wildcards.i} > {output}"))
+    run = cluster.start("wf", "params", "--jobs", "1", "--", "--retries", "1")
+    for _ in range(240):
+        if cluster.made():
+            break
+        time.sleep(0.25)
+    time.sleep(1)  # into the next job, which takes three
+    name = text(cluster.objects("pods")[0], "metadata", "name")
+    cluster.client.delete(f"/api/v1/namespaces/{cluster.namespace}/pods/{name}", {"gracePeriodSeconds": 0})
+    said, _ = run.communicate(timeout=180)
+    assert run.returncode == 0, said
+    assert "its pod was deleted" in said
+    assert [cluster.read(f"out-{i}.txt") for i in range(6)] == [f"{i}\n" for i in range(6)]
+    assert cluster.names() == []
+
+
+def test_the_api_server_is_away_for_20_s_amid_20_jobs(cluster: Cluster) -> None:
+    pid = STATE / "pid" / "apiserver"
+    if not pid.is_file():
+        pytest.skip("only the rig's API server can be killed")
+    workflow(cluster, many(20, "sleep 1; echo {wildcards.i} >> {output}"))
+    run = cluster.start("wf", "params", "--jobs", "2")
+    for _ in range(240):
+        if len(cluster.made()) >= 3:
+            break
+        time.sleep(0.25)
+    subprocess.run(["kill", "-9", pid.read_text().split()[0]], check=True)
+    time.sleep(20)
+    subprocess.run([str(RIG / "up.sh")], check=True, stdout=subprocess.DEVNULL)
+    said, _ = run.communicate(timeout=240)
+    assert run.returncode == 0, said
+    assert "The Kubernetes API is back" in said
+    assert [cluster.read(f"out-{i}.txt") for i in range(20)] == [f"{i}\n" for i in range(20)]
+    assert said.count("Error in rule") == 0
+    assert cluster.names() == []

@@ -1,0 +1,190 @@
+"""A worker's stream, cut at every moment that matters: no task is lost, and none is run twice."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+
+import pytest
+
+from byok8s.executor.manifest import Shape, Task
+from byok8s.executor.worker import VersionSkew, Worker
+from byok8s.kube import Unreachable
+from byok8s.worker import protocol
+from byok8s.worker.protocol import Lines, Message, Result
+
+TASK = Task("7", "rule", Shape(1), ("--cores", "1"))
+DONE = protocol.done("7", Result(0))
+
+
+def hello(jobs: dict[str, object] | None = None, version: int | None = protocol.VERSION) -> Message:
+    return {"is": "hello", "version": version, "jobs": jobs or {}}
+
+
+class Stream:
+    """What the worker says is put into it, what it is told is taken out; `cut` breaks it."""
+
+    def __init__(self) -> None:
+        self._said: queue.Queue[bytes | None] = queue.Queue()
+        self.told: queue.Queue[Message] = queue.Queue()
+
+    def says(self, *messages: Message) -> None:
+        for message in messages:
+            self._said.put(protocol.line(message))
+
+    def cut(self) -> None:
+        self._said.put(None)
+
+    close = cut
+
+    def receive(self, seconds: float) -> bytes:
+        data = self._said.get(timeout=30)
+        if data is None:
+            raise Unreachable("cut by the test")
+        return data
+
+    def send(self, data: bytes) -> None:
+        for message in Lines().feed(data):
+            self.told.put(message)
+
+    def expect(self, do: str) -> Message:
+        message = self.told.get(timeout=10)
+        assert message["do"] == do
+        return message
+
+
+class Cluster:
+    """Hands out streams, one after another."""
+
+    def __init__(self) -> None:
+        self.opened: queue.Queue[Stream] = queue.Queue()
+
+    def talk(self, _: str) -> Stream:
+        stream = Stream()
+        self.opened.put(stream)
+        return stream
+
+    def next(self) -> Stream:
+        return self.opened.get(timeout=10)
+
+
+class Told:
+    def __init__(self) -> None:
+        self.results: queue.Queue[tuple[str, Result]] = queue.Queue()
+        self.idle: queue.Queue[str] = queue.Queue()
+        self.log: list[str] = []
+        self.unusable: queue.Queue[Exception] = queue.Queue()
+
+
+@pytest.fixture
+def parts() -> tuple[Cluster, Told, Callable[[], Worker]]:
+    cluster, told = Cluster(), Told()
+
+    def start() -> Worker:
+        worker = Worker(
+            cluster,  # type: ignore[arg-type]
+            "pod-1",
+            TASK.shape,
+            on_idle=lambda worker: told.idle.put(worker.pod),
+            on_log=lambda _, text: told.log.append(text),
+            on_result=lambda _, task, result: told.results.put((task.id, result)),
+            on_unusable=lambda _, error: told.unusable.put(error),
+        )
+        worker.pod_runs()
+        return worker
+
+    return cluster, told, start
+
+
+Parts = tuple[Cluster, Told, Callable[[], Worker]]
+
+
+def busy(parts: Parts) -> tuple[Worker, Stream]:
+    """A worker that has been sent TASK."""
+    cluster, told, start = parts
+    worker, stream = start(), cluster.next()
+    stream.says(hello())
+    assert told.idle.get(timeout=10) == "pod-1"
+    worker.assign(TASK)
+    assert stream.expect("run")["arguments"] == ["--cores", "1"]
+    return worker, stream
+
+
+def test_a_task_from_start_to_end(parts: Parts) -> None:
+    worker, stream = busy(parts)
+    stream.says(
+        {"is": "log", "job": "7", "text": "words"}, {"is": "log", "job": "8", "text": "not ours"}, DONE
+    )
+    assert parts[1].results.get(timeout=10) == ("7", Result(0))
+    assert stream.expect("forget")["job"] == "7"
+    assert parts[1].log == ["words"]
+    worker.end()
+
+
+def test_cut_while_the_task_runs_it_is_waited_for_and_not_run_again(parts: Parts) -> None:
+    worker, stream = busy(parts)
+    stream.cut()
+    again = parts[0].next()
+    again.says(hello({"7": None}), DONE)
+    assert parts[1].results.get(timeout=10) == ("7", Result(0))
+    assert again.expect("forget")
+    assert again.told.empty()
+    worker.end()
+
+
+def test_cut_before_the_result_came_the_worker_still_has_it(parts: Parts) -> None:
+    worker, stream = busy(parts)
+    stream.cut()
+    again = parts[0].next()
+    again.says(hello({"7": DONE}))
+    assert parts[1].results.get(timeout=10) == ("7", Result(0))
+    assert again.expect("forget")
+    assert parts[1].results.empty()
+    worker.end()
+
+
+def test_cut_before_the_order_arrived_it_is_sent_again(parts: Parts) -> None:
+    worker, stream = busy(parts)
+    stream.cut()
+    again = parts[0].next()
+    again.says(hello())
+    assert again.expect("run")["job"] == "7"
+    again.says(DONE)
+    assert parts[1].results.get(timeout=10) == ("7", Result(0))
+    worker.end()
+
+
+def test_a_result_that_comes_twice_is_told_once(parts: Parts) -> None:
+    worker, stream = busy(parts)
+    stream.says(DONE, DONE)
+    assert parts[1].results.get(timeout=10) == ("7", Result(0))
+    assert stream.expect("forget")
+    stream.cut()
+    again = parts[0].next()
+    again.says(hello({"7": DONE}))
+    assert parts[1].idle.get(timeout=10) == "pod-1"
+    assert parts[1].results.empty()
+    worker.end()
+
+
+def test_assigned_while_the_stream_is_down(parts: Parts) -> None:
+    cluster, told, start = parts
+    worker, stream = start(), cluster.next()
+    stream.says(hello())
+    told.idle.get(timeout=10)
+    stream.cut()
+    again = cluster.next()
+    worker.assign(TASK)
+    again.says(hello())
+    assert again.expect("run")["job"] == "7"
+    worker.end()
+
+
+@pytest.mark.parametrize("version", [0, 2, None])
+def test_a_worker_of_another_version_is_not_used(version: int | None, parts: Parts) -> None:
+    cluster, told, start = parts
+    start()
+    cluster.next().says(hello(version=version))
+    error = told.unusable.get(timeout=10)
+    assert isinstance(error, VersionSkew)
+    assert "pod-1" in str(error)
