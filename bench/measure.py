@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,15 +16,8 @@ import upstream
 from byok8s import s3
 from common import OURS, THEIRS, BenchError
 from namespace import AuditLog, Corner
+from workflows import PARAMS, Workflow
 
-SEED = Path(__file__).parents[1] / "examples" / "seed"
-PARAMS = "params-blue"
-# what each workflow makes, and what must be in it
-EXPECTED = {
-    "alpha": ("alpha.txt", "alpha blue\n"),
-    "gamma": ("gamma.txt", "gamma 1 blue\ngamma 2 blue\n"),
-    "zeta": ("zeta.txt", "zeta a1 blue\nzeta a2 blue\nzeta b1 blue\nzeta b2 blue\nzeta blue\n"),
-}
 BYOK8S = Path(sys.executable).with_name("byok8s")
 
 
@@ -35,7 +26,8 @@ class Run:
     """seconds: from the command's start to its exit. requests: None where nobody counts them.
 
     crowding: what the scheduler said of pods that had to wait for room.
-    in_time: False where it was ended at the time limit; then seconds is the limit.
+    in_time: False where it was ended at the time limit; then seconds is the limit. factor: what the measured
+    seconds and requests were multiplied with.
     """
 
     side: str
@@ -44,6 +36,7 @@ class Run:
     requests: int | None
     crowding: str
     in_time: bool = True
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,11 +55,11 @@ class Bench:
     wheels_url: str
     precommand: str
 
-    def run(self, side: str, workflow: str, number: int) -> Run:
+    def run(self, side: str, workflow: Workflow, number: int) -> Run:
         """Raises BenchError for a run that fails or makes a wrong result, or if byok8s is out of time."""
-        name = f"{side}-{workflow}-{number}"
+        name = f"{side}-{workflow.name}-{number}"
         folder = self.folder / name
-        shutil.copytree(SEED, folder, ignore=shutil.ignore_patterns(".*"))
+        workflow.write(folder, side)
         bucket = s3.Bucket(self.bucket.name, f"{self.bucket.prefix}/{name}", self.bucket.endpoint_url)
         kubeconfig = self.folder / f"{name}.kubeconfig"
         user = self.corner.user(name, kubeconfig)
@@ -75,7 +68,7 @@ class Bench:
             "KUBECONFIG": str(kubeconfig),
             "XDG_CONFIG_HOME": str(self.folder / "none"),
         }
-        command = self._command(side, workflow, bucket, environment)
+        command = self._command(side, workflow, folder, bucket, environment)
         log = self.folder / f"{name}.log"
         began = time.monotonic()
         code = _run(command, folder, environment, log, self.limit)
@@ -83,23 +76,34 @@ class Bench:
         requests, crowding = self.audit.requests(user), self.corner.crowding()
         if code is None and side == THEIRS:
             self.corner.clear()
-            return Run(side, workflow, self.limit, None, crowding, in_time=False)
+            return Run(side, workflow.name, self.limit, None, crowding, in_time=False)
         if code != 0:
             what = f"exit code {code}" if code is not None else f"ended after {self.limit:.0f} s"
             raise BenchError(f"{name}: {what}. The end of its output:\n{log.read_text()[-3000:]}")
-        _check(name, bucket, workflow)
+        for key, expected in workflow.results(side).items():
+            _check(name, bucket, key, expected)
         self.corner.clear()
-        return Run(side, workflow, seconds, requests, crowding)
+        factor = workflow.factor(side)
+        counted = None if requests is None else round(requests * factor)
+        return Run(side, workflow.name, seconds * factor, counted, crowding, factor=factor)
 
-    def _command(self, side: str, workflow: str, bucket: s3.Bucket, environment: dict[str, str]) -> list[str]:
+    def _command(
+        self, side: str, workflow: Workflow, folder: Path, bucket: s3.Bucket, environment: dict[str, str]
+    ) -> list[str]:
         """The command; what it needs beside is added to the environment."""
         if side == OURS:
             environment["BYOK8S_S3_BUCKET"] = f"{bucket.name}/{bucket.prefix}"
             environment["BYOK8S_K8S_NAMESPACE"] = self.corner.namespace
-            return [str(BYOK8S), f"workflow-{workflow}", PARAMS]
+            return [str(BYOK8S), f"workflow-{workflow.name}", PARAMS, "--jobs", str(workflow.jobs)]
         environment.update(upstream.environment(self.wheels_url))
-        target = json.loads((SEED / f"workflow-{workflow}.json").read_text())["workflow_target"]
-        return self.theirs.command(target, f"{PARAMS}.json", self.corner.namespace, bucket, self.precommand)
+        return self.theirs.command(
+            workflow.target(folder),
+            f"{PARAMS}.json",
+            workflow.jobs,
+            self.corner.namespace,
+            bucket,
+            self.precommand,
+        )
 
 
 def _run(
@@ -126,13 +130,13 @@ def _run(
             process.wait()
 
 
-def _check(name: str, bucket: s3.Bucket, workflow: str) -> None:
-    key, expected = EXPECTED[workflow]
+def _check(name: str, bucket: s3.Bucket, key: str, expected: str) -> None:
     client = s3.connect(bucket.endpoint_url)
     full = f"{bucket.prefix}/{key}"
-    if full not in _keys(client, bucket):
-        raise BenchError(f"{name} ended well, but {bucket.url}/{key} is not there.")
-    body = client.get_object(Bucket=bucket.name, Key=full)["Body"]
+    try:
+        body = client.get_object(Bucket=bucket.name, Key=full)["Body"]
+    except Exception as error:
+        raise BenchError(f"{name} ended well, but {bucket.url}/{key} cannot be read: {error}") from error
     found = body.read().decode()  # type: ignore[attr-defined]
     if found != expected:
         raise BenchError(f"{name} made a wrong {key}: {found!r} instead of {expected!r}.")

@@ -67,7 +67,16 @@ def _incidents(runs: Sequence[Run]) -> list[str]:
         if not run.in_time
     ]
     crowded = Counter(f"{run.workflow} of {run.side}" for run in runs if run.crowding)
-    return late + [f"{what}: in {n} runs a pod had to wait for room on a node" for what, n in crowded.items()]
+    multiplied = {
+        f"{run.workflow} of {run.side} was run with {1 / run.factor:.0%} of its jobs, and multiplied"
+        for run in runs
+        if run.factor != 1
+    }
+    return (
+        late
+        + sorted(multiplied)
+        + [f"{what}: in {n} runs a pod had to wait for room on a node" for what, n in crowded.items()]
+    )
 
 
 def source() -> str:

@@ -19,8 +19,9 @@ import report
 import upstream
 from byok8s.errors import Byok8sError
 from common import CACHE, OURS, THEIRS, BenchError, say
-from measure import BYOK8S, EXPECTED, Bench, Run, prefix
+from measure import BYOK8S, Bench, Run, prefix
 from namespace import AUDIT_LOG, AuditLog, Corner, corner
+from workflows import WORKFLOWS
 
 NEEDED = ("BYOK8S_S3_BUCKET", "BYOK8S_S3_ENDPOINT_URL", "BYOK8S_IMAGE")
 LIMIT_SECONDS = 300
@@ -40,7 +41,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure byok8s beside upstream on the same cluster.")
     parser.add_argument("-n", "--repetitions", type=int, default=3, metavar="N")
-    parser.add_argument("--workflows", nargs="+", choices=EXPECTED, default=["alpha", "zeta"])
+    parser.add_argument("--workflows", nargs="+", choices=WORKFLOWS, default=["alpha", "zeta"])
     parser.add_argument(
         "--limit", type=float, default=LIMIT_SECONDS, metavar="SECONDS",
         help=f"a run that takes longer is killed [default: {LIMIT_SECONDS}]",
@@ -85,7 +86,7 @@ def _repeat(bench: Bench, workflows: Sequence[str], repetitions: int) -> list[Ru
     for number in range(1, repetitions + 1):
         for workflow in workflows:
             for side in (OURS, THEIRS):
-                run = bench.run(side, workflow, number)
+                run = bench.run(side, WORKFLOWS[workflow], number)
                 counted = f", {run.requests} requests" if run.requests is not None else ""
                 late = "" if run.in_time else " (ended: the time limit)"
                 crowded = f" (pods waited: {run.crowding})" if run.crowding else ""

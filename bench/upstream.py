@@ -28,7 +28,6 @@ from common import CACHE, BenchError, say
 
 REQUIREMENTS = Path(__file__).with_name("upstream.txt")
 PIP_ARCHIVE = "pip.tar"
-JOBS = "16"  # byok8s' own default
 PASSED_ON = ("PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST")
 
 
@@ -74,11 +73,11 @@ class Upstream:
         return found
 
     def command(
-        self, target: str, params: str, namespace: str, bucket: s3.Bucket, precommand: str
+        self, target: str, params: str, jobs: int, namespace: str, bucket: s3.Bucket, precommand: str
     ) -> list[str]:
         return [
             *(str(self.snakemake), target, "--configfile", params),
-            *("--executor", "kubernetes", "--jobs", JOBS),
+            *("--executor", "kubernetes", "--jobs", str(jobs)),
             *("--kubernetes-namespace", namespace),
             *("--container-image", os.environ["BYOK8S_IMAGE"]),
             *("--default-storage-provider", "s3"),

@@ -111,6 +111,12 @@ def byok8s() -> None:
     help="Run on this machine, without a cluster; without a bucket, with one in .byok8s/.",
 )
 @click.option(
+    "--pod-template",
+    envvar="BYOK8S_POD_TEMPLATE",
+    metavar="FILE",
+    help="A Pod to merge under all pods: node selector, tolerations, volumes, …",
+)
+@click.option(
     "--no-reuse",
     envvar="BYOK8S_NO_REUSE",
     is_flag=True,

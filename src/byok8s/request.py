@@ -35,6 +35,7 @@ class Request:
     jobs: int | None
     local: bool
     no_reuse: bool
+    pod_template: str | None
     dry_run: bool
     force: bool
     snakemake_arguments: tuple[str, ...]
@@ -74,6 +75,7 @@ def read_request(
         jobs=settings.jobs if local else settings.jobs or DEFAULT_JOBS,
         local=local,
         no_reuse=bool(settings.no_reuse),
+        pod_template=settings.pod_template,
         dry_run=dry_run,
         force=force,
         snakemake_arguments=tuple(snakemake_arguments),

@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     snakefile: path. s3_bucket: BUCKET or BUCKET/PREFIX. jobs: how many at once. image: of the pods.
     local: run on this machine. no_reuse: a pod for each job.
+    pod_template: path of a Pod to merge under ours.
     """
 
     snakefile: str | None = None
@@ -38,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     jobs: int | None = None
     local: bool | None = None
     no_reuse: bool | None = None
+    pod_template: str | None = None
 
 
 class WorkflowFile(Settings, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -46,6 +46,7 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *("--byok8s-run", run),
         *("--byok8s-namespace", cluster.namespace),
         *(["--byok8s-no-reuse"] if request.no_reuse else []),
+        *(["--byok8s-pod-template", request.pod_template] if request.pod_template else []),
         *(["--byok8s-context", request.context] if request.context else []),
     ]
 

@@ -28,6 +28,12 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=None,
         metadata={"help": "Context of the kubeconfig (default: its current one)"},
     )
+    pod_template: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "File of a Pod that is merged under all pods; a rule's own is its resource pod_template"
+        },
+    )
     no_reuse: bool = field(
         default=False,
         metadata={"help": "Give each job a pod of its own instead of one worker after another"},

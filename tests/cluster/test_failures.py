@@ -166,6 +166,18 @@ def test_ctrl_c_ends_the_pods_and_leaves_nothing(cluster: Cluster) -> None:
     assert "Traceback" not in said
 
 
+def test_a_second_ctrl_c_waits_for_nothing_and_still_leaves_nothing(cluster: Cluster) -> None:
+    workflow(cluster, "trap '' TERM INT; sleep 300; touch {output}")
+    run = cluster.start("wf", "params")
+    await_pod(cluster)
+    run.send_signal(signal.SIGINT)
+    await_line(run, "Ending 1 jobs")
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert cluster.names() == []
+
+
 def test_a_run_after_a_failed_one_makes_what_is_missing(cluster: Cluster) -> None:
     workflow(cluster, "exit 1")
     cluster.run("wf", "params", expect=1)

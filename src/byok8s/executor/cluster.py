@@ -54,6 +54,11 @@ class ClusterRun:
             self._create(self._config_maps, manifest.config_map(self.names, self._reference, number, files))
         threading.Thread(target=self._keep_lease, name="lease", daemon=True).start()
 
+    def try_pod(self, plan: PodPlan) -> None:
+        """Have the cluster look at a pod like those to come, creating none. Raises ApiError with its objection."""
+        body = manifest.pod(self.names, manifest.owner_reference(self.names, "none"), self._settings, plan)
+        self._client.post(self.pods, body, {"dryRun": "All"})
+
     def create_pod(self, plan: PodPlan) -> None:
         """Raises ApiError where the cluster refuses the pod, Unreachable where it stays away."""
         self._create(self.pods, manifest.pod(self.names, self._reference, self._settings, plan))

@@ -6,13 +6,15 @@ forgets its jobs while it does.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shlex
+import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +25,10 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 from snakemake_interface_executor_plugins.utils import format_cli_arg, join_cli_args
 
-from byok8s.errors import BucketError, Byok8sError
-from byok8s.executor import delivery, manifest
+from byok8s.errors import Byok8sError
+from byok8s.executor import delivery, surroundings, template
 from byok8s.executor.cluster import ClusterRun, Contents
-from byok8s.executor.manifest import PodSettings, Shape, Task
+from byok8s.executor.manifest import PodSettings, Shape, Task, worker_plan
 from byok8s.executor.names import Names, new_run_id
 from byok8s.executor.outcome import Outcome, State, outcome
 from byok8s.executor.placement import Logs, Placement
@@ -39,7 +41,6 @@ from byok8s.kube.json import text
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-SHOWN_LINES = 15
 # WebSockets are opened with GET; Kubernetes 1.35 asks for create as well
 STREAM_VERBS = ("get", "create")
 
@@ -62,6 +63,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._cluster: ClusterRun | None = None
         self._watch: Watch | None = None
         try:
+            self._template = self._load_template(self.executor_settings.pod_template)
+            if self._template and len(self.dag):
+                self._try_template()
             # packed before the first job, so that a source that cannot be delivered is a fault of the plan
             self._sources = delivery.sources(self.dag) if len(self.dag) else b""
         except Byok8sError as error:
@@ -90,23 +94,24 @@ class Executor(RealExecutor):  # type: ignore[misc]
             raise WorkflowError(str(error)) from error
         for job in jobs:
             self.run_job_pre(job)
-            self._submit(job)
+            try:
+                self._submit(job)
+            except Byok8sError as error:
+                raise WorkflowError(str(error)) from error
 
     def run_job(self, job: JobExecutorInterface) -> None:
         self.run_jobs([job])
 
     def shutdown(self) -> None:
-        """Snakemake has no more jobs for us. Removes everything of the run from the cluster."""
-        if self._watch:
-            self._watch.stop()
+        """Snakemake has no more jobs for us, or none that it waits for. Removes everything of the run."""
         cluster, self._cluster = self._cluster, None
         if cluster is None:
             return
-        self._placement.close()
         try:
-            if self._jobs:
-                cluster.end_pods()
-            cluster.remove()
+            with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C: do not wait, but do clean up
+                self._end(cluster)
+            with _undisturbed():
+                cluster.remove()
         except Byok8sError as error:
             self.logger.error(
                 f"Not everything of run {self._names.run} could be removed from the cluster: {error} "
@@ -114,10 +119,17 @@ class Executor(RealExecutor):  # type: ignore[misc]
             )
 
     def cancel(self) -> None:
-        """The user has interrupted, or Snakemake has failed: nobody waits for the jobs any more."""
-        if self._cluster and self._jobs:
-            self.logger.info(f"Ending {len(self._jobs)} jobs.")
+        """The user has interrupted, or Snakemake has failed."""
         self.shutdown()
+
+    def _end(self, cluster: ClusterRun) -> None:
+        if self._jobs:
+            self.logger.info(f"Ending {len(self._jobs)} jobs.")
+        if self._watch:
+            self._watch.stop()
+        self._placement.close()
+        if self._jobs:
+            cluster.end_pods()
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: object) -> None:
         super().print_job_error(job_info, msg, **{"external_jobid": job_info.external_jobid, **kwargs})
@@ -138,11 +150,12 @@ class Executor(RealExecutor):  # type: ignore[misc]
         settings = PodSettings(
             image=self.workflow.remote_execution_settings.container_image,
             config_maps=len(shares),
-            environment=_environment(),
+            environment=surroundings.environment(),
             secret_variables=sorted(secret),
         )
-        cluster = self._cluster = ClusterRun(client, self._namespace, self._names, settings)
+        cluster = ClusterRun(client, self._namespace, self._names, settings)
         self._placement = self._choose_placement(client, cluster)
+        self._cluster = cluster
         self._watch = Watch(
             client,
             cluster.pods,
@@ -156,7 +169,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             on_crash=self.workflow.scheduler.executor_error_callback,
         )
         self._watch.start()
-        cluster.create(Contents(secret | _credentials_file(), shares), self._annotations())
+        cluster.create(Contents(secret | surroundings.credentials_file(), shares), self._annotations())
 
     def _choose_placement(self, client: KubeClient, cluster: ClusterRun) -> Placement:
         reuse = not self.executor_settings.no_reuse
@@ -177,12 +190,26 @@ class Executor(RealExecutor):  # type: ignore[misc]
             "byok8s.io/controller": f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}",
         }
 
+    def _try_template(self) -> None:
+        settings = PodSettings(self.workflow.remote_execution_settings.container_image, 0, {}, ())
+        cluster = ClusterRun(connect(self.executor_settings.context), self._namespace, self._names, settings)
+        cluster.try_pod(worker_plan(self._names, Shape(1, template=self._template), 0))
+
+    def _load_template(self, path: str | None) -> str:
+        return template.load(Path(path)) if path else ""
+
+    def _shape(self, job: JobExecutorInterface) -> Shape:
+        path = job.resources.get("pod_template")
+        of_rule = self._load_template(path) if isinstance(path, str) else ""
+        joined = template.join(of_rule, self._template)
+        return Shape(_cores(job), _number(job, "mem_mb"), _number(job, "disk_mb"), joined)
+
     def _submit(self, job: JobExecutorInterface) -> None:
         task = Task(
             # a number, or the long random name of a group
             id=str(job.jobid)[:8] + (f"-{job.attempt}" if job.attempt > 1 else ""),
             rule=job.name,
-            shape=Shape(_cores(job), _number(job, "mem_mb"), _number(job, "disk_mb")),
+            shape=self._shape(job),
             arguments=self._snakemake_arguments(job),
             precommand=self.workflow.remote_execution_settings.precommand or "",
             runtime=_number(job, "runtime"),
@@ -232,20 +259,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 self.report_job_success(info)
             else:
                 log = self._logs.path(task)
-                self.report_job_error(info, msg=_failure(found, pod, log if log.exists() else None))
+                self.report_job_error(info, msg=found.words(pod, log if log.exists() else None))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
-
-
-def _failure(found: Outcome, pod: str, log: Path | None) -> str:
-    where = f"pod {pod}" + (f" on node {found.node}" if found.node else "")
-    words = [f"Failed: {found.why} ({where})."]
-    if found.last_lines:
-        lines = found.last_lines.splitlines()[-SHOWN_LINES:]
-        words += ["Last lines of its log:", *(f"    {line}" for line in lines)]
-    if log:
-        words.append(f"The whole log: {log}")
-    return "\n".join(words)
 
 
 def _cores(job: JobExecutorInterface) -> int:
@@ -257,32 +273,14 @@ def _number(job: JobExecutorInterface, resource: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _environment() -> Mapping[str, str]:
-    """What pods know of this machine's environment: how to reach S3, and nothing else."""
-    passed_on: Sequence[str] = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
-    return {
-        "HOME": f"{manifest.WORK}/home",
-        "USER": "byok8s",  # images know no user of the pod's number, and Python's getpass asks
-        "BYOK8S_WORK": manifest.WORK,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_SHARED_CREDENTIALS_FILE": f"{manifest.MOUNT}/{manifest.CREDENTIALS_FILE}",
-        **{name: os.environ[name] for name in passed_on if name in os.environ},
-    }
-
-
-def _credentials_file() -> dict[str, str]:
-    """This machine's S3 credentials in AWS' own form. Where there are none, pods may have their own."""
-    from byok8s import s3
-
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C does nothing for a while; only the main thread can have it so, and only it is interrupted."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        found = s3.credentials()
-    except BucketError:
-        return {}
-    lines = [
-        "[default]",
-        f"aws_access_key_id = {found.access_key}",
-        f"aws_secret_access_key = {found.secret_key}",
-    ]
-    if found.token:
-        lines.append(f"aws_session_token = {found.token}")
-    return {manifest.CREDENTIALS_FILE: "\n".join(lines) + "\n"}
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -9,9 +9,11 @@ the Job, its `ttlSecondsAfterFinished` deletes it, and the owner references take
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from byok8s.executor import template
 from byok8s.executor.names import JOB_LABEL, RULE_LABEL, WORKER_LABEL, Names, label_value
 from byok8s.kube.json import Json, Object
 
@@ -38,12 +40,13 @@ LEAST_MEMORY_MB = 256
 class Shape:
     """What a pod is made like. Jobs of one shape can share a pod, one after another, for its limits are theirs.
 
-    cores: of the processor. mem_mb, disk_mb: in MB; None where the rule says nothing.
+    cores: of the processor. mem_mb, disk_mb: in MB; None where the rule says nothing. template: the user's, as JSON.
     """
 
     cores: int
     mem_mb: int | None = None
     disk_mb: int | None = None
+    template: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
     }
     if plan.runtime:
         spec["activeDeadlineSeconds"] = plan.runtime * 60
-    return {
+    ours: Object = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
@@ -180,6 +183,7 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
         },
         "spec": spec,
     }
+    return template.merge(ours, json.loads(plan.shape.template or "{}"), CONTAINER)
 
 
 def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, Json]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from byok8s.kube.json import Json, Object, get_in, items, text
 
@@ -21,6 +22,9 @@ STUCK = frozenset(
         "RunContainerError",
     }
 )
+
+
+SHOWN_LINES = 15
 
 
 class State(Enum):
@@ -44,6 +48,17 @@ class Outcome:
     node: str = ""
     has_log: bool = False
     unplaced: bool = False
+
+    def words(self, pod: str, log: Path | None) -> str:
+        """For the person whose job has failed. log: the file of the whole log, where there is one."""
+        where = f"pod {pod}" + (f" on node {self.node}" if self.node else "")
+        words = [f"Failed: {self.why} ({where})."]
+        if self.last_lines:
+            shown = self.last_lines.splitlines()[-SHOWN_LINES:]
+            words += ["Last lines of its log:", *(f"    {line}" for line in shown)]
+        if log:
+            words.append(f"The whole log: {log}")
+        return "\n".join(words)
 
     @property
     def ended(self) -> bool:

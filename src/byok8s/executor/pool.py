@@ -86,10 +86,16 @@ class Pool:
 
     def _wanted(self, shape: Shape) -> int:
         """How many more workers the tasks of this shape can use, beside those on their way."""
-        starting = sum(1 for worker in self._workers.values() if worker.shape == shape and not worker.runs)
-        return max(0, len(self._queues.get(shape, ())) - starting)
+        on_their_way = sum(
+            1
+            for name, worker in self._workers.items()
+            if worker.shape == shape and worker.task is None and name not in self._idle
+        )
+        return max(0, len(self._queues.get(shape, ())) - on_their_way)
 
     def _start_workers(self, shape: Shape) -> None:
+        if self._closed.is_set():
+            return
         wanted = self._wanted(shape)
         # Snakemake gives us no more tasks at once than the limit, so what is beyond it has nothing to do
         self._retire(self._spare()[: max(0, len(self._workers) + wanted - self._limit)])
@@ -112,6 +118,9 @@ class Pool:
             self._cluster.create_pod(plan)
         except Byok8sError as error:
             self._lose(worker, Outcome(State.FAILED, f"the cluster does not take its pod. {error}"))
+            return
+        if worker.pod not in self._workers:  # retired meanwhile, before there was a pod to delete
+            self._delete_pod(worker)
 
     # -- workers tell --
 
