@@ -90,14 +90,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
         try:
             if self._cluster is None:
                 self._start()
+            for job in jobs:
+                self.run_job_pre(job)
+                self._submit(job)
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
-        for job in jobs:
-            self.run_job_pre(job)
-            try:
-                self._submit(job)
-            except Byok8sError as error:
-                raise WorkflowError(str(error)) from error
 
     def run_job(self, job: JobExecutorInterface) -> None:
         self.run_jobs([job])
@@ -239,7 +236,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def _on_change(self, pod: Object) -> None:
         name, found = text(pod, "metadata", "name"), outcome(pod)
         self._tell_of_waiting(name, found)
-        self._placement.pod_changed(name, pod)
+        self._placement.pod_changed(name, found)
 
     def _tell_of_waiting(self, name: str, found: Outcome) -> None:
         """A pod that waits is worth a word while none runs; beside others it is the cluster being full."""

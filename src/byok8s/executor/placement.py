@@ -8,7 +8,6 @@ from typing import Protocol, TypeAlias
 
 from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
-from byok8s.kube import Object
 
 OnEnd: TypeAlias = "Callable[[Task, str, Outcome], None]"
 """on_end(task, pod, outcome): told once for each task, from any thread; the task's log is complete by then."""
@@ -18,7 +17,7 @@ class Placement(Protocol):
     def submit(self, task: Task) -> None:
         """Returns at once or soon; what becomes of the task is told to `on_end`."""
 
-    def pod_changed(self, name: str, pod: Object) -> None:
+    def pod_changed(self, name: str, found: Outcome) -> None:
         """A pod of the run was created or modified. Must be quick: the watch waits."""
 
     def pod_deleted(self, name: str) -> None:

@@ -11,10 +11,9 @@ from contextlib import suppress
 from byok8s.errors import Byok8sError
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import PodPlan, Shape, Task, worker_plan
-from byok8s.executor.outcome import GONE, Outcome, State, outcome
+from byok8s.executor.outcome import GONE, Outcome, State
 from byok8s.executor.placement import Logs, OnEnd
 from byok8s.executor.worker import Worker
-from byok8s.kube import Object
 from byok8s.worker.protocol import Result
 
 IDLE_SECONDS = 60.0
@@ -46,8 +45,7 @@ class Pool:
             self._assign(task.shape)
             self._start_workers(task.shape)
 
-    def pod_changed(self, name: str, pod: Object) -> None:
-        found = outcome(pod)
+    def pod_changed(self, name: str, found: Outcome) -> None:
         worker = self._workers.get(name)
         if worker is None:
             return

@@ -10,9 +10,8 @@ from dataclasses import replace
 from byok8s.errors import Byok8sError
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import Task, job_plan
-from byok8s.executor.outcome import GONE, Outcome, State, outcome
+from byok8s.executor.outcome import GONE, Outcome, State
 from byok8s.executor.placement import Logs, OnEnd
-from byok8s.kube import Object
 
 COLLECTORS = 4  # threads that see to ended pods, so that the watch never waits for a request
 
@@ -39,8 +38,7 @@ class SinglePods:
                 task, plan.name, Outcome(State.FAILED, f"the cluster does not take its pod. {error}")
             )
 
-    def pod_changed(self, name: str, pod: Object) -> None:
-        found = outcome(pod)
+    def pod_changed(self, name: str, found: Outcome) -> None:
         if found.ended:
             self._ended(name, found)
 
