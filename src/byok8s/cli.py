@@ -41,6 +41,14 @@ class _WithSnakemakeArguments(click.Command):
         return super().parse_args(ctx, args)
 
 
+def _pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
+    """WORD=VALUE, said several times."""
+    pairs = [entry.partition("=") for entry in given]
+    if wrong := next((entry for entry, pair in zip(given, pairs, strict=True) if not all(pair)), None):
+        raise click.BadParameter(f"{wrong!r} is not WORD=VALUE.", param=option)
+    return {word: value for word, _, value in pairs} or None
+
+
 @click.group(
     cls=_DefaultCommand,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -111,6 +119,14 @@ def byok8s() -> None:
     help="Run on this machine, without a cluster; without a bucket, with one in .byok8s/.",
 )
 @click.option(
+    "--pod",
+    multiple=True,
+    callback=_pairs,
+    envvar="BYOK8S_POD",
+    metavar="WORD=VALUE",
+    help="What all pods are to have, as in node_selector=disktype=ssd; see docs/pods.md.",
+)
+@click.option(
     "--pod-template",
     envvar="BYOK8S_POD_TEMPLATE",
     metavar="FILE",
@@ -147,7 +163,7 @@ def run(
     dry_run: bool,
     force: bool,
     debug: bool,
-    **said: str | int | bool | None,
+    **said: str | int | bool | dict[str, str] | None,
 ) -> NoReturn:
     """Run the workflow that the file WORKFLOW names, with the parameters in the file PARAMS.
 

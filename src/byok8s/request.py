@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ class Request:
     """One run, as asked for.
 
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
-    jobs: how many at once. snakemake_arguments: for Snakemake, unchanged.
+    jobs: how many at once. pod: words of all pods. snakemake_arguments: for Snakemake, unchanged.
     """
 
     workflow_file: Path
@@ -35,6 +35,7 @@ class Request:
     jobs: int | None
     local: bool
     no_reuse: bool
+    pod: Mapping[str, object]
     pod_template: str | None
     dry_run: bool
     force: bool
@@ -75,6 +76,7 @@ def read_request(
         jobs=settings.jobs if local else settings.jobs or DEFAULT_JOBS,
         local=local,
         no_reuse=bool(settings.no_reuse),
+        pod=settings.pod or {},
         pod_template=settings.pod_template,
         dry_run=dry_run,
         force=force,

@@ -27,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     snakefile: path. s3_bucket: BUCKET or BUCKET/PREFIX. jobs: how many at once. image: of the pods.
     local: run on this machine. no_reuse: a pod for each job.
-    pod_template: path of a Pod to merge under ours.
+    pod: what all pods are to have, by its word. pod_template: path of a Pod to merge under ours.
     """
 
     snakefile: str | None = None
@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     jobs: int | None = None
     local: bool | None = None
     no_reuse: bool | None = None
+    pod: dict[str, object] | None = None
     pod_template: str | None = None
 
 

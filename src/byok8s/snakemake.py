@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import re
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
-from byok8s.errors import InputError
+from byok8s.errors import Byok8sError, InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
@@ -46,6 +48,7 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *("--byok8s-run", run),
         *("--byok8s-namespace", cluster.namespace),
         *(["--byok8s-no-reuse"] if request.no_reuse else []),
+        *(["--byok8s-pod", json.dumps(dict(request.pod))] if request.pod else []),
         *(["--byok8s-pod-template", request.pod_template] if request.pod_template else []),
         *(["--byok8s-context", request.context] if request.context else []),
     ]
@@ -76,6 +79,8 @@ def run(argv: list[str]) -> bool:
     finally:
         logger.removeFilter(planning)
     if planning.faults and not planning.over:
+        if ours := next((cause for cause in _causes(planning.error) if isinstance(cause, Byok8sError)), None):
+            raise ours
         raise InputError("Snakemake cannot plan the workflow:", where="\n".join(planning.faults))
     return done
 
@@ -106,12 +111,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 class _Planning(logging.Filter):
     """Keeps the faults that Snakemake finds before its first job, and lets everything else pass.
 
-    faults: Snakemake's words for them. over: whether Snakemake has announced a job.
+    faults: Snakemake's words for them. error: the exception that it spoke of last.
+    over: whether Snakemake has announced a job.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.faults: list[str] = []
+        self.error: BaseException | None = None
         self.over = False
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -120,6 +127,7 @@ class _Planning(logging.Filter):
         if self.over or event != "error":
             return True
         self.faults.append(_plain(record.getMessage()))
+        self.error = sys.exception()  # Snakemake speaks of an exception while it handles it
         return False
 
 

@@ -34,6 +34,12 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
             "help": "File of a Pod that is merged under all pods; a rule's own is its resource pod_template"
         },
     )
+    pod: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "What all pods are to have, as in {node_selector: disktype=ssd}; a rule's own are resources"
+        },
+    )
     no_reuse: bool = field(
         default=False,
         metadata={"help": "Give each job a pod of its own instead of one worker after another"},

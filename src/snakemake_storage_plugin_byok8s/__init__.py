@@ -25,17 +25,19 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import boto3
+import botocore.session
 import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.io import Mtime, get_constant_prefix
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
@@ -74,6 +76,24 @@ class StorageProviderSettings(s3.StorageProviderSettings):  # type: ignore[misc]
 
     region: str | None = field(default=None, metadata={"help": "region of the bucket", "env_var": True})
     token: str | None = field(default=None, repr=False, metadata={"help": "session token", "env_var": True})
+
+
+@cache
+def _loader() -> Loader:
+    """Of boto's descriptions of S3, 2 MB of JSON: read once in a process and in all that are forked from it."""
+    return create_loader(os.environ.get("AWS_DATA_PATH"))
+
+
+def _session(*credentials: str | None) -> boto3.Session:
+    """credentials: access key, secret key, token and region, as boto's Session takes them."""
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader())
+    return boto3.Session(*credentials, botocore_session=core)
+
+
+def warm_up() -> None:
+    """Read now what the first client would. Keys are given, or boto would look for some: on EC2 that is a request."""
+    _session("none", "none", None, s3.DEFAULT_REGION).resource("s3")
 
 
 class Facts(NamedTuple):
@@ -140,7 +160,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
             max_pool_connections=10 * THREADS,  # boto's transfer of one file may use ten
         )
         with self.explained("connection", "s3://"):
-            session = boto3.Session(s.access_key, s.secret_key, s.token, s.region)
+            session = _session(s.access_key, s.secret_key, s.token, s.region)
             region = session.region_name or s3.DEFAULT_REGION
             self.s3c = session.resource("s3", region, endpoint_url=s.endpoint_url, config=config)
             self.client = self.s3c.meta.client

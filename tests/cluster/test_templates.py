@@ -1,5 +1,8 @@
 """Pod templates on a real cluster: for a run, for a rule, and one that the cluster does not want."""
 
+import time
+
+from byok8s.kube import Object
 from byok8s.kube.json import items, text
 from corner import Cluster
 
@@ -42,7 +45,7 @@ def test_a_template_that_the_cluster_does_not_want_is_refused_before_anything_is
     cluster.write(
         {
             "Snakefile": SNAKEFILE,
-            "wf.yaml": "workflow_target: all\n",
+            "wf.yaml": "workflow_target: run\n",
             "params.json": "{}",
             "bad.yaml": "spec:\n  tolerations: [{operator: Sometimes}]\n",
         }
@@ -53,3 +56,77 @@ def test_a_template_that_the_cluster_does_not_want_is_refused_before_anything_is
     assert cluster.names() == []
     said = cluster.run("wf", "params", "--pod-template", "none.yaml", expect=2)
     assert "no pod template 'none.yaml'" in said
+    said = cluster.run("wf", "params", "rule", expect=2)
+    assert "In rule rule: There is no pod template 'pods/rule.yaml'" in said
+
+
+WORDS = (
+    "rule all:\n    input: 'run.txt', 'rule.txt'\n"
+    "rule run:\n    output: 'run.txt'\n    shell: 'sleep 3; echo run > {output}'\n"
+    "rule rule:\n    output: 'rule.txt'\n    resources: labels='team=reads', service_account='reader'\n"
+    "    shell: 'sleep 3; echo rule > {output}'\n"
+)
+
+
+def test_words_of_a_run_and_a_rules_over_them(cluster: Cluster) -> None:
+    """Seen in the pods while they run: a service account of its own, and each word where Kubernetes wants it."""
+    accounts = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts"
+    cluster.client.post(accounts, {"metadata": {"name": "reader"}})
+    cluster.write(
+        {
+            "Snakefile": WORDS,
+            "wf.yaml": "workflow_target: all\npod: {labels: {team: genomes}, image_pull_policy: Never}\n",
+            "params.json": "{}",
+        }
+    )
+    selector = f"kubernetes.io/hostname={node(cluster)}"
+    run = cluster.start("wf", "params", "--pod", "labels=team=genomes", "--pod", f"node_selector={selector}")
+    seen: dict[str, Object] = {}
+    while run.poll() is None:
+        seen |= {text(pod, "metadata", "name"): pod for pod in cluster.objects("pods")}
+        time.sleep(0.2)
+    assert run.stdout
+    assert run.returncode == 0, run.stdout.read()
+    found = {
+        (text(pod, "metadata", "labels", "team"), text(pod, "spec", "serviceAccountName"))
+        for pod in seen.values()
+    }
+    assert found == {("genomes", "default"), ("reads", "reader")}
+    assert {text(pod, "spec", "nodeSelector", "kubernetes.io/hostname") for pod in seen.values()} == {
+        node(cluster)
+    }
+
+
+def test_what_no_node_can_ever_take_is_said_before_anything_is_created(cluster: Cluster) -> None:
+    cluster.write(
+        {
+            "Snakefile": "rule all:\n    input: 'a.txt'\n"
+            "rule big:\n    output: 'a.txt'\n    threads: 512\n    resources: gpu=1\n    shell: 'touch {output}'\n",
+            "wf.yaml": "workflow_target: all\n",
+            "params.json": "{}",
+        }
+    )
+    said = cluster.run("wf", "params", expect=3)
+    assert "No node of the cluster can ever take" in said
+    assert "rule big" in said
+    assert "486 CPU" in said
+    assert "nvidia.com/gpu" in said
+    assert cluster.names() == []
+
+
+def test_a_rules_words_are_tried_before_the_first_job(cluster: Cluster) -> None:
+    """Its job comes second: what is wrong with it is said before the first has run."""
+    cluster.write(
+        {
+            "Snakefile": "rule second:\n    input: 'a.txt'\n    output: 'b.txt'\n"
+            "    resources: service_account='nobody'\n    shell: 'cp {input} {output}'\n"
+            "rule first:\n    output: 'a.txt'\n    shell: 'echo > {output}'\n",
+            "wf.yaml": "workflow_target: second\n",
+            "params.json": "{}",
+        }
+    )
+    said = cluster.run("wf", "params", expect=3)
+    assert "rule second" in said
+    assert "nobody" in said
+    assert cluster.names() == []
+    assert cluster.made() == []

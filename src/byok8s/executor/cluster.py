@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from byok8s.executor import manifest
@@ -12,10 +13,11 @@ from byok8s.executor.manifest import PodPlan, PodSettings
 from byok8s.executor.names import Names
 from byok8s.kube import ApiError, ExecStream, KubeClient
 from byok8s.kube.client import CONFLICT
-from byok8s.kube.json import Json, Object, items, text
+from byok8s.kube.json import Object, items, text
 
 RENEW_SECONDS = 600  # several tries before LEASE_SECONDS are over
 CLEAN_UP_PATIENCE = 20.0  # seconds for each request, so that an exit is never held up for long
+MOST_NODES = 500
 PODS_END_SECONDS = manifest.GRACE_SECONDS + 5
 
 
@@ -39,7 +41,7 @@ class ClusterRun:
         self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
         self._config_maps = f"/api/v1/namespaces/{namespace}/configmaps"
         self._owners = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        self._reference: dict[str, Json] = {}
+        self._reference = manifest.owner_reference(names, "none")
         self._mine = {"labelSelector": names.selector}
         self._ending = threading.Event()
         self._started = time.monotonic()
@@ -49,19 +51,30 @@ class ClusterRun:
         made = self._create(self._owners, manifest.owner(self.names, self._settings.image, annotations))
         self._started = time.monotonic()
         self._reference = manifest.owner_reference(self.names, text(made, "metadata", "uid"))
-        self._create(self._secrets, manifest.secret(self.names, self._reference, contents.secret))
-        for number, files in enumerate(contents.config_maps):
-            self._create(self._config_maps, manifest.config_map(self.names, self._reference, number, files))
+        secret = manifest.secret(self.names, self._reference, contents.secret)
+        shares = [
+            (self._config_maps, manifest.config_map(self.names, self._reference, number, files))
+            for number, files in enumerate(contents.config_maps)
+        ]
+        with ThreadPoolExecutor(len(shares) + 1) as threads:
+            list(threads.map(self._create, *zip((self._secrets, secret), *shares, strict=True)))
         threading.Thread(target=self._keep_lease, name="lease", daemon=True).start()
+
+    def nodes(self) -> list[Object]:
+        """The first of them, which in all but the largest clusters are all. Raises ApiError where that is forbidden."""
+        return list(items(self._client.get("/api/v1/nodes", {"limit": str(MOST_NODES)}), "items"))
+
+    def pod(self, plan: PodPlan) -> Object:
+        """As it is created."""
+        return manifest.pod(self.names, self._reference, self._settings, plan)
 
     def try_pod(self, plan: PodPlan) -> None:
         """Have the cluster look at a pod like those to come, creating none. Raises ApiError with its objection."""
-        body = manifest.pod(self.names, manifest.owner_reference(self.names, "none"), self._settings, plan)
-        self._client.post(self.pods, body, {"dryRun": "All"})
+        self._client.post(self.pods, self.pod(plan), {"dryRun": "All"})
 
     def create_pod(self, plan: PodPlan) -> None:
         """Raises ApiError where the cluster refuses the pod, Unreachable where it stays away."""
-        self._create(self.pods, manifest.pod(self.names, self._reference, self._settings, plan))
+        self._create(self.pods, self.pod(plan))
 
     def log(self, pod: str) -> str:
         return self._client.get_text(f"{self.pods}/{pod}/log")

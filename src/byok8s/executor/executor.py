@@ -6,6 +6,7 @@ forgets its jobs while it does.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import getpass
 import os
@@ -14,9 +15,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -26,14 +27,18 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from snakemake_interface_executor_plugins.utils import format_cli_arg, join_cli_args
 
 from byok8s.errors import Byok8sError
-from byok8s.executor import delivery, surroundings, template
+from byok8s.executor import delivery, surroundings
 from byok8s.executor.cluster import ClusterRun, Contents
-from byok8s.executor.manifest import PodSettings, Shape, Task, worker_plan
+from byok8s.executor.manifest import PodSettings, Shape, Task
 from byok8s.executor.names import Names, new_run_id
 from byok8s.executor.outcome import Outcome, State, outcome
-from byok8s.executor.placement import Logs, Placement
+from byok8s.executor.placement import Placement
 from byok8s.executor.pool import Pool
+from byok8s.executor.record import Record
+from byok8s.executor.shapes import Shapes, cores, number
 from byok8s.executor.single import SinglePods
+from byok8s.executor.trial import try_shapes
+from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, Object, Watch, connect
 from byok8s.kube.access import allowed
 from byok8s.kube.json import text
@@ -55,21 +60,33 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 "their files with --default-storage-provider byok8s --default-storage-prefix s3://BUCKET/PREFIX."
             )
         self._names = Names(self.executor_settings.run or new_run_id())
-        self._logs = Logs(self._names.run)
+        self._record = Record(self._names.run)
         self._lock = threading.Lock()
         self._jobs: dict[str, SubmittedJobInfo] = {}  # by task id: those under way
         self._told = ""  # why a pod waits, as last said to the user
         self._any_ran = False
         self._cluster: ClusterRun | None = None
         self._watch: Watch | None = None
+        self._starting: Future[None] | None = None
+        self._limit = self.workflow.resource_settings.nodes or sys.maxsize
         try:
-            self._template = self._load_template(self.executor_settings.pod_template)
-            if self._template and len(self.dag):
-                self._try_template()
-            # packed before the first job, so that a source that cannot be delivered is a fault of the plan
-            self._sources = delivery.sources(self.dag) if len(self.dag) else b""
+            self._shapes = Shapes(
+                parse(self.executor_settings.pod or "{}"), self.executor_settings.pod_template
+            )
+            if len(self.dag):
+                self._prepare()
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
+
+    def _prepare(self) -> None:
+        """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
+        self._sources = delivery.sources(self.dag)
+        if not (shapes := self._shapes.of_rules(self.dag)):
+            return
+        trial = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
+        if words := try_shapes(trial, shapes):
+            self.logger.warning(words)
+        self._begin(list(self._shapes.of_first(self.dag, self._limit)))
 
     # -- Snakemake asks --
 
@@ -88,8 +105,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
         try:
-            if self._cluster is None:
-                self._start()
+            self._begin([]).result()
             for job in jobs:
                 self.run_job_pre(job)
                 self._submit(job)
@@ -101,6 +117,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def shutdown(self) -> None:
         """Snakemake has no more jobs for us, or none that it waits for. Removes everything of the run."""
+        atexit.unregister(self.shutdown)
+        if self._starting:
+            wait([self._starting])
         cluster, self._cluster = self._cluster, None
         if cluster is None:
             return
@@ -134,27 +153,29 @@ class Executor(RealExecutor):  # type: ignore[misc]
     # -- towards the cluster --
 
     @cached_property
-    def _namespace(self) -> str:
-        client = connect(self.executor_settings.context)
-        return str(self.executor_settings.namespace or client.context.namespace or "default")
+    def _client(self) -> KubeClient:
+        return connect(self.executor_settings.context)
 
-    def _start(self) -> None:
-        client = connect(self.executor_settings.context)
+    @cached_property
+    def _namespace(self) -> str:
+        return str(self.executor_settings.namespace or self._client.context.namespace or "default")
+
+    def _begin(self, first: Sequence[Shape]) -> Future[None]:
+        """Start, where that is not done or under way. first: of the jobs that will be the first."""
+        if self._starting is None:
+            self._starting = ThreadPoolExecutor(1, thread_name_prefix="start").submit(self._start, first)
+            atexit.register(self.shutdown)  # Snakemake may end before it gives us a job
+        return self._starting
+
+    def _start(self, first: Sequence[Shape]) -> None:
         shares = delivery.config_maps(
             delivery.worker_files(), {"sources": self._sources, "libraries": delivery.libraries()}
         )
-        secret = dict(self.envvars())
-        settings = PodSettings(
-            image=self.workflow.remote_execution_settings.container_image,
-            config_maps=len(shares),
-            environment=surroundings.environment(),
-            secret_variables=sorted(secret),
-        )
-        cluster = ClusterRun(client, self._namespace, self._names, settings)
-        self._placement = self._choose_placement(client, cluster)
-        self._cluster = cluster
+        settings = self._pod_settings(len(shares))
+        self._cluster = cluster = ClusterRun(self._client, self._namespace, self._names, settings)
+        self._placement = self._choose_placement(cluster)
         self._watch = Watch(
-            client,
+            self._client,
             cluster.pods,
             self._names.selector,
             on_change=self._on_change,
@@ -166,19 +187,27 @@ class Executor(RealExecutor):  # type: ignore[misc]
             on_crash=self.workflow.scheduler.executor_error_callback,
         )
         self._watch.start()
-        cluster.create(Contents(secret | surroundings.credentials_file(), shares), self._annotations())
+        secret = dict(self.envvars()) | surroundings.credentials_file()
+        cluster.create(Contents(secret, shares), self._annotations())
+        self._placement.prepare(first)
 
-    def _choose_placement(self, client: KubeClient, cluster: ClusterRun) -> Placement:
+    def _pod_settings(self, config_maps: int) -> PodSettings:
+        return PodSettings(
+            image=self.workflow.remote_execution_settings.container_image,
+            config_maps=config_maps,
+            environment=surroundings.environment(),
+            secret_variables=sorted(self.envvars()),
+        )
+
+    def _choose_placement(self, cluster: ClusterRun) -> Placement:
         reuse = not self.executor_settings.no_reuse
-        if reuse and all(allowed(client, self._namespace, verb, "pods/exec") for verb in STREAM_VERBS):
-            return Pool(
-                cluster, self._logs, self._on_end, self.workflow.resource_settings.nodes or sys.maxsize
-            )
+        if reuse and all(allowed(self._client, self._namespace, verb, "pods/exec") for verb in STREAM_VERBS):
+            return Pool(cluster, self._record, self._on_end, self._limit)
         if reuse:
             self.logger.info(
                 "Streams to pods (pods/exec) are not allowed here: each job gets a pod of its own."
             )
-        return SinglePods(cluster, self._logs, self._on_end)
+        return SinglePods(cluster, self._record, self._on_end)
 
     def _annotations(self) -> Mapping[str, str]:
         """For operators who wonder whose pods these are."""
@@ -187,33 +216,20 @@ class Executor(RealExecutor):  # type: ignore[misc]
             "byok8s.io/controller": f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}",
         }
 
-    def _try_template(self) -> None:
-        settings = PodSettings(self.workflow.remote_execution_settings.container_image, 0, {}, ())
-        cluster = ClusterRun(connect(self.executor_settings.context), self._namespace, self._names, settings)
-        cluster.try_pod(worker_plan(self._names, Shape(1, template=self._template), 0))
-
-    def _load_template(self, path: str | None) -> str:
-        return template.load(Path(path)) if path else ""
-
-    def _shape(self, job: JobExecutorInterface) -> Shape:
-        path = job.resources.get("pod_template")
-        of_rule = self._load_template(path) if isinstance(path, str) else ""
-        joined = template.join(of_rule, self._template)
-        return Shape(_cores(job), _number(job, "mem_mb"), _number(job, "disk_mb"), joined)
-
     def _submit(self, job: JobExecutorInterface) -> None:
         task = Task(
             # a number, or the long random name of a group
             id=str(job.jobid)[:8] + (f"-{job.attempt}" if job.attempt > 1 else ""),
             rule=job.name,
-            shape=self._shape(job),
+            shape=self._shapes.of(job),
             arguments=self._snakemake_arguments(job),
             precommand=self.workflow.remote_execution_settings.precommand or "",
-            runtime=_number(job, "runtime"),
+            runtime=number(job, "runtime"),
         )
         info = SubmittedJobInfo(job, external_jobid=task.id)
         with self._lock:
             self._jobs[task.id] = info
+        self._record.given(task)
         self.report_job_submission(info)
         self._placement.submit(task)
 
@@ -221,15 +237,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
         arguments = join_cli_args(
             [
                 format_cli_arg("--snakefile", self.get_snakefile()),
-                self.get_job_args(job, cores=_cores(job)),
-                self.workflow.spawned_job_args_factory.general_args(
-                    executor_common_settings=self.common_settings
-                ),
+                self.get_job_args(job, cores=cores(job)),
+                self._general_arguments,
                 "--quiet progress rules host",
                 format_cli_arg("--mode", self.get_exec_mode().item_to_choice()),
             ]
         )
         return tuple(shlex.split(arguments))
+
+    @cached_property
+    def _general_arguments(self) -> str:
+        """Of all jobs."""
+        factory = self.workflow.spawned_job_args_factory
+        return str(factory.general_args(executor_common_settings=self.common_settings))
 
     # -- from the cluster, in other threads --
 
@@ -252,22 +272,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if info is None:
             return
         try:
+            self._record.ended(task, pod, found)
             if found.state is State.SUCCEEDED:
                 self.report_job_success(info)
             else:
-                log = self._logs.path(task)
+                log = self._record.log(task)
                 self.report_job_error(info, msg=found.words(pod, log if log.exists() else None))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
-
-
-def _cores(job: JobExecutorInterface) -> int:
-    return max(1, int(job.resources.get("_cores", 1)))
-
-
-def _number(job: JobExecutorInterface, resource: str) -> int | None:
-    value = job.resources.get(resource)
-    return value if isinstance(value, int) else None
 
 
 @contextlib.contextmanager

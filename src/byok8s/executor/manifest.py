@@ -40,12 +40,14 @@ LEAST_MEMORY_MB = 256
 class Shape:
     """What a pod is made like. Jobs of one shape can share a pod, one after another, for its limits are theirs.
 
-    cores: of the processor. mem_mb, disk_mb: in MB; None where the rule says nothing. template: the user's, as JSON.
+    cores: of the processor. mem_mb, disk_mb: in MB; None where the rule says nothing. said: the part of a Pod that the
+    user has put in words, which counts over ours; template: that which is merged under ours; both as JSON.
     """
 
     cores: int
     mem_mb: int | None = None
     disk_mb: int | None = None
+    said: str = ""
     template: str = ""
 
 
@@ -183,7 +185,8 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
         },
         "spec": spec,
     }
-    return template.merge(ours, json.loads(plan.shape.template or "{}"), CONTAINER)
+    said, under = (json.loads(part or "{}") for part in (plan.shape.said, plan.shape.template))
+    return template.merge(template.merge(said, ours), under, CONTAINER)
 
 
 def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, Json]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from byok8s.executor.manifest import Task
+from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.outcome import Outcome
 
 OnEnd: TypeAlias = "Callable[[Task, str, Outcome], None]"
@@ -14,6 +13,9 @@ OnEnd: TypeAlias = "Callable[[Task, str, Outcome], None]"
 
 
 class Placement(Protocol):
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        """Tasks of these shapes, as many of each, will soon be submitted."""
+
     def submit(self, task: Task) -> None:
         """Returns at once or soon; what becomes of the task is told to `on_end`."""
 
@@ -25,18 +27,3 @@ class Placement(Protocol):
 
     def close(self) -> None:
         """No task will come any more. What has been reported by now is all that is."""
-
-
-class Logs:
-    """Each task's output, in a file of its own under the run's record."""
-
-    def __init__(self, run: str) -> None:
-        self._folder = Path(".byok8s", "runs", run, "logs")
-
-    def path(self, task: Task) -> Path:
-        return self._folder / f"{task.rule.replace('/', '_')}-{task.id}.log"
-
-    def add(self, task: Task, words: str) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self.path(task).open("a", encoding="utf-8", errors="replace") as log:
-            log.write(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -12,7 +13,8 @@ from byok8s.errors import Byok8sError
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import PodPlan, Shape, Task, worker_plan
 from byok8s.executor.outcome import GONE, Outcome, State
-from byok8s.executor.placement import Logs, OnEnd
+from byok8s.executor.placement import OnEnd
+from byok8s.executor.record import Record
 from byok8s.executor.worker import Worker
 from byok8s.worker.protocol import Result
 
@@ -27,8 +29,8 @@ class Pool:
     limit: workers at once, of all shapes.
     """
 
-    def __init__(self, cluster: ClusterRun, logs: Logs, on_end: OnEnd, limit: int) -> None:
-        self._cluster, self._logs, self._on_end, self._limit = cluster, logs, on_end, limit
+    def __init__(self, cluster: ClusterRun, record: Record, on_end: OnEnd, limit: int) -> None:
+        self._cluster, self._record, self._on_end, self._limit = cluster, record, on_end, limit
         self._lock = threading.RLock()
         self._workers: dict[str, Worker] = {}  # by pod name
         self._idle: dict[str, float] = {}  # by pod name: since when
@@ -38,6 +40,11 @@ class Pool:
         self._closed = threading.Event()
         self._requests = ThreadPoolExecutor(REQUESTS, thread_name_prefix="pods")
         threading.Thread(target=self._retire_idle, name="idle workers", daemon=True).start()
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        with self._lock:
+            for shape in shapes[: self._limit]:
+                self._start_worker(shape)
 
     def submit(self, task: Task) -> None:
         with self._lock:
@@ -80,7 +87,9 @@ class Pool:
             if not queue:
                 return
             del self._idle[name]
-            self._workers[name].assign(queue.popleft())
+            task = queue.popleft()
+            self._record.began(task)
+            self._workers[name].assign(task)
 
     def _wanted(self, shape: Shape) -> int:
         """How many more workers the tasks of this shape can use, beside those on their way."""
@@ -98,18 +107,21 @@ class Pool:
         # Snakemake gives us no more tasks at once than the limit, so what is beyond it has nothing to do
         self._retire(self._spare()[: max(0, len(self._workers) + wanted - self._limit)])
         for _ in range(wanted):
-            plan = worker_plan(self._cluster.names, shape, self._made)
-            self._made += 1
-            worker = self._workers[plan.name] = Worker(
-                self._cluster,
-                plan.name,
-                shape,
-                on_idle=self._on_idle,
-                on_log=self._logs.add,
-                on_result=self._on_result,
-                on_unusable=self._on_unusable,
-            )
-            self._requests.submit(self._create_pod, worker, plan)
+            self._start_worker(shape)
+
+    def _start_worker(self, shape: Shape) -> None:
+        plan = worker_plan(self._cluster.names, shape, self._made)
+        self._made += 1
+        worker = self._workers[plan.name] = Worker(
+            self._cluster,
+            plan.name,
+            shape,
+            on_idle=self._on_idle,
+            on_log=self._record.add_output,
+            on_result=self._on_result,
+            on_unusable=self._on_unusable,
+        )
+        self._requests.submit(self._create_pod, worker, plan)
 
     def _create_pod(self, worker: Worker, plan: PodPlan) -> None:
         try:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
 from byok8s.errors import Byok8sError
 from byok8s.executor.cluster import ClusterRun
-from byok8s.executor.manifest import Task, job_plan
+from byok8s.executor.manifest import Shape, Task, job_plan
 from byok8s.executor.outcome import GONE, Outcome, State
-from byok8s.executor.placement import Logs, OnEnd
+from byok8s.executor.placement import OnEnd
+from byok8s.executor.record import Record
 
 COLLECTORS = 4  # threads that see to ended pods, so that the watch never waits for a request
 
@@ -19,11 +21,14 @@ COLLECTORS = 4  # threads that see to ended pods, so that the watch never waits 
 class SinglePods:
     """A Placement. Its tasks' ends come with the status of their pods."""
 
-    def __init__(self, cluster: ClusterRun, logs: Logs, on_end: OnEnd) -> None:
-        self._cluster, self._logs, self._on_end = cluster, logs, on_end
+    def __init__(self, cluster: ClusterRun, record: Record, on_end: OnEnd) -> None:
+        self._cluster, self._record, self._on_end = cluster, record, on_end
         self._lock = threading.Lock()
         self._tasks: dict[str, Task] = {}  # by pod name: those under way
         self._collectors = ThreadPoolExecutor(COLLECTORS, thread_name_prefix="collect")
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        """A pod is made for a task, not for a shape."""
 
     def submit(self, task: Task) -> None:
         plan = job_plan(self._cluster.names, task)
@@ -41,6 +46,8 @@ class SinglePods:
     def pod_changed(self, name: str, found: Outcome) -> None:
         if found.ended:
             self._ended(name, found)
+        elif found.state is State.RUNNING and (task := self._tasks.get(name)):
+            self._record.began(task)
 
     def pod_deleted(self, name: str) -> None:
         self._ended(name, GONE)
@@ -57,7 +64,7 @@ class SinglePods:
     def _collect(self, task: Task, name: str, found: Outcome) -> None:
         try:
             if found.state is State.FAILED and found.has_log:
-                self._logs.add(task, self._cluster.log(name))
+                self._record.add_output(task, self._cluster.log(name))
         except (Byok8sError, OSError) as error:
             found = replace(found, why=f"{found.why}; its log cannot be kept: {error}")
         self._on_end(task, name, found)

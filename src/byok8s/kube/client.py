@@ -24,7 +24,8 @@ READ_SECONDS = 30.0
 PATIENCE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
 TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
+CONFLICT, GONE, UNPROCESSABLE = 409, 410, 422
 HINTS = {
     UNAUTHORIZED: "Your credentials are not (or no longer) accepted: log in to the cluster again.",
     FORBIDDEN: "Ask the cluster's operator for this right, or name another namespace.",

@@ -7,8 +7,6 @@ jobs and results stay here until the controller has them.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import os
 import selectors
 import signal
@@ -22,20 +20,11 @@ from types import FrameType
 from byok8s.worker import folder
 from byok8s.worker.job import Job, Order
 from byok8s.worker.protocol import VERSION, Lines, Message, Result, done, line
+from byok8s.worker.warm import warm_up
 
 SOCKET = folder.WORK / "worker.sock"
 FORSAKEN_SECONDS = float(os.environ.get("BYOK8S_FORSAKEN_SECONDS", "300"))
 SEND_SECONDS = 30.0
-IMPORTED_FIRST = (
-    "snakemake.cli",
-    "snakemake.api",
-    "snakemake.workflow",
-    "snakemake.dag",
-    "snakemake.scheduling.job_scheduler",
-    "snakemake.executors.local",
-    "snakemake_storage_plugin_s3",
-    "snakemake_storage_plugin_byok8s",
-)
 
 
 def serve() -> int:
@@ -45,9 +34,7 @@ def serve() -> int:
     listening.bind(str(SOCKET))
     listening.listen()
     sys.path.append(str(plugins))
-    for name in IMPORTED_FIRST:
-        with contextlib.suppress(ImportError):  # another release of Snakemake: the job imports it itself
-            importlib.import_module(name)
+    warm_up()
     Server(listening, plugins).run()
     return 0
 

@@ -1,0 +1,101 @@
+"""Whether any node of the cluster could ever take a pod. Values in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from byok8s.executor.quantity import quantity, words
+from byok8s.kube.json import Json, Object, get_in, items
+
+# by these a node says that it belongs to a group which may grow, even from nothing
+GROUPS = (
+    "cloud.google.com/gke-nodepool",
+    "cluster.x-k8s.io/",
+    "doks.digitalocean.com/node-pool",
+    "eks.amazonaws.com/",
+    "karpenter.sh/",
+    "kops.k8s.io/instancegroup",
+    "kubernetes.azure.com/agentpool",
+    "node.cluster.x-k8s.io/",
+)
+
+
+def may_grow(nodes: Iterable[Object]) -> bool:
+    """Whether some node belongs to a group that an autoscaler may be set to enlarge."""
+    return any(
+        name.startswith(GROUPS)
+        for node in nodes
+        for kind in ("labels", "annotations")
+        for name in _mapping(get_in(node, "metadata", kind))
+    )
+
+
+def objection(pod: Object, nodes: Sequence[Object]) -> str:
+    """Why no node could take the pod even if it were empty; nothing where one could.
+
+    Affinities are left to the scheduler: what they want can come and go.
+    """
+    spec = _mapping(get_in(pod, "spec"))
+    selector = _mapping(spec.get("nodeSelector"))
+    chosen = [node for node in nodes if selector.items() <= _labels(node).items()]
+    if not chosen:
+        return "no node has the labels " + ", ".join(f"{key}={value}" for key, value in selector.items())
+    tolerations = items(spec, "tolerations")
+    open_ = [
+        node for node in chosen if all(_tolerated(t, tolerations) for t in items(node, "spec", "taints"))
+    ]
+    if not open_:
+        taints = {_taint_words(t) for node in chosen for t in items(node, "spec", "taints")}
+        return f"no node is without a taint that it does not tolerate: {', '.join(sorted(taints))}"
+    requests = _mapping(get_in(pod, "spec", "containers", 0, "resources", "requests"))
+    if any(all(_offers(node, name, wanted) for name, wanted in requests.items()) for node in open_):
+        return ""
+    return "; ".join(_too_much(requests, open_)) or "no node has all that it asks for at once"
+
+
+def _too_much(requests: Mapping[str, Json], nodes: Sequence[Object]) -> list[str]:
+    found = []
+    for name, wanted in requests.items():
+        most = max(_offer(node, name) for node in nodes)
+        if quantity(wanted) > most:
+            found.append(
+                f"it asks for {words(name, quantity(wanted))} and the largest node has {words(name, most)}"
+            )
+    return found
+
+
+def _offers(node: Object, name: str, wanted: Json) -> bool:
+    return quantity(wanted) <= _offer(node, name)
+
+
+def _offer(node: Object, name: str) -> float:
+    return quantity(get_in(node, "status", "allocatable", name) or 0)
+
+
+def _tolerated(taint: Mapping[str, Json], tolerations: Iterable[Mapping[str, Json]]) -> bool:
+    if taint.get("effect") == "PreferNoSchedule" or str(taint.get("key", "")).startswith(
+        "node.kubernetes.io/"
+    ):
+        return True  # a wish; or the node's condition of the moment
+    return any(_tolerates(toleration, taint) for toleration in tolerations)
+
+
+def _tolerates(toleration: Mapping[str, Json], taint: Mapping[str, Json]) -> bool:
+    if toleration.get("effect") not in (None, "", taint.get("effect")):
+        return False
+    if toleration.get("key") not in (None, "", taint.get("key")):
+        return False
+    return toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get("value", "")
+
+
+def _taint_words(taint: Mapping[str, Json]) -> str:
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"{taint.get('key')}{value}:{taint.get('effect')}"
+
+
+def _labels(node: Object) -> Mapping[str, Json]:
+    return _mapping(get_in(node, "metadata", "labels"))
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,61 @@
+"""What a run leaves on this machine: each job's output, and when what became of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from byok8s.executor.manifest import Task
+from byok8s.executor.outcome import Outcome
+
+
+@dataclass
+class _Times:
+    """given: by Snakemake. began: in a pod, 0 for never. In seconds since 1970."""
+
+    given: float
+    began: float = 0.0
+
+
+class Record:
+    """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output. Any thread may call.
+
+    A line has id, rule, pod, node, outcome and why; given, began and ended in seconds since 1970: when Snakemake gave
+    the job, when it began in a pod (0 for never), and when its end was known here.
+    """
+
+    def __init__(self, run: str) -> None:
+        self._folder = Path(".byok8s", "runs", run)
+        self._lock = threading.Lock()
+        self._times: dict[str, _Times] = {}  # by task id: those under way
+
+    def log(self, task: Task) -> Path:
+        return self._folder / "logs" / f"{task.rule.replace('/', '_')}-{task.id}.log"
+
+    def add_output(self, task: Task, words: str) -> None:
+        path = self.log(task)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8", errors="replace") as log:
+            log.write(words)
+
+    def given(self, task: Task) -> None:
+        with self._lock:
+            self._times[task.id] = _Times(time.time())
+
+    def began(self, task: Task) -> None:
+        with self._lock:
+            if (times := self._times.get(task.id)) and not times.began:
+                times.began = time.time()
+
+    def ended(self, task: Task, pod: str, found: Outcome) -> None:
+        row = {"id": task.id, "rule": task.rule, "pod": pod, "node": found.node}
+        row |= {"outcome": found.state.value, "why": found.why}
+        with self._lock:
+            times = self._times.pop(task.id, None) or _Times(time.time())
+            line = json.dumps({**row, "given": times.given, "began": times.began, "ended": time.time()})
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with (self._folder / "jobs.jsonl").open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")

@@ -1,0 +1,78 @@
+"""Whether the cluster takes pods of the run's shapes, found before anything is created."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from byok8s.errors import ClusterError
+from byok8s.executor import fit
+from byok8s.executor.cluster import ClusterRun
+from byok8s.executor.manifest import Shape, worker_plan
+from byok8s.kube import ApiError
+from byok8s.kube.client import FORBIDDEN, NOT_FOUND
+from byok8s.kube.json import Object
+
+MOST_TRIED = 16  # shapes; a run has seldom more than a handful
+PASSING = (
+    "exceeded quota",
+    "does not support dry run",
+)  # may be free by then; a webhook that cannot be asked
+
+
+def try_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape]) -> str:
+    """Have the cluster look at one pod of each shape, creating none.
+
+    shapes: by rule. Returns what the user should know although the run can start. Raises ClusterError where the
+    cluster refuses a pod, or where no node could ever take it.
+    """
+    rules = {shape: rule for rule, shape in reversed(list(shapes.items()))}
+    tried = list(rules)[:MOST_TRIED]
+    with ThreadPoolExecutor(len(tried) + 1) as threads:
+        nodes = threads.submit(_nodes, cluster)
+        refusals = list(threads.map(lambda shape: _refusal(cluster, shape), tried))
+        too_large = _too_large(cluster, rules, nodes.result())
+    for shape, refusal in zip(tried, refusals, strict=True):
+        if refusal:
+            raise ClusterError(
+                f"The cluster does not take a pod of rule {rules[shape]}.", where=str(refusal)
+            ) from refusal
+    if too_large and not fit.may_grow(nodes.result()):
+        raise ClusterError(
+            "No node of the cluster can ever take what this workflow asks for:",
+            where="\n".join(too_large),
+            hint="Ask for less in the rule's threads, mem_mb, disk_mb or resources, or for a larger node.",
+        )
+    return (
+        "\n".join(["No node takes this now; the cluster may grow one that does:", *too_large])
+        if too_large
+        else ""
+    )
+
+
+def _too_large(cluster: ClusterRun, rules: Mapping[Shape, str], nodes: list[Object]) -> list[str]:
+    if not nodes:
+        return []
+    plans = {rule: worker_plan(cluster.names, shape, 0) for shape, rule in rules.items()}
+    objections = {rule: fit.objection(cluster.pod(plan), nodes) for rule, plan in plans.items()}
+    return [f"rule {rule}: {words}." for rule, words in objections.items() if words]
+
+
+def _nodes(cluster: ClusterRun) -> list[Object]:
+    """None where a user of this namespace may not list them: then the scheduler has the word."""
+    try:
+        return cluster.nodes()
+    except ApiError as error:
+        if error.code in {FORBIDDEN, NOT_FOUND}:
+            return []
+        raise
+
+
+def _refusal(cluster: ClusterRun, shape: Shape) -> ApiError | None:
+    plan = worker_plan(cluster.names, shape, 0)
+    try:
+        cluster.try_pod(replace(plan, name=f"{plan.name}-trial"))
+    except ApiError as error:
+        return None if any(words in error.message for words in PASSING) else error
+    return None

@@ -1,0 +1,50 @@
+"""The lines that a run leaves of its jobs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from byok8s.executor.manifest import Shape, Task
+from byok8s.executor.outcome import Outcome, State
+from byok8s.executor.record import Record
+
+
+def test_a_line_for_each_ended_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = Record("run-1")
+    first, second = (Task(number, "sort", Shape(1), ()) for number in "12")
+    for task in (first, second):
+        record.given(task)
+    record.began(first)
+    record.ended(first, "pod-1", Outcome(State.FAILED, "exit code 3", node="n1"))
+    record.ended(second, "", Outcome(State.FAILED, "the cluster does not take its pod"))
+    one, two = map(json.loads, Path(".byok8s/runs/run-1/jobs.jsonl").read_text().splitlines())
+    assert (one["id"], one["rule"], one["pod"], one["node"]) == ("1", "sort", "pod-1", "n1")
+    assert (one["outcome"], one["why"]) == ("failed", "exit code 3")
+    assert one["given"] <= one["began"] <= one["ended"]
+    assert two["began"] == 0
+
+
+def test_a_job_began_once_however_often_its_pod_is_seen_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    times = iter(range(1, 10))
+    monkeypatch.setattr("time.time", lambda: next(times))
+    record, task = Record("run-1"), Task("1", "sort", Shape(1), ())
+    record.given(task)
+    record.began(task)
+    record.began(task)
+    record.ended(task, "pod", Outcome(State.SUCCEEDED))
+    line = json.loads(Path(".byok8s/runs/run-1/jobs.jsonl").read_text())
+    assert (line["given"], line["began"], line["ended"]) == (1, 2, 3)
+
+
+def test_a_rules_name_may_hold_a_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record, task = Record("run-1"), Task("1", "module/sort", Shape(1), ())
+    record.add_output(task, "one\n")
+    record.add_output(task, "two\n")
+    assert record.log(task).read_text() == "one\ntwo\n"
+    assert record.log(task).name == "module_sort-1.log"
