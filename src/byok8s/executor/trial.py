@@ -6,49 +6,50 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from byok8s.errors import ClusterError
+from byok8s.errors import Byok8sError, ClusterError, InputError
 from byok8s.executor import fit
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import Shape, worker_plan
 from byok8s.kube import ApiError
-from byok8s.kube.client import FORBIDDEN, NOT_FOUND
+from byok8s.kube.client import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNPROCESSABLE
 from byok8s.kube.json import Object
 
 MOST_TRIED = 16  # shapes; a run has seldom more than a handful
-PASSING = (
-    "exceeded quota",
-    "does not support dry run",
-)  # may be free by then; a webhook that cannot be asked
+# a quota may have room by then; a webhook may not be one that can be asked
+PASSING = ("exceeded quota", "does not support dry run")
+USERS_OWN = frozenset({BAD_REQUEST, UNPROCESSABLE})  # the API server cannot make sense of what it is given
 
 
 def try_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape]) -> str:
     """Have the cluster look at one pod of each shape, creating none.
 
-    shapes: by rule. Returns what the user should know although the run can start. Raises ClusterError where the
-    cluster refuses a pod, or where no node could ever take it.
+    shapes: by rule. Returns what the user should know although the run can start. Raises InputError where what the user
+    says of a pod is wrong, ClusterError where the cluster refuses a pod, or where no node could ever take it.
     """
     rules = {shape: rule for rule, shape in reversed(list(shapes.items()))}
     tried = list(rules)[:MOST_TRIED]
     with ThreadPoolExecutor(len(tried) + 1) as threads:
-        nodes = threads.submit(_nodes, cluster)
-        refusals = list(threads.map(lambda shape: _refusal(cluster, shape), tried))
-        too_large = _too_large(cluster, rules, nodes.result())
-    for shape, refusal in zip(tried, refusals, strict=True):
-        if refusal:
-            raise ClusterError(
-                f"The cluster does not take a pod of rule {rules[shape]}.", where=str(refusal)
-            ) from refusal
-    if too_large and not fit.may_grow(nodes.result()):
+        listing = threads.submit(_nodes, cluster)
+        for shape, refusal in zip(
+            tried, threads.map(lambda shape: _refusal(cluster, shape), tried), strict=True
+        ):
+            if refusal:
+                raise _refused(rules[shape], shape, refusal) from refusal
+        nodes = listing.result()
+    too_large = "\n".join(_too_large(cluster, rules, nodes))
+    if too_large and not fit.may_grow(nodes):
         raise ClusterError(
             "No node of the cluster can ever take what this workflow asks for:",
-            where="\n".join(too_large),
+            where=too_large,
             hint="Ask for less in the rule's threads, mem_mb, disk_mb or resources, or for a larger node.",
         )
-    return (
-        "\n".join(["No node takes this now; the cluster may grow one that does:", *too_large])
-        if too_large
-        else ""
-    )
+    return too_large and f"No node takes this now; the cluster may grow one that does:\n{too_large}"
+
+
+def _refused(rule: str, shape: Shape, refusal: ApiError) -> Byok8sError:
+    users_own = (shape.said or shape.template) and refusal.code in USERS_OWN
+    kind = InputError if users_own else ClusterError
+    return kind(f"The cluster does not take a pod of rule {rule}.", where=str(refusal))
 
 
 def _too_large(cluster: ClusterRun, rules: Mapping[Shape, str], nodes: list[Object]) -> list[str]:
