@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from byok8s.cli import EPILOG
+from byok8s.cli.run import EPILOG
 from byok8s.executor.words import WORDS
 from byok8s.preflight import RIGHTS
 

@@ -1,15 +1,12 @@
-"""The command line. The only place that turns errors into words on the screen and exit codes."""
+"""byok8s run: a workflow, on a cluster or on this machine."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from typing import NoReturn
 
 import click
 
-from byok8s import __version__
-from byok8s.errors import INTERRUPTED, Byok8sError
+from byok8s.cli.common import context_option, debug_option, exit_with, namespace_option
 
 EPILOG = """\b
 Exit codes:
@@ -19,15 +16,6 @@ Exit codes:
   3    the cluster or the bucket cannot be used
   130  interrupted
 """
-
-
-class _DefaultCommand(click.Group):
-    """`byok8s WORKFLOW PARAMS` means `byok8s run WORKFLOW PARAMS`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in {"--help", "-h", "--version"}:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
 
 
 class _WithSnakemakeArguments(click.Command):
@@ -49,23 +37,7 @@ def _pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) ->
     return {word: value for word, _, value in pairs} or None
 
 
-@click.group(
-    cls=_DefaultCommand,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EPILOG,
-)
-@click.version_option(__version__, message="byok8s %(version)s")
-def byok8s() -> None:
-    """Run a Snakemake workflow on the Kubernetes cluster that you have, with an S3 bucket for every file.
-
-    \b
-    byok8s WORKFLOW PARAMS [TARGET...] --s3-bucket=BUCKET   runs a workflow: see byok8s run --help
-    """
-
-
-@byok8s.command(
-    cls=_WithSnakemakeArguments, epilog=EPILOG, short_help="Run a workflow (the default command)."
-)
+@click.command(cls=_WithSnakemakeArguments, epilog=EPILOG, short_help="Run a workflow (the default command).")
 @click.argument("workflow")
 @click.argument("params")
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
@@ -81,18 +53,8 @@ def byok8s() -> None:
     envvar=["BYOK8S_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
     help="S3 server, where it is not AWS.",
 )
-@click.option(
-    *("-k", "--k8s-namespace"),
-    envvar="BYOK8S_K8S_NAMESPACE",
-    metavar="NAME",
-    help="Namespace of the pods. [default: the context's own, else default]",
-)
-@click.option(
-    "--context",
-    envvar="BYOK8S_CONTEXT",
-    metavar="NAME",
-    help="Context of the kubeconfig. [default: its current one]",
-)
+@namespace_option
+@context_option
 @click.option(
     *("-s", "--snakefile"),
     envvar="BYOK8S_SNAKEFILE",
@@ -151,7 +113,7 @@ def byok8s() -> None:
     is_flag=True,
     help="Make everything anew, even what is up to date.",
 )
-@click.option("--debug", envvar="BYOK8S_DEBUG", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -204,27 +166,4 @@ def run(
             show_results=lambda place: view.say(f"Results: {place}"),
         )
 
-    sys.exit(_exit_code(carry_out, debug=debug))
-
-
-def _exit_code(command: Callable[[], int], *, debug: bool) -> int:
-    """Run a command; say what went wrong in one paragraph, or with `debug` as a traceback."""
-    try:
-        return command()
-    except Byok8sError as error:
-        if debug:
-            raise
-        from byok8s import view
-
-        view.show_error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-
-def main() -> None:
-    byok8s(prog_name="byok8s")
-
-
-if __name__ == "__main__":
-    main()
+    exit_with(carry_out, debug=debug)
