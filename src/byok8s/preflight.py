@@ -11,36 +11,10 @@ from byok8s.kube.access import allowed
 from byok8s.kube.client import FORBIDDEN, NOT_FOUND
 from byok8s.kube.json import text
 from byok8s.request import Request
+from byok8s.rights import RIGHTS, Right
 
 PATIENCE_SECONDS = 3.0
 OLDEST_KUBERNETES = (1, 20)
-
-
-@dataclass(frozen=True)
-class Right:
-    """A verb on a resource of the run's namespace, and what a run uses it for."""
-
-    verb: str
-    resource: str
-    purpose: str
-    group: str = ""
-
-
-RIGHTS = (
-    Right("create", "jobs", "the object that owns the run", "batch"),
-    Right("patch", "jobs", "keeping the run's lease", "batch"),
-    Right("delete", "jobs", "removing the run", "batch"),
-    Right("create", "secrets", "the S3 credentials"),
-    Right("delete", "secrets", "removing them"),
-    Right("create", "configmaps", "the workflow's sources"),
-    Right("delete", "configmaps", "removing them"),
-    Right("create", "pods", "a pod for each job"),
-    Right("list", "pods", "the state of all pods"),
-    Right("watch", "pods", "changes of their state"),
-    Right("delete", "pods", "removing the pods of ended jobs"),
-    Right("deletecollection", "pods", "ending all pods of an interrupted run"),
-    Right("get", "pods/log", "the logs of failed jobs"),
-)
 
 
 @dataclass(frozen=True)
@@ -60,14 +34,15 @@ def check_cluster(request: Request) -> Cluster:
     namespace = request.namespace or client.context.namespace or "default"
     version = text(client.get("/version", patience=PATIENCE_SECONDS), "gitVersion")
     with ThreadPoolExecutor(len(RIGHTS) + 1) as threads:
-        existing = threads.submit(_check_namespace, client, namespace)
+        existing = threads.submit(check_namespace, client, namespace)
         answers = list(threads.map(lambda right: _is_allowed(client, namespace, right), RIGHTS))
         existing.result()
     if missing := [right for right, yes in zip(RIGHTS, answers, strict=True) if not yes]:
         raise ClusterError(
             f"The cluster does not let you do what a run needs in namespace {namespace!r}.",
             where=f"Missing: {_by_resource(missing)}.",
-            hint="Ask the cluster's operator for a Role with these verbs, or name another namespace with -k.",
+            hint=f"Ask the cluster's operator for the Role that `byok8s rbac -k {namespace}` prints, or name another "
+            "namespace with -k.",
         )
     return Cluster(client.context.name, namespace, version)
 
@@ -75,11 +50,12 @@ def check_cluster(request: Request) -> Cluster:
 def _by_resource(rights: list[Right]) -> str:
     verbs: dict[str, list[str]] = {}
     for right in rights:
-        verbs.setdefault(right.resource + (f".{right.group}" if right.group else ""), []).append(right.verb)
+        verbs.setdefault(right.group_resource, []).append(right.verb)
     return "; ".join(f"{resource}: {', '.join(found)}" for resource, found in verbs.items())
 
 
-def _check_namespace(client: KubeClient, namespace: str) -> None:
+def check_namespace(client: KubeClient, namespace: str) -> None:
+    """Raises ClusterError where the cluster has no such namespace, Unreachable where it does not answer."""
     try:
         client.get(f"/api/v1/namespaces/{namespace}", patience=PATIENCE_SECONDS)
     except ApiError as error:

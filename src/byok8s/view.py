@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from typing import TYPE_CHECKING
 
 from byok8s.errors import Byok8sError
-from byok8s.run import Plan
+
+if TYPE_CHECKING:
+    from byok8s.run import Plan
 
 RULE = "-" * 8
 WIDTH = 100

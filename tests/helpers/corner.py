@@ -25,18 +25,19 @@ class Cluster:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "byok8s", "run", "-k", self.namespace, *arguments]
+    def command(self, *arguments: str, command: str = "run") -> list[str]:
+        return [sys.executable, "-m", "byok8s", command, "-k", self.namespace, *arguments]
 
-    def run(self, *arguments: str, expect: int = 0, **environment: str) -> str:
+    def run(self, *arguments: str, expect: int = 0, command: str = "run", **environment: str) -> str:
         """byok8s with these arguments; its output and errors, after a check of its exit code."""
         done = subprocess.run(
-            self.command(*arguments),
+            self.command(*arguments, command=command),
             cwd=self.folder,
             env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            stdin=subprocess.DEVNULL,
             check=False,
         )
         print(done.stdout)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from byok8s.cli.run import EPILOG
 from byok8s.executor.words import WORDS
-from byok8s.preflight import RIGHTS
+from byok8s.rights import RIGHTS
 
 ROOT = Path(__file__).parents[2]
 

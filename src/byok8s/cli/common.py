@@ -27,6 +27,14 @@ debug_option = click.option(
 )
 
 
+def place(context: str | None, namespace: str | None) -> tuple[str | None, str | None]:
+    """Context and namespace, those of the user's config file where flags and environment say nothing."""
+    from byok8s.settings import Settings, resolve, user_config
+
+    settings = resolve([Settings(context=context, k8s_namespace=namespace), user_config()])
+    return settings.context, settings.k8s_namespace
+
+
 def exit_with(command: Callable[[], int], *, debug: bool) -> NoReturn:
     """Run a command; say what went wrong in one paragraph, or with `debug` as a traceback."""
     sys.exit(_exit_code(command, debug=debug))
