@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from byok8s.errors import Byok8sError
 
 if TYPE_CHECKING:
+    from byok8s.clean import Found
+    from byok8s.leftovers import Run
     from byok8s.run import Plan
 
 RULE = "-" * 8
 WIDTH = 100
+HOUR, DAY = 60, 24 * 60  # minutes
+UNSEEN = {
+    "jobs": "Without it no run is known to be dead.",
+    "pods": "Those of a run go with its Job.",
+    "secrets": "That of a run is tried by its name, and goes with its Job.",
+    "configmaps": "Those of a run go with its Job.",
+}
 
 
 def details(plan: Plan) -> str:
@@ -44,6 +55,47 @@ def _place(plan: Plan) -> dict[str, str]:
         "kubernetes": plan.cluster.version,
         "image": plan.image,
     }
+
+
+def leftovers(found: Found, shown: Sequence[Run]) -> str:
+    """What is in a namespace, and what of it we cannot see."""
+    lines = [_table(shown)] if shown else [f"There is nothing of byok8s in namespace {found.namespace!r}."]
+    for resource in found.unseen:
+        lines.append(f"Missing right: list {resource}. {UNSEEN[resource]}")
+    return "\n".join(lines)
+
+
+def choice(chosen: Sequence[Run], spared: Sequence[Run]) -> str:
+    """What would be removed, and what would not."""
+    lines = [f"To remove: {', '.join(run.name for run in chosen)}."] if chosen else ["Nothing to remove."]
+    if spared:
+        names = ", ".join(run.name for run in spared)
+        lines.append(f"May be alive, and stays: {names}. Name a run, or --all, to remove it.")
+    return "\n".join(lines)
+
+
+def _table(runs: Sequence[Run]) -> str:
+    rows = [["RUN", "AGE", "PODS", "SECRETS", "CONFIG MAPS", "STARTED BY", "CONTROLLER"]]
+    for run in runs:
+        counts = [str(run.count(resource)) for resource in ("pods", "secrets", "configmaps")]
+        heard = f"{'dead, ' if run.dead else ''}last heard of at most {_span(run.silence)} ago"
+        rows.append([run.name, _span(run.age), *counts, run.started_by or "not known", heard])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _span(seconds: float) -> str:
+    """A time in words, rounded up."""
+    minutes = math.ceil(seconds / 60)
+    if minutes < HOUR:
+        return f"{minutes} min"
+    if minutes < 2 * DAY:
+        return f"{minutes // HOUR} h {minutes % HOUR} min"
+    hours = math.ceil(seconds / 3600)
+    return f"{hours // 24} d {hours % 24} h"
 
 
 def say(words: str) -> None:

@@ -44,6 +44,38 @@ def test_help_names_every_flag_and_exit_code(tmp_path: Path) -> None:
         assert flag in shown
 
 
+def test_help_of_the_other_commands(tmp_path: Path) -> None:
+    shown = byok8s("clean", "--help", cwd=tmp_path).stdout
+    for words in (
+        "--k8s-namespace",
+        "--context",
+        "--dry-run",
+        "--yes",
+        "--all",
+        "[RUN]...",
+        "130  interrupted",
+    ):
+        assert words in shown
+    shown = byok8s("rbac", "--help", cwd=tmp_path).stdout
+    for words in (
+        "--k8s-namespace",
+        "--name",
+        "--user",
+        "--group",
+        "--service-account",
+        "--no-exec",
+        "--with-clean",
+    ):
+        assert words in shown
+
+
+def test_clean_without_a_cluster(tmp_path: Path) -> None:
+    done = byok8s("clean", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "There is no kubeconfig" in done.stderr
+    assert done.stdout == ""
+
+
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     code = "import sys; from byok8s import cli; print([m for m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -1,33 +1,54 @@
 """The documents say what the code does."""
 
 import re
+from itertools import groupby
 from pathlib import Path
 
+import pytest
+
+from byok8s.cli.clean import clean
 from byok8s.cli.run import EPILOG
+from byok8s.executor.cluster import RENEW_SECONDS
+from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.words import WORDS
-from byok8s.rights import RIGHTS
+from byok8s.leftovers import SILENCE_SECONDS
+from byok8s.rights import CLEAN_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+RIGHTS_DOCUMENT = (ROOT / "docs" / "rights.md").read_text()
+
+
+def tables(document: str) -> list[list[list[str]]]:
+    """The rows of each table, without its head."""
+    lines = document.splitlines()
+    found = [list(table) for is_row, table in groupby(lines, lambda line: line.startswith("|")) if is_row]
+    return [[[cell.strip() for cell in row.strip("|").split("|")] for row in table[2:]] for table in found]
 
 
 def test_each_right_is_documented_and_no_other() -> None:
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in (ROOT / "docs" / "rights.md").read_text().splitlines()
-        if line.startswith("|")
-        if "pods/exec" not in line
-    ]
-    assert rows[2:-2] == [
-        [right.resource + (f".{right.group}" if right.group else ""), right.verb, right.purpose]
-        for right in RIGHTS
-    ]
+    def rows(rights: tuple[Right, ...]) -> list[list[str]]:
+        return [[right.group_resource, right.verb, right.purpose] for right in rights]
+
+    assert tables(RIGHTS_DOCUMENT) == [rows(RIGHTS), rows(STREAM_RIGHTS), rows(CLEAN_RIGHTS)]
 
 
 def test_the_exit_codes_in_the_readme_are_those_of_help() -> None:
-    readme = (ROOT / "README.md").read_text()
     for line in EPILOG.splitlines()[2:]:
         code, _, meaning = line.strip().partition(" ")
-        assert f"| {code} | {meaning.strip()} |" in readme
+        assert f"| {code} | {meaning.strip()} |" in README
+
+
+@pytest.mark.parametrize("words", [README, RIGHTS_DOCUMENT, clean.help])
+def test_what_counts_as_dead_is_what_the_documents_say(words: str) -> None:
+    assert f"{SILENCE_SECONDS // 60} minutes" in " ".join(words.split())
+
+
+def test_the_times_of_the_lease_are_those_of_the_documents() -> None:
+    assert f"renews every {RENEW_SECONDS // 60} minutes" in RIGHTS_DOCUMENT
+    assert f"`activeDeadlineSeconds` - {LEASE_SECONDS} seconds" in RIGHTS_DOCUMENT
+    assert clean.help is not None
+    assert f"renews the run's lease every {RENEW_SECONDS // 60}," in " ".join(clean.help.split())
 
 
 def test_each_word_of_a_pod_is_documented_and_no_other() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from byok8s import __version__
+from byok8s.cli.clean import clean
 from byok8s.cli.rbac import rbac
 from byok8s.cli.run import EPILOG, run
 
@@ -33,6 +34,7 @@ def byok8s() -> None:
 
 
 byok8s.add_command(run)
+byok8s.add_command(clean)
 byok8s.add_command(rbac)
 
 

@@ -9,12 +9,15 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from byok8s.errors import ClusterError
 from byok8s.kube.context import Context
-from byok8s.kube.json import Json, Object
+from byok8s.kube.json import Json, Object, items, text
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -23,6 +26,9 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 PATIENCE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
+JSON = "application/json"
+ONLY_METADATA = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+PAGE = 500
 TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
 CONFLICT, GONE, UNPROCESSABLE = 409, 410, 422
@@ -51,6 +57,18 @@ class ApiError(ClusterError):
         self.code, self.reason, self.message = code, reason, message
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A request. read_seconds: the longest silence before its answer counts as lost."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] | None = None
+    body: Object | None = None
+    accept: str = JSON
+    read_seconds: float = READ_SECONDS
+
+
 class KubeClient:
     """A thread-safe connection to one cluster."""
 
@@ -63,10 +81,40 @@ class KubeClient:
         self, path: str, query: Mapping[str, str] | None = None, *, patience: float = PATIENCE_SECONDS
     ) -> Object:
         """patience: seconds to go on trying while the server cannot be reached or is overloaded."""
-        return self._json("GET", path, query, None, patience)
+        return self._json(_Call("GET", path, query), patience)
 
     def get_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
-        return self._patiently("GET", path, query, None, PATIENCE_SECONDS).decode(errors="replace")
+        return self._patiently(_Call("GET", path, query), PATIENCE_SECONDS).decode(errors="replace")
+
+    def find(self, path: str, selector: str, *, only_metadata: bool = False) -> list[dict[str, Json]]:
+        """All objects at `path` that carry `selector`'s labels.
+
+        only_metadata: leave out what they hold, as the data of Secrets, which then does not travel at all.
+        """
+        query, accept = (
+            {"labelSelector": selector, "limit": str(PAGE)},
+            ONLY_METADATA if only_metadata else JSON,
+        )
+        found: list[dict[str, Json]] = []
+        while True:
+            page = self._json(_Call("GET", path, query, accept=accept), PATIENCE_SECONDS)
+            found += items(page, "items")
+            query["continue"] = text(page, "metadata", "continue")
+            if not query["continue"]:
+                return found
+
+    def now(self) -> datetime:
+        """The API server's clock, to the second: that by which it writes when an object was created."""
+        response = self._send(_Call("GET", "/version"))
+        self._read(response)
+        try:
+            return parsedate_to_datetime(response.headers["Date"])
+        except (KeyError, ValueError) as error:
+            raise Unreachable(
+                f"The Kubernetes API at {self.context.server} does not tell its time.",
+                where=f"Its answers have no Date that can be read: {error}.",
+                hint="A proxy on the way to it may take that header away.",
+            ) from error
 
     def post(
         self,
@@ -76,11 +124,11 @@ class KubeClient:
         *,
         patience: float = PATIENCE_SECONDS,
     ) -> Object:
-        return self._json("POST", path, query, body, patience)
+        return self._json(_Call("POST", path, query, body), patience)
 
     def patch(self, path: str, body: Object, *, patience: float = PATIENCE_SECONDS) -> Object:
         """A JSON merge patch (RFC 7386)."""
-        return self._json("PATCH", path, None, body, patience)
+        return self._json(_Call("PATCH", path, body=body), patience)
 
     def delete(
         self, path: str, options: Object | None = None, query: Mapping[str, str] | None = None, *,
@@ -88,29 +136,24 @@ class KubeClient:
     ) -> None:  # fmt: skip
         """options: a DeleteOptions object's fields. What is not there counts as deleted."""
         try:
-            self._patiently("DELETE", path, query, options or {}, patience)
+            self._patiently(_Call("DELETE", path, query, options or {}), patience)
         except ApiError as error:
             if error.code != NOT_FOUND:
                 raise
 
     def stream(self, path: str, query: Mapping[str, str], silence: float) -> Stream:
         """The answer as it comes. silence: the longest pause, in seconds, before it counts as dead."""
-        return Stream(self._send("GET", path, query, None, read_seconds=silence))
+        return Stream(self._send(_Call("GET", path, query, read_seconds=silence)))
 
-    def _json(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: Object | None, patience: float
-    ) -> Object:
-        answer: Object = json.loads(self._patiently(method, path, query, body, patience))
+    def _json(self, call: _Call, patience: float) -> Object:
+        answer: Object = json.loads(self._patiently(call, patience))
         return answer
 
-    def _patiently(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: Object | None, patience: float
-    ) -> bytes:
+    def _patiently(self, call: _Call, patience: float) -> bytes:
         end = time.monotonic() + patience
         for pause in pauses():
             try:
-                response = self._send(method, path, query, body, READ_SECONDS)
-                return self._read(response)
+                return self._read(self._send(call))
             except (Unreachable, ApiError) as error:
                 if isinstance(error, ApiError) and error.code not in TRY_AGAIN:
                     raise
@@ -127,49 +170,34 @@ class KubeClient:
         except HTTPError as error:
             raise self._unreachable(error) from error
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        body: Object | None,
-        read_seconds: float,
-    ) -> BaseHTTPResponse:
-        response = self._request(method, path, query, body, read_seconds)
+    def _send(self, call: _Call) -> BaseHTTPResponse:
+        response = self._request(call)
         if response.status == UNAUTHORIZED:
             self._renew()
-            response = self._request(method, path, query, body, read_seconds)
+            response = self._request(call)
         if response.status >= 400:
-            raise _api_error(f"{method} {self.context.server}{path}", response.status, self._read(response))
+            request = f"{call.method} {self.context.server}{call.path}"
+            raise _api_error(request, response.status, self._read(response))
         return response
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        body: Object | None,
-        read_seconds: float,
-    ) -> BaseHTTPResponse:
+    def _request(self, call: _Call) -> BaseHTTPResponse:
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
         from byok8s import __version__
 
-        headers = {"Accept": "application/json", "User-Agent": f"byok8s/{__version__}"}
+        headers = {"Accept": call.accept, "User-Agent": f"byok8s/{__version__}"}
         if token := self.context.bearer_token():
             headers["Authorization"] = f"Bearer {token}"
-        if body is not None:
-            headers["Content-Type"] = (
-                "application/merge-patch+json" if method == "PATCH" else "application/json"
-            )
+        if call.body is not None:
+            headers["Content-Type"] = "application/merge-patch+json" if call.method == "PATCH" else JSON
         try:
             return self._pool.request(
-                method,
-                f"{self.context.server}{path}" + (f"?{urlencode(query)}" if query else ""),
-                body=None if body is None else json.dumps(body).encode(),
+                call.method,
+                f"{self.context.server}{call.path}" + (f"?{urlencode(call.query)}" if call.query else ""),
+                body=None if call.body is None else json.dumps(call.body).encode(),
                 headers=headers,
-                timeout=Timeout(connect=CONNECT_SECONDS, read=read_seconds),
+                timeout=Timeout(connect=CONNECT_SECONDS, read=call.read_seconds),
                 retries=False,
                 preload_content=False,
             )

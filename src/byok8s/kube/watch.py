@@ -12,12 +12,11 @@ import json
 import threading
 from collections.abc import Callable
 
-from byok8s.kube.client import GONE, ApiError, KubeClient, Stream, Unreachable, pauses
+from byok8s.kube.client import GONE, PAGE, ApiError, KubeClient, Stream, Unreachable, pauses
 from byok8s.kube.json import Object, items, text
 
 SERVER_ENDS_AFTER = 240  # seconds; the server then closes the watch and we open the next
 SILENCE_SECONDS = 300.0  # more than that: no word for so long means that the connection is dead
-PAGE = 500
 
 
 class Watch:

@@ -1,0 +1,68 @@
+"""What a person sees of what runs left."""
+
+import pytest
+
+from byok8s import view
+from byok8s.clean import Found
+from byok8s.leftovers import Part, Run
+
+PARTS = (
+    Part("pods", "p"),
+    Part("secrets", "s"),
+    *(Part("configmaps", f"c-{n}") for n in range(3)),
+    Part("jobs", "j"),
+)
+DEAD = Run("20261122-195014-8e92", PARTS, "ada@laptop, process 42", 7500, 7380.5, dead=True)
+ALIVE = Run("20261122-205014-11aa", PARTS[:1], "", 700, 700, dead=False)
+
+
+def test_a_table_of_runs() -> None:
+    shown = view.leftovers(Found(None, "lab", (DEAD, ALIVE), ()), (DEAD, ALIVE))
+    assert shown.splitlines() == [
+        "RUN                   AGE        PODS  SECRETS  CONFIG MAPS  STARTED BY              CONTROLLER",
+        "20261122-195014-8e92  2 h 5 min  1     1        3            ada@laptop, process 42  "
+        "dead, last heard of at most 2 h 4 min ago",
+        "20261122-205014-11aa  12 min     1     0        0            not known               "
+        "last heard of at most 12 min ago",
+    ]
+
+
+def test_what_cannot_be_seen_is_said() -> None:
+    shown = view.leftovers(Found(None, "lab", (), ("secrets", "jobs")), ())
+    assert "nothing of byok8s in namespace 'lab'" in shown
+    assert "Missing right: list secrets." in shown
+    assert "Missing right: list jobs. Without it no run is known to be dead." in shown
+
+
+@pytest.mark.parametrize(
+    ("chosen", "spared", "said"),
+    [
+        ([DEAD], [], "To remove: 20261122-195014-8e92."),
+        ([], [], "Nothing to remove."),
+        (
+            [],
+            [ALIVE],
+            "Nothing to remove.\nMay be alive, and stays: 20261122-205014-11aa. Name a run, or --all, to remove it.",
+        ),
+    ],
+)
+def test_what_is_to_be_removed(chosen: list[Run], spared: list[Run], said: str) -> None:
+    assert view.choice(chosen, spared) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 min"),
+        (1, "1 min"),
+        (660, "11 min"),
+        (661, "12 min"),
+        (3540, "59 min"),
+        (3541, "1 h 0 min"),
+        (47 * 3600, "47 h 0 min"),
+        (48 * 3600, "2 d 0 h"),
+        (49 * 3600 + 1, "2 d 2 h"),
+    ],
+)
+def test_times_are_rounded_up(seconds: float, said: str) -> None:
+    assert view._span(seconds) == said
