@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -27,7 +28,8 @@ class Run:
 
     crowding: what the scheduler said of pods that had to wait for room.
     in_time: False where it was ended at the time limit; then seconds is the limit. factor: what the measured
-    seconds and requests were multiplied with.
+    seconds and requests were multiplied with. overheads: of each job, the seconds between a warm worker getting it and
+    Snakemake being told of its end; empty where nobody noted them.
     """
 
     side: str
@@ -37,6 +39,7 @@ class Run:
     crowding: str
     in_time: bool = True
     factor: float = 1.0
+    overheads: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,15 @@ class Bench:
         self.corner.clear()
         factor = workflow.factor(side)
         counted = None if requests is None else round(requests * factor)
-        return Run(side, workflow.name, seconds * factor, counted, crowding, factor=factor)
+        return Run(
+            side,
+            workflow.name,
+            seconds * factor,
+            counted,
+            crowding,
+            factor=factor,
+            overheads=_overheads(folder),
+        )
 
     def _command(
         self, side: str, workflow: Workflow, folder: Path, bucket: s3.Bucket, environment: dict[str, str]
@@ -128,6 +139,12 @@ def _run(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _overheads(folder: Path) -> tuple[float, ...]:
+    records = folder.glob(".byok8s/runs/*/jobs.jsonl")
+    jobs = [json.loads(line) for record in records for line in record.read_text().splitlines()]
+    return tuple(job["ended"] - job["began"] for job in jobs)
 
 
 def _check(name: str, bucket: s3.Bucket, key: str, expected: str) -> None:

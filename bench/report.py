@@ -55,8 +55,20 @@ def notes(
         f"Python {platform.python_version()} (both sides)",
         f"upstream: {versions}",
         f"Kubernetes {cluster}; {_machine()}; load average {load[0]:.1f} before, {load[1]:.1f} after",
+        *_overheads(runs),
         *_incidents(runs),
         *words,
+    ]
+
+
+def _overheads(runs: Sequence[Run]) -> list[str]:
+    """Of a workflow whose jobs do nothing else: their time in a worker is all overhead."""
+    found = sorted(seconds for run in runs if run.workflow == "many" for seconds in run.overheads)
+    if not found:
+        return []
+    return [
+        f"many: from a warm worker getting a job of byok8s to Snakemake being told of its end, {len(found)} jobs: "
+        f"median {median(found):.2f} s, 95th percentile {found[int(len(found) * 0.95)]:.2f} s"
     ]
 
 

@@ -3,7 +3,7 @@
     snakemake --default-storage-provider byok8s --default-storage-prefix s3://bucket/prefix
 
 While the main process builds the DAG, answers come from listings (planning.py): few requests for thousands of
-files. Otherwise every answer is fresh: a HEAD for a file, and where there is none a listing below `key/`.
+files. Otherwise every answer is fresh: a listing of a few keys, which also tells a directory.
 
 Buckets are never created and never deleted; failures say operation, address, S3's words and what to do.
 `glob_wildcards(storage.byok8s("s3://bucket/reads/{sample}.fq"))` works. What is named by `storage("s3://...")`
@@ -35,23 +35,28 @@ import boto3
 import botocore.session
 import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
 from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
+from s3transfer.subscribers import BaseSubscriber
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.io import Mtime, get_constant_prefix
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
 from snakemake_interface_storage_plugins.storage_provider import StorageQueryValidationResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from s3transfer.futures import TransferFuture
     from snakemake_interface_storage_plugins.io import IOCacheStorageInterface
 
     from snakemake_storage_plugin_byok8s.planning import Plan
 
 THREADS: Final = 16
+_NEIGHBOURS: Final = 10  # keys that begin like the one that is asked for
 _MOMENT_S: Final = 1.0  # how long the answer to one question answers the next about the same key
+_JOB_MOMENT_S: Final = 10.0
 # what a copy of an object onto itself has to repeat, or it is lost
 _CONTENT: Final = ("ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType")
 _HEADERS: Final = (*_CONTENT, "CacheControl", "Metadata", "StorageClass")
@@ -152,6 +157,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         self._server = "S3"
         self._lock = threading.RLock()
         self._plan: Plan | None = None
+        self._in_job = False
         self.forget()
         s = self.settings
         config = Config(
@@ -192,10 +198,11 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         return "AccessDenied" if status == "403" else status, f"HTTP status {status}"
 
     def plan(self, cache: IOCacheStorageInterface) -> None:
-        """Answer from listings for as long as this cache of Snakemake's is active."""
+        """Answer from listings for as long as this cache of Snakemake's is active; in a job that has no time for it."""
+        self._in_job = getattr(cache, "max_wait_time", 0) <= 0
         alone = importlib.util.find_spec(f"{__name__}.planning") is None
         with self._lock:
-            if alone or (self._plan and self._plan.cache is cache) or getattr(cache, "max_wait_time", 0) <= 0:
+            if alone or self._in_job or (self._plan and self._plan.cache is cache):
                 return
             from snakemake_storage_plugin_byok8s.planning import Plan
 
@@ -205,6 +212,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         """Ask afresh from now on: something was written."""
         with self._lock:
             self._moment: tuple[str, float, Facts | None, set[str]] = "", 0.0, None, set()
+            self._present: dict[tuple[str, str], tuple[Facts, float]] = {}
             if self._plan:
                 self._plan.forget()
 
@@ -214,6 +222,8 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         question: "existence" is asked afresh after planning; "mtime", "size", "kind" and "presence" are
         each answered once by the request before, if that was about the same key and at most a second ago.
         """
+        if self._in_job:
+            return self._facts_in_job(bucket, key)
         with self._lock:
             if self._plan and self._plan.active:
                 return self._plan.facts(bucket, key)
@@ -224,6 +234,18 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
                 self._moment = f"{bucket}/{key}", time.monotonic(), facts, questions
             questions.discard(question)
             return facts
+
+    def _facts_in_job(self, bucket: str, key: str) -> Facts | None:
+        """What is there stays for a while: the files of a job are written by nobody else meanwhile.
+
+        What is not there is asked for again, as the job's command may write to the bucket by itself.
+        """
+        facts, at = self._present.get((bucket, key), (None, 0.0))
+        if facts is None or time.monotonic() - at > _JOB_MOMENT_S:
+            facts = self.ask(bucket, key)
+            if facts:
+                self._present[bucket, key] = facts, time.monotonic()
+        return facts
 
     def listing(self, bucket: str, prefix: str, pages: int = sys.maxsize) -> tuple[dict[str, Facts], bool]:
         """The files whose keys begin with prefix, by key, and whether these are all."""
@@ -242,16 +264,29 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         return found, False
 
     def ask(self, bucket: str, key: str) -> Facts | None:
-        """Ask S3 now."""
-        with self.explained("HeadObject", f"s3://{bucket}/{key}"):
-            try:
-                head = self.client.head_object(Bucket=bucket, Key=key)
-            except ClientError as error:
-                if _answer(error)[0] != "404":
-                    raise
-                # also tells a missing bucket, of which HEAD says no more than of a missing key
-                return directory(list(self.listing(bucket, f"{key}/")[0].values()))
-            return Facts(int(head["LastModified"].timestamp()), head["ContentLength"])
+        """Ask S3 now. A listing tells a file, a directory and absence apart, for which HEAD would need it beside."""
+        address, folder = f"s3://{bucket}/{key}", f"{key}/"
+        with self.explained("ListObjectsV2", address):
+            page = self.client.list_objects_v2(Bucket=bucket, Prefix=key, Delimiter="/", MaxKeys=_NEIGHBOURS)
+        files = {item["Key"]: item for item in page.get("Contents", ())}
+        folders = [item["Prefix"] for item in page.get("CommonPrefixes", ())]
+        if item := files.get(key):
+            return Facts(int(item["LastModified"].timestamp()), item["Size"])
+        # what sorts before the folder, as `key.bak` does, may have filled the page
+        cut_off = page["IsTruncated"] and max([*files, *folders]) < folder
+        if folder in folders or cut_off:
+            return directory(list(self.listing(bucket, folder)[0].values()))
+        return None
+
+
+class _KnownSize(BaseSubscriber):  # type: ignore[misc]
+    """Spares boto the HEAD by which it finds out how large an object is."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def on_queued(self, future: TransferFuture, **_: object) -> None:
+        future.meta.provide_transfer_size(self._size)
 
 
 class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
@@ -291,9 +326,10 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
     def is_dir(self) -> bool:
         return self._facts("kind").is_dir
 
-    def _keys(self) -> list[str]:
-        """The key; of a directory those below it."""
-        return list(self.provider.listing(self.bucket, f"{self.key}/")[0]) if self.is_dir() else [self.key]
+    def _files(self) -> dict[str, Facts]:
+        """The key with its facts; of a directory those below it."""
+        facts = self._facts("kind")
+        return self.provider.listing(self.bucket, f"{self.key}/")[0] if facts.is_dir else {self.key: facts}
 
     def _at(self, local: Path, key: str) -> Path:
         """Where a key of this object is when the object itself is at `local`."""
@@ -302,7 +338,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
             raise WorkflowError(f"The key s3://{self.bucket}/{key} would be stored outside its directory.")
         return path
 
-    def _each(self, operation: str, action: Callable[[str], object], keys: list[str]) -> None:
+    def _each(self, operation: str, action: Callable[[str], object], keys: Iterable[str]) -> None:
         def explained(key: str) -> None:
             with self.provider.explained(operation, f"s3://{self.bucket}/{key}"):
                 action(key)
@@ -312,16 +348,21 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
 
     def retrieve_object(self) -> None:
         local = self.local_path()
+        files = self._files()
         # beside it and then renamed: what a kill leaves of a directory would pass for it at the next run
-        with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
+        with (
+            TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder,
+            create_transfer_manager(self.provider.client, TransferConfig()) as transfers,
+        ):
             half = Path(folder, local.name)
 
             def download(key: str) -> None:
                 path = self._at(half, key)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self.provider.client.download_file(self.bucket, key, str(path))
+                size = _KnownSize(files[key].size)
+                transfers.download(self.bucket, key, str(path), subscribers=[size]).result()
 
-            self._each("download", download, self._keys())
+            self._each("download", download, files)
             if local.is_dir():
                 rmtree(local)
             half.replace(local)
@@ -340,14 +381,14 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
     def remove(self) -> None:
         delete = self.provider.client.delete_object
         try:
-            keys = self._keys() if self.provider.facts(self.bucket, self.key, "presence") else []
+            keys = self._files() if self.provider.facts(self.bucket, self.key, "presence") else {}
             self._each("DeleteObject", lambda key: delete(Bucket=self.bucket, Key=key), keys)
         finally:
             self.provider.forget()
 
     def touch(self) -> None:
         """Copy the object onto itself; of a directory one file, as the newest makes its time."""
-        self._each("copy", self._touch, self._keys()[:1])
+        self._each("copy", self._touch, list(self._files())[:1])
         self.provider.forget()
 
     def _touch(self, key: str) -> None:

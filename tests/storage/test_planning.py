@@ -130,7 +130,7 @@ rule out:
     case.snakemake(snakefile)
     until_stored = case.counter.requests[: case.counter.requests.index(f"PUT /local/{case.prefix}/out/1.txt")]
     assert len([request for request in until_stored if "/1.txt" not in request]) <= 10
-    assert f"HEAD /local/{case.prefix}/in/1.txt" in until_stored
+    assert f"LIST /local/{case.prefix}/in/1.txt" in until_stored
     assert "Nothing to be done" in case.snakemake(snakefile, "-n")
 
 
@@ -153,9 +153,9 @@ def test_a_folder_full_of_foreign_keys_is_given_up(case: Case) -> None:
     case.put(f"full/{i}.txt" for i in range(5100))
     case.put(["full/wanted.txt"])
     case.snakemake('rule all:\n    input: "full/wanted.txt"\n', "-n")
-    # one key is wanted: 4 + 1 pages of the folder, then a HEAD for the key
+    # one key is wanted: 4 + 1 pages of the folder, then one for the key
     assert case.counter.requests == 5 * [f"LIST /local/{case.prefix}/full/"] + [
-        f"HEAD /local/{case.prefix}/full/wanted.txt"
+        f"LIST /local/{case.prefix}/full/wanted.txt"
     ]
 
 
@@ -163,7 +163,7 @@ def test_a_job_of_its_own_asks_for_its_files_only(case: Case) -> None:
     case.put(["reads/a.txt"])
     snakefile = 'rule all:\n    input: "reads/a.txt"\n'
     case.snakemake(snakefile, "-n", "--max-inventory-time", "0")
-    assert case.counter.requests == [f"HEAD /local/{case.prefix}/reads/a.txt"]
+    assert case.counter.requests == [f"LIST /local/{case.prefix}/reads/a.txt"]
 
 
 def test_the_file_alone_asks_for_each_key(case: Case) -> None:
@@ -172,7 +172,7 @@ def test_the_file_alone_asks_for_each_key(case: Case) -> None:
     alone.mkdir(parents=True)
     shutil.copy(plugin.__file__, alone)
     case.snakemake('rule all:\n    input: "reads/a.txt"\n', "-n", first=alone.parent)
-    assert case.counter.requests == [f"HEAD /local/{case.prefix}/reads/a.txt"]
+    assert case.counter.requests == [f"LIST /local/{case.prefix}/reads/a.txt"]
 
 
 def test_directories_are_planned_from_the_same_listing(case: Case) -> None:

@@ -130,7 +130,7 @@ def test_a_directory_that_fails_half_way_leaves_nothing(
     assert list(half.local_path().parent.iterdir()) == []
 
 
-def test_one_file_costs_one_head_for_existence_time_and_size(
+def test_one_file_costs_one_request_for_existence_time_and_size(
     provide: Provide, prefix: str, counter: Counter
 ) -> None:
     stored = provide(url=counter.url).object(f"{prefix}/x")
@@ -140,7 +140,7 @@ def test_one_file_costs_one_head_for_existence_time_and_size(
     assert stored.exists()
     assert stored.mtime() > 0
     assert stored.size() == 1
-    assert counter.requests == [f"HEAD /{prefix.removeprefix('s3://')}/x"]
+    assert counter.requests == [f"LIST /{prefix.removeprefix('s3://')}/x"]
 
 
 def test_storing_costs_one_request_and_removing_two(provide: Provide, prefix: str, counter: Counter) -> None:
@@ -149,7 +149,7 @@ def test_storing_costs_one_request_and_removing_two(provide: Provide, prefix: st
     stored.store_object()
     stored.remove()
     path = f"/{prefix.removeprefix('s3://')}/x"
-    assert counter.requests == [f"PUT {path}", f"HEAD {path}", f"DELETE {path}"]
+    assert counter.requests == [f"PUT {path}", f"LIST {path}", f"DELETE {path}"]
 
 
 def test_no_answer_is_stale(provide: Provide, prefix: str, client: s3.S3Client) -> None:
