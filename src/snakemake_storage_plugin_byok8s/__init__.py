@@ -37,7 +37,7 @@ import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from botocore.loaders import Loader, create_loader
 from s3transfer.subscribers import BaseSubscriber
 from snakemake_interface_common.exceptions import WorkflowError
@@ -183,6 +183,9 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
             code, words = type(cause).__name__, str(cause)
             if isinstance(cause, ClientError):
                 code, words = _answer(cause)
+            elif isinstance(cause, EndpointConnectionError) and (inner := cause.kwargs.get("error")):
+                # botocore says only where to; why is in what it wraps
+                words = f"{words} ({str(inner).rpartition(': ')[2]})"
             if code in ("400", "403"):
                 code, words = self._reason(address, code)
             message = f"{operation} of {address} at {self._server} failed: {code}: {words.rstrip('.')}."

@@ -65,7 +65,9 @@ def test_exit_code_and_last_lines(cluster: Cluster) -> None:
 
 def test_a_signal_is_named(cluster: Cluster) -> None:
     workflow(cluster, "kill -SEGV $$")
-    assert "killed by SIGSEGV" in cluster.run("wf", "params", expect=1)
+    said = cluster.run("wf", "params", expect=1)
+    assert "killed by SIGSEGV" in said
+    assert "byok8s explain signal" in said
 
 
 def test_retries(cluster: Cluster) -> None:
@@ -126,15 +128,16 @@ def test_memory_beyond_the_limit_is_named(cluster: Cluster) -> None:
         }
     )
     said = cluster.run("wf", "params", expect=1)
-    assert "OOMKilled" in said or "SIGKILL" in said
+    assert "out of memory: used 300 MB of 300 MB" in said
+    assert "byok8s explain out-of-memory" in said
     assert cluster.names() == []
 
 
 def test_an_image_that_is_not_there_ends_the_run(cluster: Cluster) -> None:
     workflow(cluster, "touch {output}")
     said = cluster.run("wf", "params", "--image", "localhost/no/such-image:1", expect=1)
-    assert "its container cannot start" in said
-    assert "localhost/no/such-image:1" in said
+    assert "its image localhost/no/such-image:1 cannot be pulled" in said
+    assert "byok8s explain image-" in said
     assert cluster.names() == []
 
 

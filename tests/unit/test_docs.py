@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from byok8s import failures
 from byok8s.cli.clean import clean
 from byok8s.cli.run import EPILOG
+from byok8s.errors import InputError
+from byok8s.executor.cause import Cause
 from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.words import WORDS
@@ -55,3 +58,30 @@ def test_each_word_of_a_pod_is_documented_and_no_other() -> None:
     table = (ROOT / "docs" / "pods.md").read_text().partition("| word | value | in the pod |")[2]
     rows = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == WORDS
+
+
+def test_each_failure_has_its_page_and_no_page_is_of_none() -> None:
+    assert list(failures.titles()) == sorted(cause.value for cause in Cause)
+
+
+def test_the_list_of_failures_is_that_of_the_pages_by_kind() -> None:
+    lines = (ROOT / "docs" / "failures.md").read_text().splitlines()
+    rows = {line for line in lines if line.startswith("| [")}
+    pages = {
+        f"| [{slug}](../src/byok8s/failures/{slug}.md) | {title} | {Cause(slug).kind.value} |"
+        for slug, title in failures.titles().items()
+    }
+    assert rows == pages
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_a_page_says_what_it_means_how_to_see_it_and_what_to_do(cause: Cause) -> None:
+    page = failures.page(cause.value)
+    assert page.startswith(f"# {cause.value}: ")
+    assert "\nWhat to do:" in page
+    assert max(map(len, page.splitlines())) <= 120
+
+
+def test_a_failure_that_is_none_is_said_to_be_none() -> None:
+    with pytest.raises(InputError, match="no failure named 'flood'"):
+        failures.page("flood")

@@ -11,7 +11,7 @@ from byok8s.worker.protocol import Lines, Message, Result
 MESSAGES: list[Message] = [
     {"is": "hello", "version": 1, "jobs": {"1": None}},
     {"is": "log", "job": "1", "text": "ü\n\x00 and \u2028 lines"},
-    protocol.done("1", Result(3, "exit code 3", "last\nlines")),
+    protocol.done("1", Result(3, "exit code 3", "last\nlines", "exit-code")),
     {"is": "pong"},
 ]
 
@@ -58,6 +58,7 @@ def test_what_is_no_result(message: object) -> None:
 
 
 def test_a_result() -> None:
-    found = Result(3, "why", "last")
+    found = Result(3, "why", "last", "exit-code")
     assert protocol.result(json.loads(protocol.line(protocol.done("1", found)))) == found
     assert protocol.result({"code": 0, "of a later version": 1}) == Result(0)
+    assert protocol.result({"code": 3, "why": "of an earlier one"}) == Result(3, "of an earlier one")

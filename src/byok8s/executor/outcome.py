@@ -1,13 +1,20 @@
-"""What became of a pod, read from its status. Values in, values out."""
+"""What became of a pod, read from its status, or from the answer when it was to be made. Values in, values out."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
+from byok8s.errors import Byok8sError
+from byok8s.executor import cause as causes
+from byok8s.executor import events, image
+from byok8s.executor.cause import SAID, Cause
+from byok8s.kube import ApiError
 from byok8s.kube.json import Json, Object, get_in, items, text
+from byok8s.worker.protocol import Result
 
 # The kubelet goes on trying after these, without end; none of them mends itself while a job waits.
 # ErrImagePull is not among them: the first failed pull may be a passing fault; ImagePullBackOff follows it.
@@ -22,9 +29,32 @@ STUCK = frozenset(
         "RunContainerError",
     }
 )
-
+PULLING = frozenset({"ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"})
 
 SHOWN_LINES = 15
+
+# `status.reason` of a pod that its kubelet or a controller has ended, and for what
+_ENDED = {
+    "Evicted": Cause.EVICTED,
+    "Preempting": Cause.PREEMPTED,
+    "Preempted": Cause.PREEMPTED,
+    "Shutdown": Cause.NODE_SHUTDOWN,  # up to Kubernetes 1.21
+    "Terminated": Cause.NODE_SHUTDOWN,
+    "NodeShutdown": Cause.NODE_SHUTDOWN,
+    "NodeLost": Cause.NODE_LOST,
+    "NodeAffinity": Cause.NODE_REFUSED,
+    "TopologyAffinityError": Cause.NODE_REFUSED,
+    "UnexpectedAdmissionError": Cause.NODE_REFUSED,
+    "DeadlineExceeded": Cause.DEADLINE,
+}
+# reasons of the condition DisruptionTarget, since Kubernetes 1.25
+_DISRUPTED = {
+    "PreemptionByScheduler": Cause.PREEMPTED,
+    "DeletionByTaintManager": Cause.NODE_LOST,
+    "DeletionByDeviceTaintManager": Cause.NODE_LOST,
+    "DeletionByPodGC": Cause.NODE_LOST,
+    "EvictionByEvictionAPI": Cause.EVICTED,
+}
 
 
 class State(Enum):
@@ -39,7 +69,8 @@ class Outcome:
     """The state of a pod, or of the one job in it, in one sentence where there is something to say.
 
     last_lines: of the job's log, as the worker left them. has_log: whether the API has the whole of it.
-    unplaced: the pod waits for a node that takes it.
+    unplaced: the pod waits for a node that takes it. cause: the name of what `why` says; also of a pod that waits,
+    or that still runs while something is about to end it.
     """
 
     state: State
@@ -48,6 +79,7 @@ class Outcome:
     node: str = ""
     has_log: bool = False
     unplaced: bool = False
+    cause: Cause | None = None
 
     def words(self, pod: str, log: Path | None) -> str:
         """For the person whose job has failed. log: the file of the whole log, where there is one."""
@@ -58,6 +90,8 @@ class Outcome:
             words += ["Last lines of its log:", *(f"    {line}" for line in shown)]
         if log:
             words.append(f"The whole log: {log}")
+        if self.cause:
+            words.append(f"What to do: byok8s explain {self.cause.value}")
         return "\n".join(words)
 
     @property
@@ -65,7 +99,7 @@ class Outcome:
         return self.state in {State.SUCCEEDED, State.FAILED}
 
 
-GONE = Outcome(State.FAILED, "its pod was deleted while the job was under way")
+GONE = Outcome(State.FAILED, "its pod was deleted while the job was under way", cause=Cause.POD_DELETED)
 
 
 def outcome(pod: Object) -> Outcome:
@@ -77,60 +111,167 @@ def outcome(pod: Object) -> Outcome:
         case "Failed":
             return _failed(pod, node)
         case "Running":
-            return Outcome(State.RUNNING, node=node)
+            cause, why = _disruption(pod) or _doubt(pod) or (None, "")
+            return Outcome(State.RUNNING, why, node=node, cause=cause)
         case _:
             return _pending(pod, node)
+
+
+def recall(previous: Outcome | None, current: Outcome) -> Outcome:
+    """What is known now, with what was said before and is not repeated. previous: of the same pod, just before.
+
+    While a pull is tried again and again, only every other status has the runtime's words; and of a pod that is gone
+    no status is left, but the last one may have said why it had to go.
+    """
+    before = previous.cause if previous else None
+    if previous is None or before is None:
+        return current
+    forgot_image = current.cause is Cause.IMAGE_NOT_PULLED and before.of_image
+    if forgot_image or (current.cause is Cause.POD_DELETED and previous.state is State.RUNNING):
+        return replace(current, cause=before, why=previous.why, node=current.node or previous.node)
+    return current
+
+
+def of_result(result: Result, node: str) -> Outcome:
+    """Of a job that a worker has run."""
+    state = State.FAILED if result.code else State.SUCCEEDED
+    return Outcome(state, result.why, result.last_lines, node, cause=causes.named(result.cause))
+
+
+def refused(error: Byok8sError) -> Outcome:
+    """Of a pod that could not be created. error: an ApiError where the cluster has said no."""
+    cause = _refusal(error) if isinstance(error, ApiError) else Cause.API_ERROR
+    return Outcome(State.FAILED, f"the cluster does not take its pod. {error}".rstrip("."), cause=cause)
+
+
+# The first that is found in the answer: a webhook may quote any of the others, and choose its own code
+_REFUSALS = (
+    (Cause.API_ERROR, r"failed calling (?:admission )?webhook"),
+    (Cause.ADMISSION, r"admission webhook|violates PodSecurity|ValidatingAdmissionPolicy"),
+    (Cause.ADMISSION, r"security context constraint"),
+    (Cause.QUOTA, r"exceeded quota|failed quota|insufficient quota"),
+    (Cause.QUOTA, r"(?:minimum|maximum) \S+ usage per (?:Container|Pod)|limit to request ratio per"),
+    (Cause.FORBIDDEN, r"cannot \w+ resource"),
+)
+
+
+def _refusal(error: ApiError) -> Cause:
+    if error.code in {401, 404}:
+        return Cause.FORBIDDEN
+    named = next((cause for cause, words in _REFUSALS if re.search(words, error.message)), None)
+    if named:
+        return named
+    if error.code == 403:
+        return Cause.ADMISSION
+    return Cause.POD_INVALID if error.code in {400, 413, 422} else Cause.API_ERROR
 
 
 def _failed(pod: Object, node: str) -> Outcome:
     ended = get_in(pod, "status", "containerStatuses", 0, "state", "terminated")
     code = get_in(ended, "exitCode")
     report = _worker_report(text(ended, "message"))
-    if get_in(pod, "metadata", "deletionTimestamp"):
-        return Outcome(State.FAILED, GONE.why, report.last_lines, node)
-    reason = text(pod, "status", "reason") or text(ended, "reason")
-    if reason == "DeadlineExceeded":
-        why = f"it ran longer than its runtime allows ({_deadline(pod)})"
-    elif reason == "OOMKilled":
-        why = (
-            f"it used more memory than its limit of {_memory_limit(pod)} (OOMKilled); raise the rule's mem_mb"
-        )
-    elif reason and reason not in {"Error", "Completed"}:
-        why = f"{reason}: {text(pod, 'status', 'message') or text(ended, 'message')}".rstrip(": ")
-    elif isinstance(code, int):
-        why = report.why or f"exit code {code}"
+    has_log = isinstance(code, int)
+    if found := _disruption(pod):
+        cause, why = found
+    elif get_in(pod, "metadata", "deletionTimestamp"):
+        return replace(GONE, last_lines=report.last_lines, node=node)
     else:
-        why = "its container left no exit code"
-    return Outcome(State.FAILED, why, report.last_lines, node, has_log=isinstance(code, int))
+        cause, why = _ended_container(pod, ended, report)
+    return Outcome(State.FAILED, why, report.last_lines, node, has_log=has_log, cause=cause)
+
+
+def _disruption(pod: Object) -> tuple[Cause, str] | None:
+    """Who ended the pod from outside, or is about to; None while nobody is known to."""
+    reason, message = text(pod, "status", "reason"), text(pod, "status", "message").strip()
+    cause = Cause.NODE_REFUSED if reason.startswith("OutOf") else _ENDED.get(reason)
+    if cause is None and reason and text(pod, "status", "phase") == "Failed":
+        return Cause.UNKNOWN, f"{reason}: {message}".rstrip(": ")
+    if cause is None:
+        reason, message, cause = _condition(pod)
+    if cause is Cause.EVICTED:
+        cause = events.evicted(message)
+    if cause is Cause.DEADLINE:
+        return cause, f"it ran longer than its runtime allows ({_deadline(pod)})"
+    return (cause, f"{SAID[cause]}: {reason}: {message}".rstrip(":. ")) if cause else None
+
+
+def _condition(pod: Object) -> tuple[str, str, Cause | None]:
+    """Reason, message and cause of the condition DisruptionTarget."""
+    for condition in items(pod, "status", "conditions"):
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            reason, message = text(condition, "reason"), text(condition, "message").strip()
+            cause = _DISRUPTED.get(reason)
+            if reason == "TerminationByKubelet":
+                cause = _by_kubelet(message)
+            return reason, message, cause
+    return "", "", None
+
+
+def _by_kubelet(message: str) -> Cause:
+    if "shutdown" in message:
+        return Cause.NODE_SHUTDOWN
+    return Cause.PREEMPTED if "Preempted" in message else Cause.EVICTED
+
+
+def _doubt(pod: Object) -> tuple[Cause, str] | None:
+    """A node that is silent leaves its pods' phase as it was; the node controller says of them that they are not Ready.
+
+    The kubelet itself says that only together with ContainersReady.
+    """
+    conditions = {
+        text(condition, "type"): text(condition, "status") for condition in items(pod, "status", "conditions")
+    }
+    if conditions.get("Ready") == "False" and conditions.get("ContainersReady") == "True":
+        return Cause.NODE_LOST, "nothing is heard from its node"
+    return None
+
+
+def _ended_container(pod: Object, ended: Json, report: Result) -> tuple[Cause, str]:
+    code, reason, message = get_in(ended, "exitCode"), text(ended, "reason"), text(ended, "message")
+    if reason == "OOMKilled":
+        limit = _memory_limit(pod)
+        why = f"out of memory: it wanted more than its limit of {limit} (OOMKilled); raise the rule's mem_mb"
+        return Cause.OUT_OF_MEMORY, report.why if report.cause == Cause.OUT_OF_MEMORY.value else why
+    if reason in {"StartError", "ContainerCannotRun"}:
+        return Cause.CONTAINER_CANNOT_START, f"its container cannot start: {reason}: {message}"
+    if reason == "ContainerStatusUnknown" or not isinstance(code, int):
+        return Cause.WORKER_LOST, f"its container left no exit code {message}".rstrip()
+    if reason and reason not in {"Error", "Completed"}:
+        return Cause.UNKNOWN, f"{reason}: {message}".rstrip(": ")
+    return causes.named(report.cause) or Cause.EXIT_CODE, report.why or f"exit code {code}"
 
 
 def _pending(pod: Object, node: str) -> Outcome:
     waiting = get_in(pod, "status", "containerStatuses", 0, "state", "waiting")
-    reason = text(waiting, "reason")
-    if reason in STUCK:
-        return Outcome(
-            State.FAILED, f"its container cannot start: {reason}: {text(waiting, 'message')}", node=node
-        )
+    reason, message = text(waiting, "reason"), text(waiting, "message")
+    if reason in STUCK | PULLING:
+        cause, why = _stuck(pod, reason, message)
+        return Outcome(State.FAILED if reason in STUCK else State.WAITING, why, node=node, cause=cause)
     for condition in items(pod, "status", "conditions"):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             why = f"no node takes it yet: {text(condition, 'message')}"
-            return Outcome(State.WAITING, why, unplaced=True)
+            return Outcome(State.WAITING, why, unplaced=True, cause=Cause.UNSCHEDULABLE)
     return Outcome(State.WAITING, node=node)
 
 
-@dataclass(frozen=True)
-class _Report:
-    why: str = ""
-    last_lines: str = ""
+def _stuck(pod: Object, reason: str, message: str) -> tuple[Cause, str]:
+    if "Container" in reason:
+        return Cause.CONTAINER_CANNOT_START, f"its container cannot start: {reason}: {message}"
+    name = text(pod, "spec", "containers", 0, "image")
+    if reason == "InvalidImageName":
+        return Cause.IMAGE_INVALID, f"{name} is no name of an image: {message}"
+    return image.cause(message), image.why(name, message)
 
 
-def _worker_report(message: str) -> _Report:
+def _worker_report(message: str) -> Result:
     """The worker's last words come with the pod's status: they need no request of their own."""
     try:
         report: Json = json.loads(message)
     except ValueError:
-        return _Report(last_lines=message)
-    return _Report(text(report, "why"), text(report, "last_lines")) if isinstance(report, dict) else _Report()
+        return Result(0, last_lines=message)
+    if not isinstance(report, dict):
+        return Result(0)
+    return Result(0, text(report, "why"), text(report, "last_lines"), text(report, "cause"))
 
 
 def _deadline(pod: Object) -> str:

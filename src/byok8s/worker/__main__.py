@@ -39,7 +39,7 @@ def main() -> int:
 
 def one(order: Order) -> int:
     job = Job(order, folder.make(order.job, folder.bring_plugins()))
-    signal.signal(signal.SIGTERM, lambda *_: job.end("its pod was told to end"))
+    signal.signal(signal.SIGTERM, lambda *_: job.end("its pod was told to end", "pod-deleted"))
     while not job.output_is_over():
         if not select.select([job.output], [], [], 1.0)[0]:
             continue
@@ -56,7 +56,7 @@ def leave_word(result: Result) -> None:
     """Write the termination message: as many of the last lines as fit, the newest of them."""
     lines = result.last_lines.splitlines()
     while True:
-        word = json.dumps({"why": result.why, "last_lines": "\n".join(lines)})
+        word = json.dumps({"why": result.why, "cause": result.cause, "last_lines": "\n".join(lines)})
         if len(word) <= TERMINATION_LOG_BYTES or not lines:
             break
         lines = lines[1:]

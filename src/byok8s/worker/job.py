@@ -10,10 +10,12 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from byok8s.worker import evidence
+from byok8s.worker.folder import SHARED_FOLDERS
 from byok8s.worker.protocol import Result
 
 KEPT_LINES = 30
@@ -23,8 +25,8 @@ SIGNAL_BASE = 128  # the shell's way to tell of a signal in an exit code
 # Snakemake exits with 1 whatever the code of the command that failed, and names that code in its last words
 EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")
 EXIT_SIGNAL = re.compile(r"died with <Signals\.(SIG\w+): (\d+)>")
-# how often the kernel has killed for memory in this container: cgroup v2, then v1
-OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+# before what a storage plugin has to say, and where Snakemake quotes an error of another
+STORAGE_FAILED = re.compile(r"^\s*(?:WorkflowError:|Failed to (?:retrieve|store|check|get|inventory)\b.*)$")
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,12 @@ class Job:
         self.order = order
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
         self._partial = ""
-        self._code: int | None = None
-        self._signal = ""
-        self._ended_because = ""
-        self._ooms = _oom_kills()
+        self._ended_because = self._ended_cause = ""
+        self._blame: Result | None = None  # what Snakemake has said last of a command or a file that failed
+        self._storage_failed = False
+        self._full_disk = ""
+        self._folder = folder
+        self._ooms = evidence.oom_kills()
         self.deadline = time.monotonic() + order.runtime * 60 if order.runtime else None
         self.output, writing = os.pipe()
         self.pid = os.fork()
@@ -67,9 +71,9 @@ class Job:
         self._remember(data.decode(errors="replace"))
         return data
 
-    def end(self, because: str) -> None:
-        """Ask it to end, and make it end after a while. because: the result's words."""
-        self._ended_because = because
+    def end(self, because: str, cause: str) -> None:
+        """Ask it to end, and make it end after a while. because, cause: the result's."""
+        self._ended_because, self._ended_cause = because, cause
         _kill_group(self.pid, signal.SIGTERM)
         until = time.monotonic() + GRACE_SECONDS
         while time.monotonic() < until and not os.waitid(
@@ -90,17 +94,25 @@ class Job:
     def _judge(self, exit_code: int) -> Result:
         last_lines = "\n".join(self._last)
         if self._ended_because:  # whatever its code: Snakemake exits with 0 when it is asked to end
-            return Result(SIGNAL_BASE + signal.SIGTERM, self._ended_because, last_lines)
+            return Result(SIGNAL_BASE + signal.SIGTERM, self._ended_because, last_lines, self._ended_cause)
         if exit_code == 0:
             return Result(0)
-        if _oom_kills() > self._ooms:
-            why = "it used more memory than its limit (OOMKilled); raise the rule's mem_mb"
-            return Result(SIGNAL_BASE + signal.SIGKILL, why, last_lines)
+        if evidence.oom_kills() > self._ooms:
+            used = evidence.memory() or "used more than its limit"
+            why = f"out of memory: {used} (OOMKilled); raise the rule's mem_mb"
+            return Result(SIGNAL_BASE + signal.SIGKILL, why, last_lines, "out-of-memory")
         if exit_code < 0:
             why = f"Snakemake was killed by {signal.Signals(-exit_code).name}"
-            return Result(SIGNAL_BASE - exit_code, why, last_lines)
-        code = self._code or exit_code
-        return Result(code, f"killed by {self._signal}" if self._signal else f"exit code {code}", last_lines)
+            return Result(SIGNAL_BASE - exit_code, why, last_lines, "signal")
+        blame = self._blame
+        if blame is None:
+            why, cause = evidence.exit_code(exit_code)
+            blame = Result(exit_code, why, cause=cause)
+        if self._full_disk:
+            blame = replace(blame, why=f"its disk is full: {self._full_disk}", cause="disk-full")
+        elif blame.cause in {"exit-code", "signal"}:
+            blame = replace(blame, why=blame.why + evidence.spoken_of(last_lines))
+        return replace(blame, last_lines=last_lines)
 
     def _remember(self, text: str) -> None:
         *whole, self._partial = (self._partial + text).split("\n")
@@ -109,11 +121,29 @@ class Job:
             self._keep(row)
 
     def _keep(self, row: str) -> None:
-        if found := EXIT_STATUS.search(row):
-            self._code, self._signal = int(found[1]), ""
-        elif found := EXIT_SIGNAL.search(row):
-            self._code, self._signal = SIGNAL_BASE + int(found[2]), found[1]
+        if blame := _blame(row, self._storage_failed):
+            self._blame = blame
+        # looked at now: Snakemake removes the outputs of a job that failed
+        if evidence.DISK_WORDS.search(row):
+            self._full_disk = self._full_disk or evidence.full_disk(self._folder, *SHARED_FOLDERS)
+        self._storage_failed = bool(STORAGE_FAILED.match(row))
         self._last.append(row[:KEPT_LINE_CHARACTERS])
+
+
+def _blame(row: str, storage_failed: bool) -> Result | None:
+    """What a line says of why the job fails. storage_failed: whether the line before announced a failure of storage.
+
+    Snakemake says last what has failed: an S3 error that a job prints is followed by the job's own exit code.
+    """
+    if found := EXIT_STATUS.search(row):
+        why, cause = evidence.exit_code(int(found[1]))
+        return Result(int(found[1]), why, cause=cause)
+    if found := EXIT_SIGNAL.search(row):
+        return Result(SIGNAL_BASE + int(found[2]), f"killed by {found[1]}", cause="signal")
+    if storage_failed and (failure := evidence.storage(row)):
+        why, cause = failure
+        return Result(1, why, cause=cause)
+    return None
 
 
 def _become_snakemake(order: Order, folder: Path, output: int) -> NoReturn:
@@ -155,16 +185,6 @@ def _snakemake(arguments: list[str]) -> int:
     from snakemake.cli import main
 
     main(arguments)
-    return 0
-
-
-def _oom_kills() -> int:
-    for counter in OOM_COUNTERS:
-        with suppress(OSError):
-            for row in counter.read_text().splitlines():
-                name, _, number = row.partition(" ")
-                if name == "oom_kill":
-                    return int(number)
     return 0
 
 

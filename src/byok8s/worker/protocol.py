@@ -9,7 +9,7 @@ worker to controller
     {"is": "hello", "version": 1, "jobs": {ID: null or RESULT}}
         First on every stream; null means still running. So a stream that is opened anew loses nothing.
     {"is": "log", "job": ID, "text": OUTPUT}
-    {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT}
+    {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME}
     {"is": "pong"}
 
 A line that is no such object is passed over: a later version may say more. A version that is not ours ends the
@@ -30,11 +30,13 @@ Message = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job. code: 0 for success. why: in a few words, where it is not."""
+    """What became of a job. code: 0 for success. why: in a few words, where it is not. cause: the name of that, one of
+    byok8s.executor.cause; one that is not known there is no fault."""
 
     code: int
     why: str = ""
     last_lines: str = ""
+    cause: str = ""
 
 
 def line(message: Message) -> bytes:
@@ -49,7 +51,8 @@ def result(message: object) -> Result | None:
     """The result in a `done` message or in the jobs of a `hello`; None where there is none."""
     if not isinstance(message, dict) or not isinstance(message.get("code"), int):
         return None
-    return Result(message["code"], str(message.get("why", "")), str(message.get("last_lines", "")))
+    words = (str(message.get(name, "")) for name in ("why", "last_lines", "cause"))
+    return Result(message["code"], *words)
 
 
 class Lines:

@@ -7,6 +7,7 @@ jobs and results stay here until the controller has them.
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import signal
@@ -66,12 +67,13 @@ class Server:
                 self._on_end(self._job)
             if self._job and self._job.deadline and time.monotonic() > self._job.deadline:
                 self._job.deadline = None
-                self._job.end(f"it ran longer than its runtime allows ({self._job.order.runtime} min)")
+                because = f"it ran longer than its runtime allows ({self._job.order.runtime} min)"
+                self._job.end(because, "deadline")
 
     def _on_terminate(self, _: int, __: FrameType | None) -> None:
         self._ending = True
         if self._job:
-            self._job.end("its pod was told to end")
+            self._job.end("its pod was told to end", "pod-deleted")
 
     # -- the stream --
 
@@ -140,7 +142,8 @@ class Server:
         try:
             self._job = Job(order, folder.make(job, self._plugins))
         except OSError as error:
-            self._finish(job, Result(1, f"its working folder cannot be made: {error}"))
+            cause = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "worker-lost"
+            self._finish(job, Result(1, f"its working folder cannot be made: {error}", cause=cause))
             return
         self._selector.register(self._job.output, selectors.EVENT_READ)
 

@@ -1,0 +1,75 @@
+"""Failures of S3 are told from failures of the job, by what Snakemake says in the pod."""
+
+import os
+import socket
+from contextlib import AbstractContextManager
+
+import pytest
+
+from byok8s import s3
+from corner import Cluster
+from counting_proxy import counting
+from s3_faults import Fault, failing
+
+
+@pytest.fixture
+def copying(cluster: Cluster) -> Cluster:
+    """A job that fetches a file and stores one."""
+    client = s3.connect(cluster.bucket.endpoint_url)
+    client.put_object(Bucket=cluster.bucket.name, Key=f"{cluster.bucket.prefix}/in.txt", Body=b"x")
+    cluster.write(
+        {
+            "Snakefile": "rule only:\n    input: 'in.txt'\n    output: 'out.txt'\n    shell: 'cp {input} {output}'\n",
+            "wf.json": '{"workflow_target": "only"}',
+            "params.json": "{}",
+        }
+    )
+    return cluster
+
+
+def with_fault(cluster: Cluster, fault: Fault) -> AbstractContextManager[str]:
+    return failing(cluster.bucket.endpoint_url or "", fault)
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause", "words"),
+    [
+        (Fault(403, "AccessDenied", ("GET",)), "s3-denied", "ListObjectsV2 of s3://"),
+        (Fault(403, "AccessDenied", ("GET",), "in.txt"), "s3-denied", "download of s3://"),
+        (Fault(403, "ExpiredToken", ("PUT",), "out.txt"), "s3-denied", "upload of s3://"),
+        (Fault(404, "NoSuchBucket", ("PUT",), "out.txt"), "s3-no-bucket", "no such bucket"),
+        (Fault(403, "RequestTimeTooSkewed", ("PUT",), "out.txt"), "s3-clock-skew", "clock of the node"),
+        (Fault(503, "SlowDown", ("PUT",), "out.txt"), "s3-throttled", "fewer requests"),
+        (Fault(0, "", ("PUT",), "out.txt"), "s3-unreachable", "ConnectionClosedError"),
+    ],
+)
+def test_a_failure_of_s3_is_named(fault: Fault, cause: str, words: str, copying: Cluster) -> None:
+    with with_fault(copying, fault) as url:
+        said = copying.run("wf", "params", "--s3-endpoint-url", url, expect=1)
+    (failed,) = [line for line in said.splitlines() if "Failed: " in line]
+    assert words in failed
+    assert f"byok8s explain {cause}" in said
+    assert copying.names() == []
+
+
+def test_a_name_that_only_this_machine_knows_is_dns(copying: Cluster) -> None:
+    name = socket.gethostname()
+    if not socket.gethostbyname(name).startswith("127."):
+        pytest.skip("this machine's name may be known to others")
+    with counting(os.environ["BYOK8S_S3_ENDPOINT_URL"]) as proxy:
+        url = proxy.url.replace("127.0.0.1", name)
+        said = copying.run("wf", "params", "--s3-endpoint-url", url, expect=1)
+    assert "the name of the S3 server does not resolve in the pod" in said
+    assert "byok8s explain dns" in said
+
+
+def test_a_job_that_speaks_of_s3_has_failed_by_itself(copying: Cluster) -> None:
+    copying.write(
+        {
+            "Snakefile": "rule only:\n    input: 'in.txt'\n    output: 'out.txt'\n"
+            "    shell: 'echo upload failed: AccessDenied; exit 4'\n"
+        }
+    )
+    said = copying.run("wf", "params", expect=1)
+    assert 'exit code 4; its log speaks of "AccessDenied"' in said
+    assert "byok8s explain exit-code" in said
