@@ -12,7 +12,7 @@ from contextlib import suppress
 from byok8s.errors import Byok8sError
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import PodPlan, Shape, Task, worker_plan
-from byok8s.executor.outcome import GONE, Outcome, State
+from byok8s.executor.outcome import GONE, Outcome, State, of_result, refused
 from byok8s.executor.placement import OnEnd
 from byok8s.executor.record import Record
 from byok8s.executor.worker import Worker
@@ -127,7 +127,7 @@ class Pool:
         try:
             self._cluster.create_pod(plan)
         except Byok8sError as error:
-            self._lose(worker, Outcome(State.FAILED, f"the cluster does not take its pod. {error}"))
+            self._lose(worker, refused(error))
             return
         if worker.pod not in self._workers:  # retired meanwhile, before there was a pod to delete
             self._delete_pod(worker)
@@ -143,8 +143,7 @@ class Pool:
 
     def _on_result(self, worker: Worker, task: Task, result: Result) -> None:
         self._on_idle(worker)
-        state = State.FAILED if result.code else State.SUCCEEDED
-        self._on_end(task, worker.pod, Outcome(state, result.why, result.last_lines, worker.node))
+        self._on_end(task, worker.pod, of_result(result, worker.node))
 
     def _on_unusable(self, worker: Worker, error: Exception) -> None:
         self._lose(worker, Outcome(State.FAILED, str(error)))

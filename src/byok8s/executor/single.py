@@ -11,7 +11,7 @@ from dataclasses import replace
 from byok8s.errors import Byok8sError
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import Shape, Task, job_plan
-from byok8s.executor.outcome import GONE, Outcome, State
+from byok8s.executor.outcome import GONE, Outcome, State, refused
 from byok8s.executor.placement import OnEnd
 from byok8s.executor.record import Record
 
@@ -39,9 +39,7 @@ class SinglePods:
         except Byok8sError as error:
             with self._lock:
                 self._tasks.pop(plan.name)
-            self._on_end(
-                task, plan.name, Outcome(State.FAILED, f"the cluster does not take its pod. {error}")
-            )
+            self._on_end(task, plan.name, refused(error))
 
     def pod_changed(self, name: str, found: Outcome) -> None:
         if found.ended:
