@@ -46,6 +46,10 @@ bench: venv  ## measure byok8s beside Snakemake's own Kubernetes executor, on th
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; .venv/bin/python bench/seed.py $(ARGS)
 
+bench-scale: venv  ## byok8s' controller with 10,000 jobs, the workers' work stood in for; ARGS="--jobs 1000"
+	@tests/rig/up.sh
+	@lines=$$(tests/rig/env.sh); eval "$$lines"; .venv/bin/python bench/scale.py $(ARGS)
+
 rig-up: venv  ## start the test rig: Kubernetes and S3 on this machine (root on Debian 12)
 	@tests/rig/up.sh
 
@@ -59,4 +63,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo check test bench rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo check test bench bench-scale rig-up rig-down rig-env clean

@@ -74,7 +74,7 @@ class Bench:
         command = self._command(side, workflow, folder, bucket, environment)
         log = self.folder / f"{name}.log"
         began = time.monotonic()
-        code = _run(command, folder, environment, log, self.limit)
+        code = run(command, folder, environment, log, self.limit)
         seconds = time.monotonic() - began
         requests, crowding = self.audit.requests(user), self.corner.crowding()
         if code is None and side == THEIRS:
@@ -117,10 +117,8 @@ class Bench:
         )
 
 
-def _run(
-    command: list[str], folder: Path, environment: dict[str, str], log: Path, limit: float
-) -> int | None:
-    """The exit code; None for a command that was killed at the time limit."""
+def run(command: list[str], folder: Path, environment: dict[str, str], log: Path, limit: float) -> int | None:
+    """Run a command in `folder`; its exit code, None where it was killed at the time limit (in seconds)."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -159,9 +157,9 @@ def _check(name: str, bucket: s3.Bucket, key: str, expected: str) -> None:
         raise BenchError(f"{name} made a wrong {key}: {found!r} instead of {expected!r}.")
 
 
-def _keys(client: s3.S3Client, bucket: s3.Bucket) -> list[str]:
-    listed = client.list_objects_v2(Bucket=bucket.name, Prefix=f"{bucket.prefix}/")
-    return [str(item["Key"]) for item in listed.get("Contents", [])]
+def keys(client: s3.S3Client, bucket: s3.Bucket) -> list[str]:
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket.name, Prefix=f"{bucket.prefix}/")
+    return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
 
 @contextlib.contextmanager
@@ -178,5 +176,5 @@ def prefix(name: str) -> Iterator[s3.Bucket]:
     try:
         yield bucket
     finally:
-        for key in _keys(client, bucket):
+        for key in keys(client, bucket):
             client.delete_object(Bucket=bucket.name, Key=key)

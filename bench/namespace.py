@@ -150,11 +150,15 @@ class AuditLog:
         return self._path is not None
 
     def requests(self, user: str) -> int | None:
+        return None if self._path is None else len(self.events(user))
+
+    def events(self, user: str) -> list[Object]:
+        """The requests of a user; none without a log."""
         if self._path is None:
-            return None
+            return []
         time.sleep(1)  # a watch is noted when the server has seen that its client is gone
         start = self._start if self._path.stat().st_size >= self._start else 0  # it was begun anew
         with self._path.open("rb") as log:
             log.seek(start)
             events = [json.loads(line) for line in log if user.encode() in line]
-        return sum(get_in(event, "user", "username") == user for event in events)
+        return [event for event in events if get_in(event, "user", "username") == user]

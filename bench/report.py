@@ -44,20 +44,26 @@ def _row(what: str, sides: Sequence[Sequence[float]], form: str) -> tuple[str, .
 def notes(
     runs: Sequence[Run], theirs: dict[str, str], cluster: str, load: tuple[float, float], words: Sequence[str]
 ) -> list[str]:
-    """load: the machine's load average (1 minute) before the first and after the last run."""
     repetitions = len(runs) // len({(run.side, run.workflow) for run in runs})
     versions = ", ".join(f"{name} {version}" for name, version in theirs.items())
     return [
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, N = {repetitions}, alternating; "
         "median (least to most); seconds from the command's start to its exit, "
         "each run from nothing, each result checked",
-        f"byok8s {_own_version()}, Snakemake {metadata.version('snakemake')}, "
-        f"Python {platform.python_version()} (both sides)",
         f"upstream: {versions}",
-        f"Kubernetes {cluster}; {_machine()}; load average {load[0]:.1f} before, {load[1]:.1f} after",
+        *circumstances(cluster, load),
         *_overheads(runs),
         *_incidents(runs),
         *words,
+    ]
+
+
+def circumstances(cluster: str, load: tuple[float, float]) -> list[str]:
+    """load: the machine's load average (1 minute) before the first and after the last run."""
+    return [
+        f"byok8s {_own_version()}, Snakemake {metadata.version('snakemake')}, "
+        f"Python {platform.python_version()} (both sides)",
+        f"Kubernetes {cluster}; {_machine()}; load average {load[0]:.1f} before, {load[1]:.1f} after",
     ]
 
 
@@ -98,10 +104,13 @@ def source() -> str:
 
 
 def plain(table: Sequence[Sequence[str]], below: Sequence[str]) -> str:
-    lines = [HEADER, *table]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
+    return "\n".join([columns([HEADER, *table]), "", *(f"- {note}" for note in below)])
+
+
+def columns(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-    return "\n".join([line.rstrip() for line in shown] + [""] + [f"- {note}" for note in below])
+    return "\n".join(line.rstrip() for line in shown)
 
 
 def markdown(table: Sequence[Sequence[str]], below: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ usage: eval "$(make -s rig-env)"; .venv/bin/python bench/seed.py
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import subprocess
 import sys
@@ -18,12 +17,11 @@ from tempfile import TemporaryDirectory
 import report
 import upstream
 from byok8s.errors import Byok8sError
-from common import CACHE, OURS, THEIRS, BenchError, say
+from common import OURS, THEIRS, BenchError, alone, need_rig, say
 from measure import BYOK8S, Bench, Run, prefix
 from namespace import AUDIT_LOG, AuditLog, Corner, corner
 from workflows import WORKFLOWS
 
-NEEDED = ("BYOK8S_S3_BUCKET", "BYOK8S_S3_ENDPOINT_URL", "BYOK8S_IMAGE")
 LIMIT_SECONDS = 300
 
 
@@ -55,10 +53,9 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(options: argparse.Namespace) -> tuple[list[tuple[str, ...]], list[str]]:
-    if missing := [name for name in NEEDED if not os.environ.get(name)]:
-        raise BenchError(f'{", ".join(missing)} not set. On the rig: eval "$(make -s rig-env)"')
+    need_rig()
     with ExitStack() as stack:
-        _alone(stack)
+        alone(stack)
         theirs = upstream.Upstream()
         versions = theirs.versions()
         _warm(theirs)
@@ -128,16 +125,6 @@ def _warm(theirs: upstream.Upstream) -> None:
     """Neither side's first run shall read its programs from a cold disk."""
     for program in (BYOK8S, theirs.snakemake):
         subprocess.run([str(program), "--version"], check=True, stdout=subprocess.DEVNULL)
-
-
-def _alone(stack: ExitStack) -> None:
-    """Two benches at once would measure each other."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    lock = stack.enter_context((CACHE / "lock").open("w"))
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BenchError("Another bench is running.") from None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,94 @@
+"""Stands in for a worker's work: puts a job's output into the bucket and says what a job says, without Snakemake.
+
+In a pod it is the archive's `__main__`: all else there is the worker's own: server, protocol, streams, folders.
+With the argument `beside` it does the same for the null executor, one job's address a line.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from byok8s.worker.job import Order
+
+# what a job of one `echo` was seen to say; each line reached the controller in a message of its own
+WORDS = """\
+Building DAG of jobs...
+Using shell: /usr/bin/bash
+Select jobs to execute...
+Execute 1 jobs...
+Storing output in storage.
+Storing in storage: {url}
+Finished upload.
+Elapsed time: 0:00:00.375122
+"""
+
+
+class StandIn:
+    """What the server sees of a job."""
+
+    def __init__(self, order: Order, folder: Path) -> None:  # noqa: ARG002 - the server makes it for each job
+        self.order, self.deadline = order, None
+        arguments = dict(zip(order.arguments, order.arguments[1:], strict=False))
+        url = output(arguments["--default-storage-prefix"], arguments["--target-jobs"].partition("i=")[2])
+        store(url)
+        self._lines = [line.encode() for line in WORDS.format(url=url).splitlines(keepends=True)]
+        self.output, writing = os.pipe()
+        os.write(writing, b"".join(self._lines))
+        os.close(writing)
+
+    def read(self) -> bytes:
+        return os.read(self.output, len(self._lines.pop(0))) if self._lines else b""
+
+    def output_is_over(self) -> bool:
+        return False  # the server learns it by `read`
+
+    def end(self, because: str) -> None:
+        """It has nothing to end."""
+
+    def result(self) -> object:
+        from byok8s.worker.protocol import Result
+
+        os.close(self.output)
+        return Result(0)
+
+
+def output(prefix: str, number: str) -> str:
+    return f"{prefix}/out-{number}.txt"
+
+
+def store(url: str) -> None:
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    _put()(Bucket=bucket, Key=key, Body=b"stand-in\n")
+
+
+@functools.cache
+def _put() -> Callable[..., object]:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(request_checksum_calculation="when_required")
+    put: Callable[..., object] = boto3.client("s3", config=config, region_name="us-east-1").put_object
+    return put
+
+
+def main() -> int:
+    if sys.argv[1:] == ["beside"]:
+        for line in sys.stdin:
+            store(line.strip())
+            print(flush=True)
+        return 0
+    import byok8s.worker.__main__ as worker
+    from byok8s.worker import server
+
+    vars(server).update(Job=StandIn, warm_up=lambda: None)
+    return worker.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
