@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,17 +17,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from byok8s.worker.job import Order
 
-# what a job of one `echo` was seen to say; each line reached the controller in a message of its own
-WORDS = """\
-Building DAG of jobs...
-Using shell: /usr/bin/bash
-Select jobs to execute...
-Execute 1 jobs...
-Storing output in storage.
-Storing in storage: {url}
-Finished upload.
-Elapsed time: 0:00:00.375122
-"""
+# what a job of one `echo` was seen to say, and how many seconds after the line before: each line was a message
+WORDS = (
+    (0.0, "Building DAG of jobs..."),
+    (0.004, "Using shell: /usr/bin/bash"),
+    (0.001, "Select jobs to execute..."),
+    (0.024, "Execute 1 jobs..."),
+    (0.030, "Storing output in storage."),
+    (0.001, "Storing in storage: {url}"),
+    (0.013, "Finished upload."),
+    (0.001, "Elapsed time: 0:00:00.375122"),
+)
 
 
 class StandIn:
@@ -37,13 +38,17 @@ class StandIn:
         arguments = dict(zip(order.arguments, order.arguments[1:], strict=False))
         url = output(arguments["--default-storage-prefix"], arguments["--target-jobs"].partition("i=")[2])
         store(url)
-        self._lines = [line.encode() for line in WORDS.format(url=url).splitlines(keepends=True)]
+        self._lines = [(gap, f"{words.format(url=url)}\n".encode()) for gap, words in WORDS]
         self.output, writing = os.pipe()
-        os.write(writing, b"".join(self._lines))
+        os.write(writing, b"".join(line for _, line in self._lines))
         os.close(writing)
 
     def read(self) -> bytes:
-        return os.read(self.output, len(self._lines.pop(0))) if self._lines else b""
+        if not self._lines:
+            return b""
+        gap, line = self._lines.pop(0)
+        time.sleep(gap)
+        return os.read(self.output, len(line))
 
     def output_is_over(self) -> bool:
         return False  # the server learns it by `read`
