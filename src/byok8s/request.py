@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from byok8s import files
@@ -16,12 +17,16 @@ SNAKEFILES = (Path("Snakefile"), Path("workflow", "Snakefile"))
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
 
 
+Number = TypeVar("Number", int, float)
+
+
 @dataclass(frozen=True)
 class Request:
     """One run, as asked for.
 
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
-    jobs: how many at once. pod: words of all pods. snakemake_arguments: for Snakemake, unchanged.
+    jobs: how many at once. oom_retries, oom_factor, pending_timeout: None for the
+    executor's default. pod: words of all pods. snakemake_arguments: for Snakemake, unchanged.
     """
 
     workflow_file: Path
@@ -35,6 +40,9 @@ class Request:
     jobs: int | None
     local: bool
     no_reuse: bool
+    oom_retries: int | None
+    oom_factor: float | None
+    pending_timeout: float | None
     pod: Mapping[str, object]
     pod_template: str | None
     dry_run: bool
@@ -61,8 +69,7 @@ def read_request(
     content = files.load_as(workflow_file, WorkflowFile)
     files.load(params_file)
     settings = resolve([said, content, user_config()])
-    if settings.jobs is not None and settings.jobs < 1:
-        raise InputError(f"--jobs must be at least 1, not {settings.jobs}.")
+    _at_least(1, "jobs", settings.jobs)
     local = bool(settings.local)
     return Request(
         workflow_file=workflow_file,
@@ -76,12 +83,21 @@ def read_request(
         jobs=settings.jobs if local else settings.jobs or DEFAULT_JOBS,
         local=local,
         no_reuse=bool(settings.no_reuse),
+        oom_retries=_at_least(0, "oom_retries", settings.oom_retries),
+        oom_factor=_at_least(1, "oom_factor", settings.oom_factor),
+        pending_timeout=_at_least(0, "pending_timeout", settings.pending_timeout),
         pod=settings.pod or {},
         pod_template=settings.pod_template,
         dry_run=dry_run,
         force=force,
         snakemake_arguments=tuple(snakemake_arguments),
     )
+
+
+def _at_least(least: int, flag: str, value: Number | None) -> Number | None:
+    if value is not None and value < least:
+        raise InputError(f"--{flag.replace('_', '-')} must be at least {least}, not {value}.")
+    return value
 
 
 def _snakefile(name: str | None) -> Path:

@@ -48,10 +48,17 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *("--byok8s-run", run),
         *("--byok8s-namespace", cluster.namespace),
         *(["--byok8s-no-reuse"] if request.no_reuse else []),
+        *_said("oom-retries", request.oom_retries),
+        *_said("oom-factor", request.oom_factor),
+        *_said("pending-timeout", request.pending_timeout),
         *(["--byok8s-pod", json.dumps(dict(request.pod))] if request.pod else []),
-        *(["--byok8s-pod-template", request.pod_template] if request.pod_template else []),
-        *(["--byok8s-context", request.context] if request.context else []),
+        *_said("pod-template", request.pod_template),
+        *_said("context", request.context),
     ]
+
+
+def _said(flag: str, value: float | str | None) -> list[str]:
+    return [] if value is None else [f"--byok8s-{flag}", str(value)]
 
 
 def run(argv: list[str]) -> bool:

@@ -44,6 +44,18 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=False,
         metadata={"help": "Give each job a pod of its own instead of one worker after another"},
     )
+    oom_retries: Optional[int] = field(
+        default=None,
+        metadata={"help": "Try a job that ran out of memory again so often, with more of it (default: 0)"},
+    )
+    oom_factor: Optional[float] = field(
+        default=None,
+        metadata={"help": "How many times the memory that it had before (default: 1.5)"},
+    )
+    pending_timeout: Optional[float] = field(
+        default=None,
+        metadata={"help": "Minutes that a pod may wait for a node before its job fails (default: no end)"},
+    )
     run: Optional[str] = field(
         default=None,
         metadata={"help": "The run's id, in the names and labels of its objects (default: a new one)"},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.kube.json import text
+from byok8s.kube.json import Object, get_in, text
 from corner import Cluster
 
 
@@ -106,15 +106,48 @@ def test_keep_going(flags: tuple[str, ...], made: bool, cluster: Cluster) -> Non
     assert cluster.names() == []
 
 
-def test_a_deleted_pod_fails_its_job(cluster: Cluster) -> None:
-    workflow(cluster, "echo started; sleep 60; touch {output}")
-    run = cluster.start("wf", "params")
+@pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
+@pytest.mark.parametrize("how", ["deleted", "evicted"])
+def test_a_job_whose_pod_is_taken_away_is_made_again(
+    how: str, flags: tuple[str, ...], cluster: Cluster
+) -> None:
+    workflow(cluster, "echo started; sleep 6; echo x >> {output}")
+    run = cluster.start("wf", "params", *flags)
     pod = await_pod(cluster)
-    await_log(cluster, "started")
-    cluster.client.delete(f"/api/v1/namespaces/{cluster.namespace}/pods/{pod}", {"gracePeriodSeconds": 0})
-    said, _ = run.communicate(timeout=60)
-    assert run.returncode == 1
-    assert "its pod was deleted while the job was under way" in said
+    await_time_in_pod(cluster, pod, flags)
+    path = f"/api/v1/namespaces/{cluster.namespace}/pods/{pod}"
+    if how == "deleted":
+        cluster.client.delete(path, {"gracePeriodSeconds": 0})
+    else:
+        eviction: Object = {"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": pod}}
+        cluster.client.post(f"{path}/eviction", eviction)
+    said, _ = run.communicate(timeout=90)
+    assert run.returncode == 0, said
+    assert "It is tried again in 1 s (1 of 5 times)" in said
+    assert cluster.read("out.txt") == "x\n"
+    assert cluster.names() == []
+
+
+def await_time_in_pod(cluster: Cluster, pod: str, flags: tuple[str, ...]) -> None:
+    if flags:  # its log comes when it has ended
+        time.sleep(3)
+    else:
+        await_log(cluster, "started")
+
+
+def test_more_memory_for_a_job_that_ran_out_of_it(cluster: Cluster) -> None:
+    cluster.write(
+        {
+            "Snakefile": "rule only:\n    output: 'out.txt'\n    resources: mem_mb=300\n"
+            "    shell: 'python -c \"x = bytearray(350_000_000)\"; echo enough > {output}'\n",
+            "wf.json": '{"workflow_target": "only"}',
+            "params.json": "{}",
+        }
+    )
+    said = cluster.run("wf", "params", "--oom-retries", "2", "--oom-factor", "2")
+    assert "out of memory: used 300 MB of 300 MB" in said
+    assert "It is tried again with 600 MB instead of 300 (1 of 2 times)" in said
+    assert cluster.read("out.txt") == "enough\n"
     assert cluster.names() == []
 
 
@@ -141,27 +174,73 @@ def test_an_image_that_is_not_there_ends_the_run(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
-def test_a_pod_that_no_node_takes_says_so(cluster: Cluster) -> None:
-    cluster.write(
-        {
-            "Snakefile": "rule only:\n    output: 'out.txt'\n    threads: 500\n    shell: 'touch {output}'\n",
-            "wf.json": '{"workflow_target": "only"}',
-            "params.json": "{}",
-        }
-    )
-    run = cluster.start("wf", "params")
-    assert "no node takes it yet" in await_line(run, "Insufficient cpu")
+NOWHERE = (
+    "affinity={nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
+    "{nodeSelectorTerms: [{matchExpressions: [{key: none, operator: Exists}]}]}}}"
+)
+
+
+def test_a_pod_that_no_node_takes_says_so_and_waits(cluster: Cluster) -> None:
+    workflow(cluster, "touch {output}")
+    run = cluster.start("wf", "params", "--pod", NOWHERE)
+    assert "no node takes it yet" in await_line(run, "node affinity")
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     assert run.returncode == 130
     assert cluster.names() == []
 
 
-def test_ctrl_c_ends_the_pods_and_leaves_nothing(cluster: Cluster) -> None:
+@pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
+def test_a_pod_that_no_node_takes_is_given_up_in_time(flags: tuple[str, ...], cluster: Cluster) -> None:
+    workflow(cluster, "touch {output}")
+    said = cluster.run("wf", "params", "--pod", NOWHERE, "--pending-timeout", "0.05", *flags, expect=1)
+    assert "no node took its pod for" in said
+    assert "node affinity" in said
+    assert "byok8s explain unschedulable" in said
+    assert cluster.names() == []
+
+
+def quota(cluster: Cluster, pods: int) -> None:
+    path = f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"
+    cluster.client.post(path, {"metadata": {"name": "few"}, "spec": {"hard": {"pods": str(pods)}}})
+    for _ in range(40):  # until it is counted
+        if get_in(cluster.client.get(f"{path}/few"), "status", "hard"):
+            return
+        time.sleep(0.25)
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
+def test_a_quota_that_has_room_for_some(flags: tuple[str, ...], cluster: Cluster) -> None:
+    quota(cluster, 1)
+    cluster.write(
+        {
+            "Snakefile": "rule all:\n    input: expand('{i}.txt', i=range(4))\n"
+            "rule one:\n    output: '{i}.txt'\n    shell: 'echo {wildcards.i} > {output}'\n",
+            "wf.json": '{"workflow_target": "all"}',
+            "params.json": "{}",
+        }
+    )
+    cluster.run("wf", "params", *flags)
+    assert sorted(cluster.made()) == ["0.txt", "1.txt", "2.txt", "3.txt"]
+    assert cluster.names() == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
+def test_a_quota_that_has_room_for_none_ends_the_run(flags: tuple[str, ...], cluster: Cluster) -> None:
+    quota(cluster, 0)
+    workflow(cluster, "touch {output}")
+    said = cluster.run("wf", "params", *flags, expect=1)
+    assert "exceeded quota: few" in said
+    assert "byok8s explain quota" in said
+    assert cluster.names() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_ends_the_pods_and_leaves_nothing(number: signal.Signals, cluster: Cluster) -> None:
     workflow(cluster, "sleep 300; touch {output}")
     run = cluster.start("wf", "params")
     await_pod(cluster)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 130, said
     assert cluster.names() == []

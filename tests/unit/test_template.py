@@ -45,7 +45,7 @@ def test_what_we_do_not_say_is_theirs() -> None:
     assert get_in(merged, "spec", "nodeSelector") == {"pool": "big"}
     assert get_in(merged, "spec", "tolerations") == [{"key": "gpu", "operator": "Exists"}]
     assert get_in(merged, "metadata", "labels", "team") == "genomes"
-    assert get_in(merged, "metadata", "annotations") == {"note": "x"}
+    assert get_in(merged, "metadata", "annotations", "note") == "x"
     (container,) = items(merged, "spec", "containers")
     assert get_in(container, "resources", "limits", "nvidia.com/gpu") == 1
     assert {"name": "THREADS_MAX", "value": "4"} in items(container, "env")

@@ -95,6 +95,27 @@ def _pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) ->
     help="A Pod to merge under all pods: node selector, tolerations, volumes, …",
 )
 @click.option(
+    "--oom-retries",
+    envvar="BYOK8S_OOM_RETRIES",
+    metavar="N",
+    type=int,
+    help="Try a job that ran out of memory again up to N times, with more of it. [default: 0]",
+)
+@click.option(
+    "--oom-factor",
+    envvar="BYOK8S_OOM_FACTOR",
+    metavar="X",
+    type=float,
+    help="How many times the memory that it had before. [default: 1.5]",
+)
+@click.option(
+    "--pending-timeout",
+    envvar="BYOK8S_PENDING_TIMEOUT",
+    metavar="MINUTES",
+    type=float,
+    help="How long a pod may wait for a node before its job fails. [default: no end]",
+)
+@click.option(
     "--no-reuse",
     envvar="BYOK8S_NO_REUSE",
     is_flag=True,
@@ -125,7 +146,7 @@ def run(
     dry_run: bool,
     force: bool,
     debug: bool,
-    **said: str | int | bool | dict[str, str] | None,
+    **said: str | float | bool | dict[str, str] | None,
 ) -> NoReturn:
     """Run the workflow that the file WORKFLOW names, with the parameters in the file PARAMS.
 

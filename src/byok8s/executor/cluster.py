@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
 
 from byok8s.executor import manifest
 from byok8s.executor.manifest import PodPlan, PodSettings
-from byok8s.executor.names import Names
+from byok8s.executor.names import CONTENTS_ANNOTATION, CONTROLLER_ANNOTATION, Names
 from byok8s.kube import ApiError, ExecStream, KubeClient
 from byok8s.kube.client import CONFLICT
 from byok8s.kube.json import Object, items, text
 
 RENEW_SECONDS = 600  # several tries before LEASE_SECONDS are over
+GONE_SECONDS = 30.0
+LOG_SILENCE_SECONDS = 60.0
 CLEAN_UP_PATIENCE = 20.0  # seconds for each request, so that an exit is never held up for long
 MOST_NODES = 500
 PODS_END_SECONDS = manifest.GRACE_SECONDS + 5
@@ -31,6 +36,14 @@ class Contents:
     secret: Mapping[str, str]
     config_maps: list[dict[str, bytes]]
 
+    def digest(self, settings: PodSettings) -> str:
+        """The same for what makes the same pods; of the secret only the names count."""
+        digest = sha256(repr((settings, sorted(self.secret))).encode())
+        for files in self.config_maps:
+            for name, content in sorted(files.items()):
+                digest.update(name.encode() + content)
+        return digest.hexdigest()
+
 
 class ClusterRun:
     """Creates and removes what one run has in a namespace. All of it is owned by one object."""
@@ -40,17 +53,43 @@ class ClusterRun:
         self.pods = f"/api/v1/namespaces/{namespace}/pods"
         self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
         self._config_maps = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._events = f"/api/v1/namespaces/{namespace}/events"
         self._owners = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._reference = manifest.owner_reference(names, "none")
         self._mine = {"labelSelector": names.selector}
         self._ending = threading.Event()
-        self._started = time.monotonic()
+        self._created = time.time()
 
-    def create(self, contents: Contents, annotations: Mapping[str, str]) -> None:
-        """Raises ApiError or Unreachable; what was made by then is for `remove`."""
-        made = self._create(self._owners, manifest.owner(self.names, self._settings.image, annotations))
-        self._started = time.monotonic()
+    def create(self, contents: Contents, annotations: Mapping[str, str]) -> list[Object]:
+        """Make what comes before the first pod.
+
+        Where a controller of the same run, with the same contents, has left off, its pods are returned; what one with
+        other contents has left is removed. Raises ApiError or Unreachable; what was made by then is for `remove`.
+        """
+        digest = contents.digest(self._settings)
+        owner = manifest.owner(self.names, self._settings.image, {**annotations, CONTENTS_ANNOTATION: digest})
+        made = self._create(self._owners, owner)
+        if text(made, "metadata", "annotations", CONTENTS_ANNOTATION) != digest:
+            self._make_way()
+            made = self._create(self._owners, owner)
+        created = text(made, "metadata", "creationTimestamp")
+        self._created = datetime.fromisoformat(created).timestamp() if created else time.time()
         self._reference = manifest.owner_reference(self.names, text(made, "metadata", "uid"))
+        left = (
+            self._left()
+            if text(made, "metadata", "annotations", CONTROLLER_ANNOTATION)
+            != annotations.get(CONTROLLER_ANNOTATION)
+            else []
+        )
+        self._create_contents(contents, anew=bool(left))
+        if left:
+            self._renew_lease()
+        threading.Thread(target=self._keep_lease, name="lease", daemon=True).start()
+        return left
+
+    def _create_contents(self, contents: Contents, *, anew: bool) -> None:
+        if anew:  # the credentials may have changed, and it cannot be known
+            self._client.delete(f"{self._secrets}/{self.names.secret}")
         secret = manifest.secret(self.names, self._reference, contents.secret)
         shares = [
             (self._config_maps, manifest.config_map(self.names, self._reference, number, files))
@@ -58,7 +97,17 @@ class ClusterRun:
         ]
         with ThreadPoolExecutor(len(shares) + 1) as threads:
             list(threads.map(self._create, *zip((self._secrets, secret), *shares, strict=True)))
-        threading.Thread(target=self._keep_lease, name="lease", daemon=True).start()
+
+    def _left(self) -> list[Object]:
+        return list(items(self._client.get(self.pods, self._mine), "items"))
+
+    def _make_way(self) -> None:
+        self.end_pods()
+        self.remove()
+        self._ending.clear()
+        until = time.monotonic() + GONE_SECONDS
+        while self._left() and time.monotonic() < until:
+            time.sleep(0.25)
 
     def nodes(self) -> list[Object]:
         """The first of them, which in all but the largest clusters are all. Raises ApiError where that is forbidden."""
@@ -76,8 +125,15 @@ class ClusterRun:
         """Raises ApiError where the cluster refuses the pod, Unreachable where it stays away."""
         self._create(self.pods, self.pod(plan))
 
-    def log(self, pod: str) -> str:
-        return self._client.get_text(f"{self.pods}/{pod}/log")
+    def log(self, pod: str) -> Iterator[str]:
+        """What a pod has written, line by line. Raises ApiError or Unreachable."""
+        lines = self._client.stream(f"{self.pods}/{pod}/log", {}, LOG_SILENCE_SECONDS).lines()
+        return (line.decode(errors="replace") + "\n" for line in lines)
+
+    def events(self, pod: str) -> list[Object]:
+        """Of a pod. Raises ApiError where that is forbidden: a run does not need it."""
+        selector = f"involvedObject.kind=Pod,involvedObject.name={pod}"
+        return list(items(self._client.get(self._events, {"fieldSelector": selector}, patience=0), "items"))
 
     def talk(self, pod: str) -> ExecStream:
         """The stream to the worker in a pod. Raises ApiError or Unreachable."""
@@ -124,10 +180,10 @@ class ClusterRun:
 
     def _keep_lease(self) -> None:
         while not self._ending.wait(RENEW_SECONDS):
-            seconds = int(time.monotonic() - self._started) + manifest.LEASE_SECONDS
-            try:
-                self._client.patch(
-                    f"{self._owners}/{self.names.owner}", {"spec": {"activeDeadlineSeconds": seconds}}
-                )
-            except Exception:  # noqa: BLE001, S112 - the next renewal comes long before the lease is over
-                continue
+            with suppress(Exception):  # the next renewal comes long before the lease is over
+                self._renew_lease()
+
+    def _renew_lease(self) -> None:
+        # by the clock that goes on while a laptop sleeps
+        seconds = int(time.time() - self._created) + manifest.LEASE_SECONDS
+        self._client.patch(f"{self._owners}/{self.names.owner}", {"spec": {"activeDeadlineSeconds": seconds}})

@@ -8,6 +8,7 @@ has) finds the client's pure-Python packages, those of this machine, in the libr
 from __future__ import annotations
 
 import contextlib
+import gzip
 import importlib.util
 import io
 import os
@@ -54,12 +55,12 @@ def worker_files() -> dict[str, bytes]:
 
 def _worker() -> bytes:
     package = _module("byok8s.worker").parent
+    modules = {f"byok8s/worker/{path.name}": path.read_bytes() for path in sorted(package.glob("*.py"))}
+    main = (package / "__main__.py").read_bytes()
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("__main__.py", (package / "__main__.py").read_bytes())
-        archive.writestr("byok8s/__init__.py", b"")
-        for path in sorted(package.glob("*.py")):
-            archive.write(path, f"byok8s/worker/{path.name}")
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in {"__main__.py": main, "byok8s/__init__.py": b"", **modules}.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -205,11 +206,21 @@ def _module(name: str) -> Path:
 
 
 def _archive(files: Iterable[tuple[Path, str]]) -> bytes:
+    """The same bytes for the same content: by them a run that goes on knows its own."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as archive:
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=6, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
         for path, name in files:
-            archive.add(path, arcname=name)
+            archive.add(path, arcname=name, filter=_plain)
     return buffer.getvalue()
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mtime = member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
 
 
 def _cache() -> Path:

@@ -75,6 +75,11 @@ def read(events: Iterable[Object]) -> Reading:
     return Reading(found.cause, found.why, autoscaler)
 
 
+def line(event: Object) -> str:
+    """An event in one line, as kubectl shows it."""
+    return f"{_time(event)} {text(event, 'type')} {text(event, 'reason')}: {text(event, 'message').strip()}"
+
+
 def evicted(message: str) -> Cause:
     """An eviction: for more disk than the pod itself may use, or because its node or somebody wanted it gone."""
     return Cause.DISK_FULL if _OWN_DISK.search(message) else Cause.EVICTED

@@ -11,11 +11,10 @@ import contextlib
 import getpass
 import os
 import shlex
-import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -27,21 +26,20 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from snakemake_interface_executor_plugins.utils import format_cli_arg, join_cli_args
 
 from byok8s.errors import Byok8sError
-from byok8s.executor import delivery, surroundings
+from byok8s.executor import delivery, surroundings, tasks
 from byok8s.executor.cluster import ClusterRun, Contents
+from byok8s.executor.dispatch import Dispatch, Options
+from byok8s.executor.interrupts import end_on_termination, undisturbed
 from byok8s.executor.manifest import PodSettings, Shape, Task
-from byok8s.executor.names import Names, new_run_id
-from byok8s.executor.outcome import Outcome, State, outcome
-from byok8s.executor.placement import Placement
-from byok8s.executor.pool import Pool
+from byok8s.executor.names import CONTROLLER_ANNOTATION, Names, new_run_id
+from byok8s.executor.outcome import Outcome, State
+from byok8s.executor.policy import Policy
 from byok8s.executor.record import Record
-from byok8s.executor.shapes import Shapes, cores, number
-from byok8s.executor.single import SinglePods
+from byok8s.executor.shapes import Shapes, cores
 from byok8s.executor.trial import try_shapes
 from byok8s.executor.words import parse
-from byok8s.kube import KubeClient, Object, Watch, connect
+from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
-from byok8s.kube.json import text
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
@@ -60,15 +58,13 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 "their files with --default-storage-provider byok8s --default-storage-prefix s3://BUCKET/PREFIX."
             )
         self._names = Names(self.executor_settings.run or new_run_id())
-        self._record = Record(self._names.run)
         self._lock = threading.Lock()
-        self._jobs: dict[str, SubmittedJobInfo] = {}  # by task id: those under way
-        self._told = ""  # why a pod waits, as last said to the user
-        self._any_ran = False
-        self._cluster: ClusterRun | None = None
-        self._watch: Watch | None = None
-        self._starting: Future[None] | None = None
+        self._jobs: dict[str, SubmittedJobInfo] = {}  # by the name of the job: those under way
+        self._record = Record(self._names.run)
         self._limit = self.workflow.resource_settings.nodes or sys.maxsize
+        self._starting: Future[None] | None = None
+        self._cluster: ClusterRun | None = None
+        self._largest_mb: int | None = None
         try:
             self._shapes = Shapes(
                 parse(self.executor_settings.pod or "{}"), self.executor_settings.pod_template
@@ -83,9 +79,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._sources = delivery.sources(self.dag)
         if not (shapes := self._shapes.of_rules(self.dag)):
             return
-        trial = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
-        if words := try_shapes(trial, shapes):
-            self.logger.warning(words)
+        cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
+        trial = try_shapes(cluster, shapes)
+        self._largest_mb = trial.largest_mb
+        if trial.words:
+            self.logger.warning(trial.words)
         self._begin(list(self._shapes.of_first(self.dag, self._limit)))
 
     # -- Snakemake asks --
@@ -104,6 +102,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         return os.path.relpath(self.snakefile)
 
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
+        end_on_termination()
         try:
             self._begin([]).result()
             for job in jobs:
@@ -126,12 +125,12 @@ class Executor(RealExecutor):  # type: ignore[misc]
         try:
             with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C: do not wait, but do clean up
                 self._end(cluster)
-            with _undisturbed():
+            with undisturbed():
                 cluster.remove()
         except Byok8sError as error:
             self.logger.error(
                 f"Not everything of run {self._names.run} could be removed from the cluster: {error} "
-                f"Remove it with: kubectl delete job {self._names.owner} -n {self._namespace}"
+                f"Remove it with: byok8s clean {self._names.run} -k {self._namespace}"
             )
 
     def cancel(self) -> None:
@@ -141,9 +140,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def _end(self, cluster: ClusterRun) -> None:
         if self._jobs:
             self.logger.info(f"Ending {len(self._jobs)} jobs.")
-        if self._watch:
-            self._watch.stop()
-        self._placement.close()
+        self._dispatch.end()
         if self._jobs:
             cluster.end_pods()
 
@@ -171,25 +168,33 @@ class Executor(RealExecutor):  # type: ignore[misc]
         shares = delivery.config_maps(
             delivery.worker_files(), {"sources": self._sources, "libraries": delivery.libraries()}
         )
-        settings = self._pod_settings(len(shares))
-        self._cluster = cluster = ClusterRun(self._client, self._namespace, self._names, settings)
-        self._placement = self._choose_placement(cluster)
-        self._watch = Watch(
+        cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(len(shares)))
+        self._dispatch = Dispatch(
             self._client,
-            cluster.pods,
-            self._names.selector,
-            on_change=self._on_change,
-            on_delete=self._placement.pod_deleted,
-            on_lost=lambda words: self.logger.warning(
-                f"Lost the Kubernetes API ({words}). The jobs go on; waiting for it to come back."
-            ),
-            on_found=lambda: self.logger.info("The Kubernetes API is back."),
-            on_crash=self.workflow.scheduler.executor_error_callback,
+            cluster,
+            self._options(),
+            self._record,
+            self.logger,
+            self._on_end,
+            self.workflow.scheduler.executor_error_callback,
         )
-        self._watch.start()
+        self._cluster = cluster
         secret = dict(self.envvars()) | surroundings.credentials_file()
-        cluster.create(Contents(secret, shares), self._annotations())
-        self._placement.prepare(first)
+        self._dispatch.start(Contents(secret, shares), self._annotations(), first)
+
+    def _options(self) -> Options:
+        settings = self.executor_settings
+        reuse = not settings.no_reuse
+        if reuse and not all(
+            allowed(self._client, self._namespace, verb, "pods/exec") for verb in STREAM_VERBS
+        ):
+            self.logger.info(
+                "Streams to pods (pods/exec) are not allowed here: each job gets a pod of its own."
+            )
+            reuse = False
+        policy = Policy(settings.oom_retries or 0, settings.oom_factor or Policy.oom_factor, self._largest_mb)
+        minutes = settings.pending_timeout
+        return Options(policy, self._limit, reuse, minutes * 60 if minutes else None)
 
     def _pod_settings(self, config_maps: int) -> PodSettings:
         return PodSettings(
@@ -199,39 +204,25 @@ class Executor(RealExecutor):  # type: ignore[misc]
             secret_variables=sorted(self.envvars()),
         )
 
-    def _choose_placement(self, cluster: ClusterRun) -> Placement:
-        reuse = not self.executor_settings.no_reuse
-        if reuse and all(allowed(self._client, self._namespace, verb, "pods/exec") for verb in STREAM_VERBS):
-            return Pool(cluster, self._record, self._on_end, self._limit)
-        if reuse:
-            self.logger.info(
-                "Streams to pods (pods/exec) are not allowed here: each job gets a pod of its own."
-            )
-        return SinglePods(cluster, self._record, self._on_end)
-
     def _annotations(self) -> Mapping[str, str]:
         """For operators who wonder whose pods these are."""
         return {
             "byok8s.io/snakefile": self.get_snakefile(),
-            "byok8s.io/controller": f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}",
+            CONTROLLER_ANNOTATION: f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}",
         }
 
     def _submit(self, job: JobExecutorInterface) -> None:
-        task = Task(
-            # a number, or the long random name of a group
-            id=str(job.jobid)[:8] + (f"-{job.attempt}" if job.attempt > 1 else ""),
-            rule=job.name,
+        task = tasks.task(
+            job,
             shape=self._shapes.of(job),
             arguments=self._snakemake_arguments(job),
             precommand=self.workflow.remote_execution_settings.precommand or "",
-            runtime=number(job, "runtime"),
         )
         info = SubmittedJobInfo(job, external_jobid=task.id)
         with self._lock:
-            self._jobs[task.id] = info
-        self._record.given(task)
+            self._jobs[task.job] = info
         self.report_job_submission(info)
-        self._placement.submit(task)
+        self._dispatch.submit(task)
 
     def _snakemake_arguments(self, job: JobExecutorInterface) -> tuple[str, ...]:
         arguments = join_cli_args(
@@ -253,26 +244,12 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     # -- from the cluster, in other threads --
 
-    def _on_change(self, pod: Object) -> None:
-        name, found = text(pod, "metadata", "name"), outcome(pod)
-        self._tell_of_waiting(name, found)
-        self._placement.pod_changed(name, found)
-
-    def _tell_of_waiting(self, name: str, found: Outcome) -> None:
-        """A pod that waits is worth a word while none runs; beside others it is the cluster being full."""
-        if found.state is State.RUNNING:
-            self._any_ran = True
-        elif found.state is State.WAITING and found.why and found.why != self._told and not self._any_ran:
-            self._told = found.why
-            self.logger.info(f"{name} waits: {found.why}")
-
     def _on_end(self, task: Task, pod: str, found: Outcome) -> None:
         with self._lock:
-            info = self._jobs.pop(task.id, None)
+            info = self._jobs.pop(task.job, None)
         if info is None:
             return
         try:
-            self._record.ended(task, pod, found)
             if found.state is State.SUCCEEDED:
                 self.report_job_success(info)
             else:
@@ -280,16 +257,3 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 self.report_job_error(info, msg=found.words(pod, log if log.exists() else None))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C does nothing for a while; only the main thread can have it so, and only it is interrupted."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

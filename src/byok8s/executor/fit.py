@@ -30,6 +30,11 @@ def may_grow(nodes: Iterable[Object]) -> bool:
     )
 
 
+def largest_mb(nodes: Sequence[Object]) -> int | None:
+    """The most memory that one node has for pods, in MB; None of no nodes."""
+    return max((int(_offer(node, "memory") / 1e6) for node in nodes), default=None)
+
+
 def objection(pod: Object, nodes: Sequence[Object]) -> str:
     """Why no node could take the pod even if it were empty; nothing where one could.
 

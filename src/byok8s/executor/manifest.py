@@ -11,11 +11,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from byok8s.executor import template
-from byok8s.executor.names import JOB_LABEL, RULE_LABEL, WORKER_LABEL, Names, label_value
-from byok8s.kube.json import Json, Object
+from byok8s.executor.names import JOB_LABEL, RULE_LABEL, SHAPE_ANNOTATION, WORKER_LABEL, Names, label_value
+from byok8s.kube.json import Json, Object, text
 
 LEASE_SECONDS = 3600
 USER_ID = 1000
@@ -53,17 +53,39 @@ class Shape:
 
 @dataclass(frozen=True)
 class Task:
-    """One attempt at one Snakemake job.
+    """A Snakemake job to be run, and the how manieth try this is.
 
-    id: unique in its run. arguments: Snakemake's, in the pod. runtime: in minutes, None without an end.
+    job: the same for the same rule and wildcards in every run, and unique in one. title: for people and file names.
+    arguments: Snakemake's, in the pod. logs: the rule's log files, where the pod has them. runtime: in minutes, None
+    without an end. attempt: Snakemake's own count. losses, ooms: tries lost to infrastructure, and to too little
+    memory. adopted: the id of the try that an earlier controller of the run has begun.
     """
 
-    id: str
+    job: str
     rule: str
     shape: Shape
     arguments: tuple[str, ...]
     precommand: str = ""
     runtime: int | None = None
+    title: str = ""
+    logs: tuple[str, ...] = ()
+    attempt: int = 1
+    losses: int = 0
+    ooms: int = 0
+    adopted: str = ""
+
+    @property
+    def id(self) -> str:
+        """Of this try."""
+        if self.adopted:
+            return self.adopted
+        counts = (("", self.attempt - 1), ("l", self.losses), ("m", self.ooms))
+        return "-".join([self.job, *(f"{letter}{count}" for letter, count in counts if count)])
+
+
+def job_of(task_id: str) -> str:
+    """The job that a try is one of."""
+    return task_id.partition("-")[0]
 
 
 @dataclass(frozen=True)
@@ -162,6 +184,14 @@ def worker_plan(names: Names, shape: Shape, number: int) -> PodPlan:
     return PodPlan(names.worker_pod(number), {WORKER_LABEL: str(number)}, shape, ("serve",))
 
 
+def shape_of(pod: Object) -> Shape | None:
+    """The shape that a worker's pod was made with; None for a pod of another version, or of none."""
+    try:
+        return Shape(**json.loads(text(pod, "metadata", "annotations", SHAPE_ANNOTATION)))
+    except (ValueError, TypeError):
+        return None
+
+
 def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: PodPlan) -> Object:
     work: Json = {"name": "work", "emptyDir": {}}
     spec: dict[str, Json] = {
@@ -181,6 +211,7 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
         "metadata": {
             "name": plan.name,
             "labels": {**names.labels, **plan.labels},
+            "annotations": {SHAPE_ANNOTATION: json.dumps(asdict(plan.shape))},
             "ownerReferences": [reference],
         },
         "spec": spec,

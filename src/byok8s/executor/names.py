@@ -11,6 +11,9 @@ RUN_LABEL = "byok8s.io/run"
 RULE_LABEL = "byok8s.io/rule"
 JOB_LABEL = "byok8s.io/job"
 WORKER_LABEL = "byok8s.io/worker"
+SHAPE_ANNOTATION = "byok8s.io/shape"
+CONTROLLER_ANNOTATION = "byok8s.io/controller"
+CONTENTS_ANNOTATION = "byok8s.io/contents"
 MANAGED_BY = {"app.kubernetes.io/name": "byok8s", "app.kubernetes.io/managed-by": "byok8s"}
 
 LONGEST_NAME = 63  # a pod's name is also its host name (RFC 1123 label)

@@ -69,8 +69,8 @@ class Outcome:
     """The state of a pod, or of the one job in it, in one sentence where there is something to say.
 
     last_lines: of the job's log, as the worker left them. has_log: whether the API has the whole of it.
-    unplaced: the pod waits for a node that takes it. cause: the name of what `why` says; also of a pod that waits,
-    or that still runs while something is about to end it.
+    unplaced: the pod waits for a node that takes it. stuck: its kubelet tries in vain to start it. cause: the name of
+    what `why` says; also of a pod that waits, or that still runs while something is about to end it.
     """
 
     state: State
@@ -79,6 +79,7 @@ class Outcome:
     node: str = ""
     has_log: bool = False
     unplaced: bool = False
+    stuck: bool = False
     cause: Cause | None = None
 
     def words(self, pod: str, log: Path | None) -> str:
@@ -107,7 +108,7 @@ def outcome(pod: Object) -> Outcome:
     node = text(pod, "spec", "nodeName")
     match text(pod, "status", "phase"):
         case "Succeeded":
-            return Outcome(State.SUCCEEDED, node=node)
+            return Outcome(State.SUCCEEDED, node=node, has_log=True)
         case "Failed":
             return _failed(pod, node)
         case "Running":
@@ -246,7 +247,8 @@ def _pending(pod: Object, node: str) -> Outcome:
     reason, message = text(waiting, "reason"), text(waiting, "message")
     if reason in STUCK | PULLING:
         cause, why = _stuck(pod, reason, message)
-        return Outcome(State.FAILED if reason in STUCK else State.WAITING, why, node=node, cause=cause)
+        stuck = reason in STUCK
+        return Outcome(State.FAILED if stuck else State.WAITING, why, node=node, stuck=stuck, cause=cause)
     for condition in items(pod, "status", "conditions"):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             why = f"no node takes it yet: {text(condition, 'message')}"

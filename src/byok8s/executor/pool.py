@@ -5,21 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from byok8s.errors import Byok8sError
+from byok8s.executor.adoption import Adoption
+from byok8s.executor.cause import Cause
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import PodPlan, Shape, Task, worker_plan
-from byok8s.executor.outcome import GONE, Outcome, State, of_result, refused
-from byok8s.executor.placement import OnEnd
+from byok8s.executor.outcome import Outcome, State, of_result, refused
+from byok8s.executor.placement import OnEnd, OnWait
 from byok8s.executor.record import Record
+from byok8s.executor.waiting import GRACE_SECONDS
 from byok8s.executor.worker import Worker
+from byok8s.kube.json import Object, text
 from byok8s.worker.protocol import Result
 
 IDLE_SECONDS = 60.0
-TICK_SECONDS = 5.0
 REQUESTS = 4  # at once, to create and delete pods: the watch must not wait for them
 
 
@@ -29,25 +32,51 @@ class Pool:
     limit: workers at once, of all shapes.
     """
 
-    def __init__(self, cluster: ClusterRun, record: Record, on_end: OnEnd, limit: int) -> None:
-        self._cluster, self._record, self._on_end, self._limit = cluster, record, on_end, limit
+    def __init__(
+        self, cluster: ClusterRun, record: Record, on_wait: OnWait, on_end: OnEnd, limit: int
+    ) -> None:
+        self._cluster, self._record, self._limit = cluster, record, limit
+        self._on_wait, self._on_end = on_wait, on_end
         self._lock = threading.RLock()
         self._workers: dict[str, Worker] = {}  # by pod name
         self._idle: dict[str, float] = {}  # by pod name: since when
         self._unplaced: set[str] = set()  # pods that no node takes
         self._queues: dict[Shape, deque[Task]] = {}
+        self._no_quota: dict[Shape, float] = {}  # since when the namespace has had no room for them
+        self._adopted = Adoption()
         self._made = 0
         self._closed = threading.Event()
         self._requests = ThreadPoolExecutor(REQUESTS, thread_name_prefix="pods")
-        threading.Thread(target=self._retire_idle, name="idle workers", daemon=True).start()
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
         with self._lock:
-            for shape in shapes[: self._limit]:
+            for shape in shapes[: max(0, self._limit - len(self._workers))]:
                 self._start_worker(shape)
+
+    def adopt(self, pods: Sequence[Object]) -> None:
+        with self._lock:
+            for name, shape in self._adopted.find(pods):
+                worker = self._workers[name] = self._worker(name, shape)
+                worker.pod_runs()
+            self._made = self._adopted.next_number
+        for lost in self._adopted.wait():  # their jobs would be run twice if they answered later
+            if silent := self._workers.get(lost):
+                self._on_unusable(silent, ConnectionError("it does not answer"))
+        for pod in pods:
+            if (name := text(pod, "metadata", "name")) not in self._workers:
+                self._requests.submit(self._delete_pod, name)
 
     def submit(self, task: Task) -> None:
         with self._lock:
+            if found := self._adopted.claim(task):
+                claimed, worker = found
+                if worker is None:
+                    self._on_end(claimed, "", Outcome(State.SUCCEEDED))
+                else:
+                    self._record.began(task)
+                    self._idle.pop(worker.pod, None)
+                    worker.claim(claimed)
+                return
             self._queues.setdefault(task.shape, deque()).append(task)
             self._assign(task.shape)
             self._start_workers(task.shape)
@@ -58,6 +87,8 @@ class Pool:
             return
         if found.ended:
             self._lose(worker, found)
+            if found.stuck or found.cause is Cause.UNSCHEDULABLE:
+                self._requests.submit(self._delete_pod, name)
         elif found.state is State.RUNNING:
             worker.node = found.node
             self._unplaced.discard(name)
@@ -66,13 +97,13 @@ class Pool:
             self._unplaced.add(name)
             self._make_room()
 
-    def pod_deleted(self, name: str) -> None:
+    def pod_deleted(self, name: str, found: Outcome) -> None:
         if worker := self._workers.get(name):
-            self._lose(worker, GONE)
+            self._lose(worker, found)
 
     def close(self) -> None:
         self._closed.set()
-        self._requests.shutdown()
+        self._requests.shutdown(cancel_futures=True)
         with self._lock:
             workers = list(self._workers.values())
             self._workers.clear()
@@ -101,7 +132,7 @@ class Pool:
         return max(0, len(self._queues.get(shape, ())) - on_their_way)
 
     def _start_workers(self, shape: Shape) -> None:
-        if self._closed.is_set():
+        if self._closed.is_set() or shape in self._no_quota:
             return
         wanted = self._wanted(shape)
         # Snakemake gives us no more tasks at once than the limit, so what is beyond it has nothing to do
@@ -112,27 +143,60 @@ class Pool:
     def _start_worker(self, shape: Shape) -> None:
         plan = worker_plan(self._cluster.names, shape, self._made)
         self._made += 1
-        worker = self._workers[plan.name] = Worker(
+        worker = self._workers[plan.name] = self._worker(plan.name, shape)
+        self._requests.submit(self._create_pod, worker, plan)
+
+    def _worker(self, name: str, shape: Shape) -> Worker:
+        return Worker(
             self._cluster,
-            plan.name,
+            name,
             shape,
+            self._record,
+            on_hello=self._on_hello,
             on_idle=self._on_idle,
-            on_log=self._record.add_output,
             on_result=self._on_result,
             on_unusable=self._on_unusable,
         )
-        self._requests.submit(self._create_pod, worker, plan)
 
     def _create_pod(self, worker: Worker, plan: PodPlan) -> None:
         try:
             self._cluster.create_pod(plan)
         except Byok8sError as error:
-            self._lose(worker, refused(error))
+            found = refused(error)
+            if found.cause is Cause.QUOTA and self._wait_for_quota(worker):
+                self._on_wait(plan.name, found)
+            else:
+                self._lose(worker, found)
             return
-        if worker.pod not in self._workers:  # retired meanwhile, before there was a pod to delete
-            self._delete_pod(worker)
+        self._no_quota.pop(plan.shape, None)
+        # retired meanwhile, before there was a pod to delete; or interrupted, and all others are deleted by now
+        if self._closed.is_set() or worker.pod not in self._workers:
+            self._delete_pod(worker.pod)
+
+    def _wait_for_quota(self, worker: Worker) -> bool:
+        """Whether room is waited for: while there are other workers, whose end may make it, and else for the grace."""
+        with self._lock:
+            since = self._no_quota.setdefault(worker.shape, time.monotonic())
+            others = len(self._workers) > 1
+            if not others and time.monotonic() - since > GRACE_SECONDS:
+                return False
+            self._workers.pop(worker.pod, None)
+            self._forget(worker.pod)
+        worker.end()
+        self._make_room()
+        return True
 
     # -- workers tell --
+
+    def _on_hello(self, worker: Worker, jobs: Mapping[str, bool]) -> None:
+        """jobs: that it knows beside the task that it has from us, and whether they still run."""
+        with self._lock:
+            adopted = self._adopted.heard(worker, jobs)
+            if worker.task is None and not any(jobs.values()):
+                self._on_idle(worker)
+        if not adopted:
+            for job in jobs:
+                worker.forget(job)
 
     def _on_idle(self, worker: Worker) -> None:
         with self._lock:
@@ -142,16 +206,15 @@ class Pool:
         self._make_room()
 
     def _on_result(self, worker: Worker, task: Task, result: Result) -> None:
-        self._on_idle(worker)
         self._on_end(task, worker.pod, of_result(result, worker.node))
 
     def _on_unusable(self, worker: Worker, error: Exception) -> None:
-        self._lose(worker, Outcome(State.FAILED, str(error)))
-        self._delete_pod(worker)
+        self._lose(worker, Outcome(State.FAILED, str(error), cause=Cause.WORKER_LOST))
+        self._delete_pod(worker.pod)
 
-    def _delete_pod(self, worker: Worker) -> None:
+    def _delete_pod(self, name: str) -> None:
         with suppress(Byok8sError):  # then it is left until the run's end
-            self._cluster.delete_pod(worker.pod)
+            self._cluster.delete_pod(name)
 
     def _lose(self, worker: Worker, found: Outcome) -> None:
         """A worker is gone, and its task with it. Others wait on for another worker, but for those of a shape of
@@ -160,6 +223,7 @@ class Pool:
             if self._workers.pop(worker.pod, None) is None:
                 return
             self._forget(worker.pod)
+            self._adopted.lost(worker)
             lost = [worker.task] if worker.task else []
             if worker.runs:
                 self._start_workers(worker.shape)
@@ -169,19 +233,25 @@ class Pool:
         for task in lost:
             self._on_end(task, worker.pod, found)
 
-    # -- fewer workers --
+    # -- what comes with time --
 
-    def _retire_idle(self) -> None:
-        while not self._closed.wait(TICK_SECONDS):
-            with self._lock:
-                now = time.monotonic()
-                self._retire([name for name, since in self._idle.items() if now - since > IDLE_SECONDS])
+    def tick(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._retire([name for name, since in self._idle.items() if now - since > IDLE_SECONDS])
+            for shape in list(self._no_quota):
+                if self._queues.get(shape) and not self._wanted_are_coming(shape):
+                    self._start_worker(shape)
+
+    def _wanted_are_coming(self, shape: Shape) -> bool:
+        """One more worker at a time is tried while the quota has had no room."""
+        return any(worker.shape == shape and worker.task is None for worker in self._workers.values())
 
     def _make_room(self) -> None:
         """Where tasks of one shape wait for a node, workers of others that have nothing to do stand in their way."""
         with self._lock:
-            placed_by_nobody = [self._workers[name] for name in self._unplaced]
-            if any(self._queues.get(worker.shape) for worker in placed_by_nobody):
+            short = {self._workers[name].shape for name in self._unplaced} | self._no_quota.keys()
+            if any(self._queues.get(shape) for shape in short):
                 self._retire(self._spare())
 
     def _spare(self) -> list[str]:
@@ -198,7 +268,7 @@ class Pool:
             self._forget(name)
             worker.end()
             if not self._closed.is_set():
-                self._requests.submit(self._delete_pod, worker)
+                self._requests.submit(self._delete_pod, name)
 
     def _forget(self, name: str) -> None:
         self._idle.pop(name, None)

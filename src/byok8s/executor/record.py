@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +34,27 @@ class Record:
         self._times: dict[str, _Times] = {}  # by task id: those under way
 
     def log(self, task: Task) -> Path:
-        return self._folder / "logs" / f"{task.rule.replace('/', '_')}-{task.id}.log"
+        return self._folder / "logs" / f"{task.title or task.rule.replace('/', '_')}-{task.id}.log"
 
-    def add_output(self, task: Task, words: str) -> None:
+    def add_file(self, task: Task, path: str, words: str, *, first: bool) -> None:
+        """A piece of one of the rule's log files. first: it is the beginning."""
+        kept = self.log(task).with_suffix("") / path.rpartition("/")[2]
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("w" if first else "a", encoding="utf-8", errors="replace") as file:
+            file.write(words)
+
+    def add_events(self, task: Task, rows: Iterable[str]) -> None:
+        """What Kubernetes noted of the pod of a failed task."""
+        path = self.log(task).with_suffix(".events")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{row}\n" for row in rows))
+
+    def add_output(self, task: Task, words: Iterable[str], *, first: bool = False) -> None:
+        """first: it is the beginning, whatever an earlier controller has noted."""
         path = self.log(task)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8", errors="replace") as log:
-            log.write(words)
+        with path.open("w" if first else "a", encoding="utf-8", errors="replace") as log:
+            log.writelines(words)
 
     def given(self, task: Task) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from byok8s.errors import Byok8sError, ClusterError, InputError
 from byok8s.executor import fit
@@ -20,11 +20,21 @@ PASSING = ("exceeded quota", "does not support dry run")
 USERS_OWN = frozenset({BAD_REQUEST, UNPROCESSABLE})  # the API server cannot make sense of what it is given
 
 
-def try_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape]) -> str:
+@dataclass(frozen=True)
+class Trial:
+    """words: what the user should know although the run can start. largest_mb: memory of the largest node; None where
+    nodes may not be listed.
+    """
+
+    words: str
+    largest_mb: int | None
+
+
+def try_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape]) -> Trial:
     """Have the cluster look at one pod of each shape, creating none.
 
-    shapes: by rule. Returns what the user should know although the run can start. Raises InputError where what the user
-    says of a pod is wrong, ClusterError where the cluster refuses a pod, or where no node could ever take it.
+    shapes: by rule. Raises InputError where what the user says of a pod is wrong, ClusterError where the cluster
+    refuses a pod, or where no node could ever take it.
     """
     rules = {shape: rule for rule, shape in reversed(list(shapes.items()))}
     tried = list(rules)[:MOST_TRIED]
@@ -43,7 +53,8 @@ def try_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape]) -> str:
             where=too_large,
             hint="Ask for less in the rule's threads, mem_mb, disk_mb or resources, or for a larger node.",
         )
-    return too_large and f"No node takes this now; the cluster may grow one that does:\n{too_large}"
+    words = too_large and f"No node takes this now; the cluster may grow one that does:\n{too_large}"
+    return Trial(words, fit.largest_mb(nodes))
 
 
 def _refused(rule: str, shape: Shape, refusal: ApiError) -> Byok8sError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from byok8s.errors import Byok8sError
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import Shape, Task
+from byok8s.executor.record import Record
 from byok8s.kube import ExecStream, Unreachable
 from byok8s.kube.client import pauses
 from byok8s.worker import protocol
@@ -25,8 +26,9 @@ class VersionSkew(Byok8sError):
 class Worker:
     """Its thread keeps a stream to the pod open, and opens it anew as often as it breaks.
 
-    on_idle(worker): it can take a task. on_log(task, text). on_result(worker, task, result): the task has ended.
-    on_unusable(worker, error): the pod cannot be talked to in a way that trying again would mend.
+    on_hello(worker, jobs): it is there, and knows these jobs, by whether they still run. on_idle(worker): it can take a
+    task. on_result(worker, task, result): the task has ended. on_unusable(worker, error): the pod cannot be talked to
+    in a way that trying again would mend.
     """
 
     def __init__(
@@ -34,9 +36,10 @@ class Worker:
         cluster: ClusterRun,
         pod: str,
         shape: Shape,
+        record: Record,
         *,
+        on_hello: Callable[[Worker, Mapping[str, bool]], None],
         on_idle: Callable[[Worker], None],
-        on_log: Callable[[Task, str], None],
         on_result: Callable[[Worker, Task, Result], None],
         on_unusable: Callable[[Worker, Exception], None],
     ) -> None:
@@ -44,7 +47,8 @@ class Worker:
         self.task: Task | None = None
         self.node = ""
         self._cluster = cluster
-        self._on_idle, self._on_log, self._on_result = on_idle, on_log, on_result
+        self._record, self._heard = record, 0  # bytes of the task's output
+        self._on_hello_from, self._on_idle, self._on_result = on_hello, on_idle, on_result
         self._on_unusable = on_unusable
         self._lock = threading.Lock()
         self._stream: ExecStream | None = None
@@ -55,10 +59,17 @@ class Worker:
 
     def assign(self, task: Task) -> None:
         """Only for a worker without a task. A stream that breaks meanwhile is no loss: the next begins with it."""
+        self._take(task, _run(task))
+
+    def claim(self, task: Task) -> None:
+        """A task that the worker has begun, or even ended, for an earlier controller of this run."""
+        self._take(task, _resume(task, 0))
+
+    def _take(self, task: Task, message: Message) -> None:
         with self._lock:
-            self.task = task
+            self.task, self._heard = task, 0
             if self._stream:
-                self._try_to_say(self._stream, _run(task))
+                self._try_to_say(self._stream, message)
 
     def pod_runs(self) -> None:
         self._running.set()
@@ -116,14 +127,24 @@ class Worker:
 
     def _on_message(self, stream: ExecStream, message: Message) -> None:
         task = self.task
-        match message.get("is"):
-            case "hello":
-                self._on_hello(stream, message)
-            case "log" if task and message.get("job") == task.id:
-                self._on_log(task, str(message.get("text", "")))
-            case "done" if task and message.get("job") == task.id:
-                if result := protocol.result(message):
-                    self._finish(stream, task, result)
+        kind, of_task = message.get("is"), task is not None and message.get("job") == task.id
+        if kind == "hello":
+            self._on_hello(stream, message)
+        elif task is None or not of_task:
+            return
+        elif kind == "log":
+            self._hear(task, message)
+        elif kind == "file":
+            text, first = str(message.get("text", "")), bool(message.get("first"))
+            self._record.add_file(task, str(message.get("path", "")), text, first=first)
+        elif kind == "done" and (result := protocol.result(message)):
+            self._finish(stream, task, result)
+
+    def _hear(self, task: Task, message: Message) -> None:
+        to = message.get("to")
+        if isinstance(to, int) and to > self._heard:
+            self._record.add_output(task, [str(message.get("text", ""))], first=self._heard == 0)
+            self._heard = to
 
     def _on_hello(self, stream: ExecStream, message: Message) -> None:
         if message.get("version") != protocol.VERSION:
@@ -132,20 +153,26 @@ class Worker:
                 f"not {protocol.VERSION}."
             )
         jobs = message.get("jobs")
-        known = jobs if isinstance(jobs, dict) else {}
+        known = {str(job): bool(runs) for job, runs in jobs.items()} if isinstance(jobs, dict) else {}
         with self._lock:
             self._stream, task = stream, self.task
-            if task and task.id not in known:
-                self._try_to_say(stream, _run(task))
-        if task is None:
-            self._on_idle(self)
-        elif result := protocol.result(known.get(task.id)):
-            self._finish(stream, task, result)
+            if task:
+                self._try_to_say(stream, _resume(task, self._heard) if task.id in known else _run(task))
+        self._on_hello_from(
+            self, {job: runs for job, runs in known.items() if task is None or job != task.id}
+        )
+
+    def forget(self, job: str) -> None:
+        """The worker need not keep what became of a job."""
+        with self._lock:
+            if self._stream:
+                self._try_to_say(self._stream, {"do": "forget", "job": job})
 
     def _finish(self, stream: ExecStream, task: Task, result: Result) -> None:
         with self._lock:
             self.task = None
         self._try_to_say(stream, {"do": "forget", "job": task.id})
+        self._on_idle(self)
         self._on_result(self, task, result)
 
     def _try_to_say(self, stream: ExecStream, message: Message) -> None:
@@ -162,4 +189,9 @@ def _run(task: Task) -> Message:
         "arguments": task.arguments,
         "precommand": task.precommand,
         "runtime": task.runtime,
+        "logs": task.logs,
     }
+
+
+def _resume(task: Task, start: int) -> Message:
+    return {"do": "resume", "job": task.id, "from": start}

@@ -11,13 +11,11 @@ import json
 import select
 import signal
 import sys
-from pathlib import Path
 
 from byok8s.worker import folder
-from byok8s.worker.job import Job, Order
+from byok8s.worker.job import TERMINATION_LOG, Job, Order
 from byok8s.worker.protocol import Result
 
-TERMINATION_LOG = Path("/dev/termination-log")
 TERMINATION_LOG_BYTES = 4096  # Kubernetes' limit for one container
 
 

@@ -18,6 +18,7 @@ from byok8s.worker import evidence
 from byok8s.worker.folder import SHARED_FOLDERS
 from byok8s.worker.protocol import Result
 
+TERMINATION_LOG = Path("/dev/termination-log")
 KEPT_LINES = 30
 KEPT_LINE_CHARACTERS = 500
 GRACE_SECONDS = 3.0
@@ -31,12 +32,13 @@ STORAGE_FAILED = re.compile(r"^\s*(?:WorkflowError:|Failed to (?:retrieve|store|
 
 @dataclass(frozen=True)
 class Order:
-    """A job to run. runtime: minutes after which it is ended, None for no end."""
+    """A job to run. runtime: minutes after which it is ended, None for no end. logs: the rule's log files."""
 
     job: str
     arguments: tuple[str, ...]
     precommand: str = ""
     runtime: int | None = None
+    logs: tuple[str, ...] = ()
 
 
 class Job:
@@ -50,7 +52,7 @@ class Job:
         self._blame: Result | None = None  # what Snakemake has said last of a command or a file that failed
         self._storage_failed = False
         self._full_disk = ""
-        self._folder = folder
+        self.folder = folder
         self._ooms = evidence.oom_kills()
         self.deadline = time.monotonic() + order.runtime * 60 if order.runtime else None
         self.output, writing = os.pipe()
@@ -125,7 +127,7 @@ class Job:
             self._blame = blame
         # looked at now: Snakemake removes the outputs of a job that failed
         if evidence.DISK_WORDS.search(row):
-            self._full_disk = self._full_disk or evidence.full_disk(self._folder, *SHARED_FOLDERS)
+            self._full_disk = self._full_disk or evidence.full_disk(self.folder, *SHARED_FOLDERS)
         self._storage_failed = bool(STORAGE_FAILED.match(row))
         self._last.append(row[:KEPT_LINE_CHARACTERS])
 

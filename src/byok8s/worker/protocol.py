@@ -1,14 +1,19 @@
 """What controller and worker say to each other: one JSON object a line, over one stream a worker.
 
 controller to worker
-    {"do": "run", "job": ID, "arguments": [...], "precommand": COMMAND, "runtime": MINUTES or null}
-        A job that the worker knows already is not run again: it answers with what became of it.
+    {"do": "run", "job": ID, "arguments": [...], "precommand": COMMAND, "runtime": MINUTES or null, "logs": [PATH, ...]}
+        A job that the worker knows already is not run again.
+    {"do": "resume", "job": ID, "from": BYTE}
+        Go on with this job's output, and then its end: first on a stream for a job that an earlier one began.
     {"do": "forget", "job": ID}     the result has arrived
     {"do": "ping"}
 worker to controller
-    {"is": "hello", "version": 1, "jobs": {ID: null or RESULT}}
-        First on every stream; null means still running. So a stream that is opened anew loses nothing.
-    {"is": "log", "job": ID, "text": OUTPUT}
+    {"is": "hello", "version": 2, "jobs": {ID: BOOLEAN, ...}}
+        First on every stream, with the jobs that run (true) and those whose end has not been forgotten.
+    {"is": "log", "job": ID, "text": OUTPUT, "to": BYTE}
+        A piece of its output, and where the next begins: so a stream that is opened anew loses nothing.
+    {"is": "file", "job": ID, "path": PATH, "text": CONTENT, "first": BOOLEAN}
+        A piece of one of the rule's log files, before the end of the job.
     {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME}
     {"is": "pong"}
 
@@ -22,7 +27,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-VERSION = 1
+VERSION = 2
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
 
 Message = Mapping[str, object]
@@ -48,7 +53,7 @@ def done(job: str, result: Result) -> Message:
 
 
 def result(message: object) -> Result | None:
-    """The result in a `done` message or in the jobs of a `hello`; None where there is none."""
+    """The result in a `done` message; None where there is none."""
     if not isinstance(message, dict) or not isinstance(message.get("code"), int):
         return None
     words = (str(message.get(name, "")) for name in ("why", "last_lines", "cause"))

@@ -7,7 +7,9 @@ jobs and results stay here until the controller has them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import json
 import os
 import selectors
 import signal
@@ -19,11 +21,14 @@ from pathlib import Path
 from types import FrameType
 
 from byok8s.worker import folder
-from byok8s.worker.job import Job, Order
+from byok8s.worker.job import TERMINATION_LOG, Job, Order
+from byok8s.worker.kept import Kept
 from byok8s.worker.protocol import VERSION, Lines, Message, Result, done, line
 from byok8s.worker.warm import warm_up
 
 SOCKET = folder.WORK / "worker.sock"
+KEPT = folder.WORK / "kept"
+MOST_TOLD = 100  # a termination message has room for 4096 bytes
 FORSAKEN_SECONDS = float(os.environ.get("BYOK8S_FORSAKEN_SECONDS", "300"))
 SEND_SECONDS = 30.0
 
@@ -36,7 +41,11 @@ def serve() -> int:
     listening.listen()
     sys.path.append(str(plugins))
     warm_up()
-    Server(listening, plugins).run()
+    server = Server(listening, plugins)
+    server.run()
+    # for a controller that comes back after all: it reaches it with the pod's status
+    with contextlib.suppress(OSError):
+        TERMINATION_LOG.write_text(json.dumps({"succeeded": server.succeeded()[-MOST_TOLD:]}))
     return 0
 
 
@@ -49,7 +58,10 @@ class Server:
         self._stream: socket.socket | None = None
         self._lines = Lines()
         self._job: Job | None = None
-        self._results: dict[str, Result] = {}
+        self._kept: dict[str, Kept] = {}  # by job
+        self._sent: dict[
+            str, int
+        ] = {}  # by job: bytes of its output, for those that this stream has asked for
         self._heard = time.monotonic()
         self._ending = False
 
@@ -83,16 +95,20 @@ class Server:
         stream.settimeout(SEND_SECONDS)
         self._selector.register(stream, selectors.EVENT_READ)
         self._stream, self._lines, self._heard = stream, Lines(), time.monotonic()
-        jobs: dict[str, object] = {job: done(job, result) for job, result in self._results.items()}
-        if self._job:
-            jobs[self._job.order.job] = None
-        self._say({"is": "hello", "version": VERSION, "jobs": jobs})
+        self._say(
+            {
+                "is": "hello",
+                "version": VERSION,
+                "jobs": {job: kept.result is None for job, kept in self._kept.items()},
+            }
+        )
 
     def _drop_stream(self) -> None:
         if self._stream:
             self._selector.unregister(self._stream)
             self._stream.close()
             self._stream = None
+        self._sent.clear()
 
     def _on_data(self) -> None:
         assert self._stream
@@ -108,14 +124,31 @@ class Server:
             self._on_message(message)
 
     def _on_message(self, message: Message) -> None:
-        job = str(message.get("job", ""))
+        job, start = str(message.get("job", "")), message.get("from")
         match message.get("do"):
             case "run":
                 self._run(message, job)
-            case "forget":
-                self._results.pop(job, None)
+            case "resume" if job in self._kept:
+                self._sent[job] = start if isinstance(start, int) else 0
+                self._tell(job)
+            case "forget" if kept := self._kept.pop(job, None):
+                self._sent.pop(job, None)
+                kept.drop()
             case "ping":
                 self._say({"is": "pong"})
+
+    def _tell(self, job: str) -> None:
+        """What the controller has not heard of a job, as far as there is a stream that wants it."""
+        kept = self._kept[job]
+        for text, to in kept.output(self._sent.get(job, 0)):
+            if job not in self._sent:
+                return
+            self._sent[job] = to
+            self._say({"is": "log", "job": job, "text": text, "to": to})
+        if kept.result and job in self._sent:
+            for path, text, first in kept.files():
+                self._say({"is": "file", "job": job, "path": path, "text": text, "first": first})
+            self._say(done(job, kept.result))
 
     def _say(self, message: Message) -> None:
         if self._stream:
@@ -127,20 +160,12 @@ class Server:
     # -- jobs --
 
     def _run(self, message: Message, job: str) -> None:
-        if result := self._results.get(job):
-            self._say(done(job, result))
-            return
-        if self._job:
+        if self._job or job in self._kept:
             return  # this very job, asked for again; the controller gives a busy worker no other
-        arguments, runtime = message.get("arguments"), message.get("runtime")
-        order = Order(
-            job,
-            tuple(map(str, arguments)) if isinstance(arguments, list) else (),
-            str(message.get("precommand") or ""),
-            runtime if isinstance(runtime, int) else None,
-        )
+        self._sent[job] = 0
+        self._kept[job] = Kept(KEPT / job)
         try:
-            self._job = Job(order, folder.make(job, self._plugins))
+            self._job = Job(_order(job, message), folder.make(job, self._plugins))
         except OSError as error:
             cause = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "worker-lost"
             self._finish(job, Result(1, f"its working folder cannot be made: {error}", cause=cause))
@@ -150,7 +175,8 @@ class Server:
     def _on_output(self) -> None:
         assert self._job
         if data := self._job.read():
-            self._say({"is": "log", "job": self._job.order.job, "text": data.decode(errors="replace")})
+            self._kept[self._job.order.job].write(data)
+            self._tell(self._job.order.job)
         else:
             self._on_end(self._job)
 
@@ -158,13 +184,18 @@ class Server:
         self._selector.unregister(job.output)
         self._job = None
         result = job.result()
+        self._kept[job.order.job].keep_files(job.folder, job.order.logs)
         folder.clean_up(self._near_ends())
         self._finish(job.order.job, result)
 
     def _finish(self, job: str, result: Result) -> None:
-        self._results[job] = result
+        self._kept[job].result = result
         self._heard = time.monotonic()  # the controller has this long to fetch it
-        self._say(done(job, result))
+        self._tell(job)
+
+    def succeeded(self) -> list[str]:
+        """Jobs that went well and whose end nobody has fetched."""
+        return [job for job, kept in self._kept.items() if kept.result and kept.result.code == 0]
 
     def _near_ends(self) -> set[int]:
         """The process at the other end of the stream, which lives in this container and is not the job's."""
@@ -172,3 +203,14 @@ class Server:
             return set()
         credentials = self._stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return {struct.unpack("3i", credentials)[0]}
+
+
+def _order(job: str, message: Message) -> Order:
+    arguments, runtime, logs = (message.get(name) for name in ("arguments", "runtime", "logs"))
+    return Order(
+        job,
+        tuple(map(str, arguments)) if isinstance(arguments, list) else (),
+        str(message.get("precommand") or ""),
+        runtime if isinstance(runtime, int) else None,
+        tuple(map(str, logs)) if isinstance(logs, list) else (),
+    )

@@ -1,0 +1,47 @@
+"""From a Snakemake job to a task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING
+
+from byok8s.executor.manifest import Shape, Task
+from byok8s.executor.shapes import number
+
+if TYPE_CHECKING:
+    from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+LONGEST_TITLE = 80
+
+
+def task(job: JobExecutorInterface, *, shape: Shape, arguments: tuple[str, ...], precommand: str) -> Task:
+    """The first try of a job. arguments: Snakemake's, in the pod."""
+    return Task(
+        job=_identity(job),
+        rule=job.name,
+        shape=shape,
+        arguments=arguments,
+        precommand=precommand,
+        runtime=number(job, "runtime"),
+        title=_title(job),
+        logs=tuple(map(str, job.log)),
+        attempt=job.attempt,
+    )
+
+
+def _identity(job: JobExecutorInterface) -> str:
+    """Of rule and wildcards, of a group of all its jobs': Snakemake's own numbers differ from run to run."""
+    specs = sorted(
+        json.dumps([spec.rulename, spec.wildcards_dict], sort_keys=True) for spec in job.get_target_spec()
+    )
+    return hashlib.sha256("".join(specs).encode()).hexdigest()[:12]
+
+
+def _title(job: JobExecutorInterface) -> str:
+    """For people and file names, as in sort-sample=a."""
+    wildcards = [] if job.is_group() else [f"{name}={value}" for name, value in job.wildcards_dict.items()]
+    return re.sub(r"[^A-Za-z0-9_.=,-]+", "_", "-".join([job.name, ",".join(wildcards)]).strip("-"))[
+        :LONGEST_TITLE
+    ]

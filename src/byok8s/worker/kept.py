@@ -1,0 +1,59 @@
+"""What a job has written, kept until the controller has it: a stream that is away loses nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from byok8s.worker.protocol import Result
+
+CHUNK_BYTES = 64 * 1024
+
+
+class Kept:
+    """Of one job. result: None while it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.result: Result | None = None
+        self._folder = folder
+        folder.mkdir(parents=True)
+        self._output = (folder / "output").open("ab", buffering=0)
+        self._files: list[tuple[str, Path]] = []
+
+    def write(self, data: bytes) -> None:
+        """Of the job's output. Where the disk is full the rest of it is lost, and the job has failed by itself."""
+        with suppress(OSError):
+            self._output.write(data)
+
+    def keep_files(self, work: Path, names: Sequence[str]) -> None:
+        """Those of the rule's log files that are there. work: the job's folder."""
+        for number, name in enumerate(names):
+            copy = self._folder / str(number)
+            with suppress(OSError):
+                shutil.copyfile(work / name, copy)
+                self._files.append((name, copy))
+
+    def output(self, start: int) -> Iterator[tuple[str, int]]:
+        """What there is of it from a byte on: pieces, and the byte after each."""
+        for data in _pieces(self._folder / "output", start):
+            start += len(data)
+            yield data.decode(errors="replace"), start
+
+    def files(self) -> Iterator[tuple[str, str, bool]]:
+        """Name, piece, and whether it is the file's first."""
+        for name, copy in self._files:
+            for number, data in enumerate(_pieces(copy, 0)):
+                yield name, data.decode(errors="replace"), number == 0
+
+    def drop(self) -> None:
+        self._output.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _pieces(path: Path, start: int) -> Iterator[bytes]:
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(start)
+        while data := file.read(CHUNK_BYTES):
+            yield data
