@@ -33,8 +33,8 @@ WORDS = (
 class StandIn:
     """What the server sees of a job."""
 
-    def __init__(self, order: Order, folder: Path) -> None:  # noqa: ARG002 - the server makes it for each job
-        self.order, self.deadline = order, None
+    def __init__(self, order: Order, folder: Path) -> None:
+        self.order, self.deadline, self.folder = order, None, folder
         arguments = dict(zip(order.arguments, order.arguments[1:], strict=False))
         url = output(arguments["--default-storage-prefix"], arguments["--target-jobs"].partition("i=")[2])
         store(url)

@@ -71,6 +71,7 @@ def run(argv: list[str]) -> bool:
     from snakemake.logging import logger
 
     parser, args = _parse(argv)
+    _let_jobs_come(parser, args)
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
@@ -90,6 +91,19 @@ def run(argv: list[str]) -> bool:
             raise ours
         raise InputError("Snakemake cannot plan the workflow:", where="\n".join(planning.faults))
     return done
+
+
+def _let_jobs_come(parser: ArgumentParser, args: Namespace) -> None:
+    """No rate of submission, where the user has not set one.
+
+    Pods are made when there is something to run in them, however fast the jobs come; and to keep its rate Snakemake
+    chooses among all ready jobs anew each time that some were let through (snakemake#3804).
+    """
+    from snakemake.settings.types import MaxJobsPerTimespan
+
+    default = MaxJobsPerTimespan.parse_choice(parser.get_default("max_jobs_per_timespan"))
+    if vars(args.max_jobs_per_timespan) == vars(default):
+        args.max_jobs_per_timespan = None
 
 
 def _parse(argv: list[str]) -> tuple[ArgumentParser, Namespace]:

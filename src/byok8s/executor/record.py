@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
@@ -39,21 +40,17 @@ class Record:
     def add_file(self, task: Task, path: str, words: str, *, first: bool) -> None:
         """A piece of one of the rule's log files. first: it is the beginning."""
         kept = self.log(task).with_suffix("") / path.rpartition("/")[2]
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with kept.open("w" if first else "a", encoding="utf-8", errors="replace") as file:
+        with _opened(kept, "w" if first else "a") as file:
             file.write(words)
 
     def add_events(self, task: Task, rows: Iterable[str]) -> None:
         """What Kubernetes noted of the pod of a failed task."""
-        path = self.log(task).with_suffix(".events")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"{row}\n" for row in rows))
+        with _opened(self.log(task).with_suffix(".events"), "w") as file:
+            file.writelines(f"{row}\n" for row in rows)
 
     def add_output(self, task: Task, words: Iterable[str], *, first: bool = False) -> None:
         """first: it is the beginning, whatever an earlier controller has noted."""
-        path = self.log(task)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w" if first else "a", encoding="utf-8", errors="replace") as log:
+        with _opened(self.log(task), "w" if first else "a") as log:
             log.writelines(words)
 
     def given(self, task: Task) -> None:
@@ -71,6 +68,13 @@ class Record:
         with self._lock:
             times = self._times.pop(task.id, None) or _Times(time.time())
             line = json.dumps({**row, "given": times.given, "began": times.began, "ended": time.time()})
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with (self._folder / "jobs.jsonl").open("a", encoding="utf-8") as file:
+            with _opened(self._folder / "jobs.jsonl", "a") as file:
                 file.write(f"{line}\n")
+
+
+def _opened(path: Path, mode: str) -> TextIO:
+    try:
+        return path.open(mode, encoding="utf-8", errors="replace")  # type: ignore[return-value]
+    except FileNotFoundError:  # looked at only then: it is asked for each piece of a job's output
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open(mode, encoding="utf-8", errors="replace")  # type: ignore[return-value]

@@ -31,6 +31,7 @@ KEPT = folder.WORK / "kept"
 MOST_TOLD = 100  # a termination message has room for 4096 bytes
 FORSAKEN_SECONDS = float(os.environ.get("BYOK8S_FORSAKEN_SECONDS", "300"))
 SEND_SECONDS = 30.0
+GATHER_SECONDS = 0.1  # what a job says meanwhile is one message: each costs the controller time
 
 
 def serve() -> int:
@@ -62,19 +63,22 @@ class Server:
         self._sent: dict[
             str, int
         ] = {}  # by job: bytes of its output, for those that this stream has asked for
+        self._tell_at = 0.0  # when what the running job has written is due; 0 for nothing to tell
         self._heard = time.monotonic()
         self._ending = False
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._on_terminate)
         while not self._ending and (self._job or time.monotonic() - self._heard < FORSAKEN_SECONDS):
-            for key, _ in self._selector.select(timeout=1.0):
+            for key, _ in self._selector.select(timeout=GATHER_SECONDS if self._tell_at else 1.0):
                 if key.fileobj is self._listening:
                     self._on_stream(self._listening.accept()[0])
                 elif key.fileobj is self._stream:
                     self._on_data()
                 else:
                     self._on_output()
+            if self._job and self._tell_at and time.monotonic() >= self._tell_at:
+                self._tell(self._job.order.job)
             if self._job and self._job.output_is_over():
                 self._on_end(self._job)
             if self._job and self._job.deadline and time.monotonic() > self._job.deadline:
@@ -139,7 +143,7 @@ class Server:
 
     def _tell(self, job: str) -> None:
         """What the controller has not heard of a job, as far as there is a stream that wants it."""
-        kept = self._kept[job]
+        kept, self._tell_at = self._kept[job], 0.0
         for text, to in kept.output(self._sent.get(job, 0)):
             if job not in self._sent:
                 return
@@ -176,7 +180,7 @@ class Server:
         assert self._job
         if data := self._job.read():
             self._kept[self._job.order.job].write(data)
-            self._tell(self._job.order.job)
+            self._tell_at = self._tell_at or time.monotonic() + GATHER_SECONDS
         else:
             self._on_end(self._job)
 

@@ -1,0 +1,44 @@
+"""What a job has written is there until it is dropped, from wherever it is asked for."""
+
+from pathlib import Path
+
+from byok8s.worker.kept import CHUNK_BYTES, Kept
+
+
+def test_output_from_any_byte_on(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "job")
+    kept.write(b"one\n")
+    kept.write(b"two\n")
+    assert list(kept.output(0)) == [("one\ntwo\n", 8)]
+    assert list(kept.output(4)) == [("two\n", 8)]
+    assert list(kept.output(8)) == []
+    kept.write(b"three\n")
+    assert list(kept.output(8)) == [("three\n", 14)]
+
+
+def test_much_output_comes_in_pieces(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "job")
+    kept.write(b"x" * (2 * CHUNK_BYTES + 1))
+    assert [to for _, to in kept.output(0)] == [CHUNK_BYTES, 2 * CHUNK_BYTES, 2 * CHUNK_BYTES + 1]
+    assert "".join(text for text, _ in kept.output(0)) == "x" * (2 * CHUNK_BYTES + 1)
+
+
+def test_the_rules_log_files_that_are_there(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    (work / "logs").mkdir(parents=True)
+    (work / "logs" / "a.log").write_text("a" * (CHUNK_BYTES + 5))
+    kept = Kept(tmp_path / "job")
+    kept.keep_files(work, ["logs/a.log", "logs/never-written.log"])
+    (work / "logs" / "a.log").unlink()
+    pieces = list(kept.files())
+    assert [(name, len(text), first) for name, text, first in pieces] == [
+        ("logs/a.log", CHUNK_BYTES, True),
+        ("logs/a.log", 5, False),
+    ]
+
+
+def test_nothing_is_left_when_it_is_dropped(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "job")
+    kept.write(b"one\n")
+    kept.drop()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,61 @@
+"""What is tried again, how often, and after how long."""
+
+import pytest
+
+from byok8s.executor.cause import Cause, Kind
+from byok8s.executor.manifest import Shape, Task
+from byok8s.executor.outcome import Outcome, State
+from byok8s.executor.policy import MOST_LOSSES, Policy
+
+TASK = Task("abc", "sort", Shape(2, 1000), ())
+OOM = Outcome(State.FAILED, "out of memory", cause=Cause.OUT_OF_MEMORY)
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_only_what_infrastructure_fails_is_tried_again(cause: Cause) -> None:
+    again = Policy().again(TASK, Outcome(State.FAILED, "x", cause=cause))
+    assert bool(again) is (cause.kind is Kind.INFRASTRUCTURE)
+
+
+def test_the_pauses_grow_and_the_tries_end() -> None:
+    task, pauses, ids = TASK, [], []
+    while again := Policy().again(task, Outcome(State.FAILED, "x", cause=Cause.EVICTED)):
+        task = again.task
+        pauses.append(again.pause)
+        ids.append(task.id)
+    assert pauses == [1, 2, 4, 8, 16]
+    assert ids == [f"abc-l{n}" for n in range(1, MOST_LOSSES + 1)]
+
+
+def test_memory_is_not_added_unasked() -> None:
+    assert Policy().again(TASK, OOM) is None
+
+
+def test_more_memory_each_time_as_often_as_asked() -> None:
+    policy = Policy(oom_retries=2, oom_factor=1.5)
+    first = policy.again(TASK, OOM)
+    assert first
+    second = policy.again(first.task, OOM)
+    assert second
+    assert (first.task.shape.mem_mb, second.task.shape.mem_mb) == (1500, 2250)
+    assert (first.pause, first.task.id, second.task.id) == (0, "abc-m1", "abc-m2")
+    assert policy.again(second.task, OOM) is None
+
+
+def test_no_more_memory_than_the_largest_node_has() -> None:
+    policy = Policy(oom_retries=9, oom_factor=4, largest_mb=1800)
+    first = policy.again(TASK, OOM)
+    assert first
+    assert first.task.shape.mem_mb == 1800
+    assert policy.again(first.task, OOM) is None
+
+
+def test_a_rule_that_said_nothing_starts_from_the_default() -> None:
+    again = Policy(oom_retries=1).again(Task("abc", "sort", Shape(1), ()), OOM)
+    assert again
+    assert again.task.shape.mem_mb == 1500
+
+
+def test_both_kinds_of_tries_are_counted_apart() -> None:
+    task = Task("abc", "sort", Shape(1), (), attempt=2, losses=1, ooms=3)
+    assert task.id == "abc-1-l1-m3"
