@@ -46,6 +46,14 @@ STREAM_RIGHTS = (
     Right("create", "pods/exec", "the same, asked for since Kubernetes 1.35"),
 )
 
+# without these a run does all but what they are for
+HELPFUL_RIGHTS = (
+    Right("list", "events", "why a pod waits or has failed, where its status does not say"),
+    Right(
+        "patch", "jobs/status", "letting the lease begin, which Kubernetes does by itself since 1.24", "batch"
+    ),
+)
+
 # what `byok8s clean` uses beside those of a run; where one is missing it does what it can
 CLEAN_RIGHTS = (
     Right("list", "jobs", "the leases, which tell the dead from the living", "batch"),

@@ -15,7 +15,7 @@ from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.words import WORDS
 from byok8s.leftovers import SILENCE_SECONDS
-from byok8s.rights import CLEAN_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
+from byok8s.rights import CLEAN_RIGHTS, HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -33,7 +33,12 @@ def test_each_right_is_documented_and_no_other() -> None:
     def rows(rights: tuple[Right, ...]) -> list[list[str]]:
         return [[right.group_resource, right.verb, right.purpose] for right in rights]
 
-    assert tables(RIGHTS_DOCUMENT) == [rows(RIGHTS), rows(STREAM_RIGHTS), rows(CLEAN_RIGHTS)]
+    assert tables(RIGHTS_DOCUMENT) == [
+        rows(RIGHTS),
+        rows(STREAM_RIGHTS),
+        rows(HELPFUL_RIGHTS),
+        rows(CLEAN_RIGHTS),
+    ]
 
 
 def test_the_exit_codes_in_the_readme_are_those_of_help() -> None:

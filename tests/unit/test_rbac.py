@@ -12,7 +12,7 @@ from byok8s import rbac
 from byok8s.errors import InputError
 from byok8s.kube.json import Json, get_in, items, text
 from byok8s.rbac import Subject
-from byok8s.rights import CLEAN_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
+from byok8s.rights import CLEAN_RIGHTS, HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 
 
 def printed(*arguments: str, cwd: Path, **environment: str) -> list[dict[str, Json]]:
@@ -39,10 +39,10 @@ def granted(role: dict[str, Json]) -> set[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("flags", "rights"),
     [
-        ((), RIGHTS + STREAM_RIGHTS),
-        (("--no-exec",), RIGHTS),
-        (("--with-clean",), RIGHTS + STREAM_RIGHTS + CLEAN_RIGHTS),
-        (("--no-exec", "--with-clean"), RIGHTS + CLEAN_RIGHTS),
+        ((), RIGHTS + STREAM_RIGHTS + HELPFUL_RIGHTS),
+        (("--no-exec",), RIGHTS + HELPFUL_RIGHTS),
+        (("--with-clean",), RIGHTS + STREAM_RIGHTS + HELPFUL_RIGHTS + CLEAN_RIGHTS),
+        (("--no-exec", "--with-clean"), RIGHTS + HELPFUL_RIGHTS + CLEAN_RIGHTS),
     ],
 )
 def test_the_role_has_these_rights_and_no_other(

@@ -61,6 +61,7 @@ def rbac(
         chosen = [
             *rights.RIGHTS,
             *(() if no_exec else rights.STREAM_RIGHTS),
+            *rights.HELPFUL_RIGHTS,
             *(rights.CLEAN_RIGHTS if with_clean else ()),
         ]
         subject = Subject.parse(user, group, service_account)

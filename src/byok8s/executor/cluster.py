@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 
+from byok8s.errors import Byok8sError
 from byok8s.executor import manifest
 from byok8s.executor.manifest import PodPlan, PodSettings
 from byok8s.executor.names import CONTENTS_ANNOTATION, CONTROLLER_ANNOTATION, Names
@@ -55,6 +56,7 @@ class ClusterRun:
         self._config_maps = f"/api/v1/namespaces/{namespace}/configmaps"
         self._events = f"/api/v1/namespaces/{namespace}/events"
         self._owners = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        self._owner = f"{self._owners}/{names.owner}"
         self._reference = manifest.owner_reference(names, "none")
         self._mine = {"labelSelector": names.selector}
         self._ending = threading.Event()
@@ -68,10 +70,10 @@ class ClusterRun:
         """
         digest = contents.digest(self._settings)
         owner = manifest.owner(self.names, self._settings.image, {**annotations, CONTENTS_ANNOTATION: digest})
-        made = self._create(self._owners, owner)
+        made = self._create_owner(owner)
         if text(made, "metadata", "annotations", CONTENTS_ANNOTATION) != digest:
             self._make_way()
-            made = self._create(self._owners, owner)
+            made = self._create_owner(owner)
         created = text(made, "metadata", "creationTimestamp")
         self._created = datetime.fromisoformat(created).timestamp() if created else time.time()
         self._reference = manifest.owner_reference(self.names, text(made, "metadata", "uid"))
@@ -86,6 +88,11 @@ class ClusterRun:
             self._renew_lease()
         threading.Thread(target=self._keep_lease, name="lease", daemon=True).start()
         return left
+
+    def _create_owner(self, owner: Object) -> Object:
+        """The owner as it is now, made by us or by an earlier controller."""
+        # an empty patch reads it without the right to get
+        return self._create(self._owners, owner) or self._client.patch(self._owner, {})
 
     def _create_contents(self, contents: Contents, *, anew: bool) -> None:
         if anew:  # the credentials may have changed, and it cannot be known
@@ -161,7 +168,7 @@ class ClusterRun:
         for path in (
             f"{self._secrets}/{self.names.secret}",
             *(f"{self._config_maps}/{self.names.config_map(n)}" for n in range(self._settings.config_maps)),
-            f"{self._owners}/{self.names.owner}",
+            self._owner,
         ):
             self._client.delete(path, {"propagationPolicy": "Background"}, patience=CLEAN_UP_PATIENCE)
 
@@ -171,14 +178,17 @@ class ClusterRun:
         except ApiError as error:
             if error.code != CONFLICT:
                 raise
-            # our names are unique: an answer was lost, and the request that we repeated had been heard
-            return self._client.get(f"{path}/{text(body, 'metadata', 'name')}")
+            # our names are unique: an answer was lost, and the request that we repeated had been heard; or an earlier
+            # controller of the run has made it
+            return {}
 
     def _any_container(self) -> bool:
         pods = items(self._client.get(self.pods, self._mine, patience=CLEAN_UP_PATIENCE), "items")
         return any(text(pod, "status", "phase") in {"Pending", "Running"} for pod in pods)
 
     def _keep_lease(self) -> None:
+        with suppress(Byok8sError):  # without the right to it, or the API: then the lease has no end
+            self._begin_lease()
         while not self._ending.wait(RENEW_SECONDS):
             with suppress(Exception):  # the next renewal comes long before the lease is over
                 self._renew_lease()
@@ -186,4 +196,11 @@ class ClusterRun:
     def _renew_lease(self) -> None:
         # by the clock that goes on while a laptop sleeps
         seconds = int(time.time() - self._created) + manifest.LEASE_SECONDS
-        self._client.patch(f"{self._owners}/{self.names.owner}", {"spec": {"activeDeadlineSeconds": seconds}})
+        self._client.patch(self._owner, {"spec": {"activeDeadlineSeconds": seconds}})
+
+    def _begin_lease(self) -> None:
+        """Before 1.24 the job controller notes no start of a Job without pods, and no deadline comes without one."""
+        minor = text(self._client.get("/version"), "minor").rstrip("+")
+        if minor.isdigit() and int(minor) < 24:
+            start = f"{datetime.fromtimestamp(self._created, UTC):%Y-%m-%dT%H:%M:%SZ}"
+            self._client.patch(f"{self._owner}/status", {"status": {"startTime": start}})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -17,7 +18,7 @@ from byok8s.executor import template
 from byok8s.executor.names import JOB_LABEL, RULE_LABEL, SHAPE_ANNOTATION, WORKER_LABEL, Names, label_value
 from byok8s.kube.json import Json, Object, text
 
-LEASE_SECONDS = 3600
+LEASE_SECONDS = int(os.environ.get("BYOK8S_LEASE_SECONDS", "3600"))
 USER_ID = 1000
 MOUNT = "/byok8s"
 WORK = "/work"
