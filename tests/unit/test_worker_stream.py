@@ -76,7 +76,7 @@ class Told:
         self.results: queue.Queue[tuple[str, Result]] = queue.Queue()
         self.idle: queue.Queue[str] = queue.Queue()
         self.hello: queue.Queue[Mapping[str, bool]] = queue.Queue()
-        self.record = Record("run-1")
+        self.record = Record("run-1", pytest.fail)
         self.unusable: queue.Queue[Exception] = queue.Queue()
 
 

@@ -60,7 +60,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._names = Names(self.executor_settings.run or new_run_id())
         self._lock = threading.Lock()
         self._jobs: dict[str, SubmittedJobInfo] = {}  # by the name of the job: those under way
-        self._record = Record(self._names.run)
+        self._record = Record(self._names.run, self.logger.warning)
         self._limit = self.workflow.resource_settings.nodes or sys.maxsize
         self._starting: Future[None] | None = None
         self._cluster: ClusterRun | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -26,12 +26,15 @@ class Record:
     """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output. Any thread may call.
 
     A line has id, rule, pod, node, outcome and why; given, began and ended in seconds since 1970: when Snakemake gave
-    the job, when it began in a pod (0 for never), and when its end was known here.
+    the job, when it began in a pod (0 for never), and when its end was known here. A disk that takes no more is no
+    reason to lose a job: on_trouble is told so, once.
     """
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, on_trouble: Callable[[str], None]) -> None:
         self._folder = Path(".byok8s", "runs", run)
         self._lock = threading.Lock()
+        self._on_trouble = on_trouble
+        self._in_trouble = False
         self._times: dict[str, _Times] = {}  # by task id: those under way
 
     def log(self, task: Task) -> Path:
@@ -40,18 +43,15 @@ class Record:
     def add_file(self, task: Task, path: str, words: str, *, first: bool) -> None:
         """A piece of one of the rule's log files. first: it is the beginning."""
         kept = self.log(task).with_suffix("") / path.rpartition("/")[2]
-        with _opened(kept, "w" if first else "a") as file:
-            file.write(words)
+        self._write(kept, [words], "w" if first else "a")
 
     def add_events(self, task: Task, rows: Iterable[str]) -> None:
         """What Kubernetes noted of the pod of a failed task."""
-        with _opened(self.log(task).with_suffix(".events"), "w") as file:
-            file.writelines(f"{row}\n" for row in rows)
+        self._write(self.log(task).with_suffix(".events"), (f"{row}\n" for row in rows), "w")
 
     def add_output(self, task: Task, words: Iterable[str], *, first: bool = False) -> None:
         """first: it is the beginning, whatever an earlier controller has noted."""
-        with _opened(self.log(task), "w" if first else "a") as log:
-            log.writelines(words)
+        self._write(self.log(task), words, "w" if first else "a")
 
     def given(self, task: Task) -> None:
         with self._lock:
@@ -68,8 +68,18 @@ class Record:
         with self._lock:
             times = self._times.pop(task.id, None) or _Times(time.time())
             line = json.dumps({**row, "given": times.given, "began": times.began, "ended": time.time()})
-            with _opened(self._folder / "jobs.jsonl", "a") as file:
-                file.write(f"{line}\n")
+            self._write(self._folder / "jobs.jsonl", [f"{line}\n"], "a")
+
+    def _write(self, path: Path, words: Iterable[str], mode: str) -> None:
+        try:
+            with _opened(path, mode) as file:
+                file.writelines(words)
+        except OSError as error:
+            if not self._in_trouble:
+                self._in_trouble = True
+                self._on_trouble(
+                    f"The run's record in {self._folder} is not complete: {error}. The jobs go on."
+                )
 
 
 def _opened(path: Path, mode: str) -> TextIO:

@@ -1,0 +1,255 @@
+"""What is killed, cut off or used up while a run goes on: its outcome, its words, and that nothing is left."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from byok8s import s3
+from corner import Cluster
+from rig_control import away, killed, process, stopped
+
+MANY = (
+    "rule all:\n    input: expand('out-{{i}}.txt', i=range({count}))\n"
+    "rule one:\n    output: 'out-{{i}}.txt'\n    shell: {shell!r}\n"
+)
+
+
+def workflow(cluster: Cluster, count: int, shell: str) -> None:
+    cluster.write(
+        {
+            "Snakefile": MANY.format(count=count, shell=shell),
+            "wf.json": '{"workflow_target": "all"}',
+            "params.json": "{}",
+        }
+    )
+
+
+def await_made(cluster: Cluster, count: int) -> None:
+    until = time.monotonic() + 90
+    while len(cluster.made()) < count:
+        assert time.monotonic() < until, f"only {cluster.made()} within 90 s"
+        time.sleep(0.25)
+
+
+def jobs(cluster: Cluster) -> list[dict[str, str]]:
+    """The lines of the run's record."""
+    return [
+        json.loads(line)
+        for record in sorted((cluster.folder / ".byok8s").glob("runs/*/jobs.jsonl"))
+        for line in record.read_text().splitlines()
+    ]
+
+
+def assert_all_made_once(cluster: Cluster, count: int) -> None:
+    """Each output has one line: a job that ran twice would have written two."""
+    assert [cluster.read(f"out-{i}.txt") for i in range(count)] == [f"{i}\n" for i in range(count)]
+    assert cluster.names() == []
+
+
+ONCE = "sleep 2; echo {wildcards.i} >> {output}"
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("part", "seconds"), [("apiserver", 60), ("etcd", 20), ("s3", 30)])
+def test_a_part_is_away_for_a_while(part: str, seconds: float, cluster: Cluster) -> None:
+    process(part)
+    workflow(cluster, 10, ONCE)
+    run = cluster.start("wf", "params", "--jobs", "2")
+    await_made(cluster, 2)
+    away(part, seconds)
+    said, _ = run.communicate(timeout=240)
+    assert run.returncode == 0, said
+    assert said.count("Error in rule") == 0
+    assert "Traceback" not in said
+    assert_all_made_once(cluster, 10)
+
+
+@pytest.mark.timeout(400)
+def test_the_kubelet_hangs_for_a_minute(cluster: Cluster) -> None:
+    process("kubelet")
+    workflow(cluster, 8, ONCE)
+    run = cluster.start("wf", "params", "--jobs", "2")
+    await_made(cluster, 2)
+    with stopped("kubelet"):
+        time.sleep(60)
+    said, _ = run.communicate(timeout=240)
+    assert run.returncode == 0, said
+    assert_all_made_once(cluster, 8)
+
+
+@pytest.mark.timeout(400)
+def test_s3_is_away_for_good(cluster: Cluster) -> None:
+    process("s3")
+    workflow(cluster, 6, ONCE)
+    run = cluster.start("wf", "params", "--jobs", "2")
+    await_made(cluster, 2)
+    with killed("s3"):
+        said, _ = run.communicate(timeout=330)
+    assert run.returncode == 1, said
+    assert "cannot be reached" in said
+    assert "Traceback" not in said
+    assert cluster.names() == []
+
+
+@pytest.fixture
+def own_bucket(cluster: Cluster) -> Iterator[s3.Bucket]:
+    """A bucket that can be deleted."""
+    bucket = s3.Bucket(cluster.namespace, "", cluster.bucket.endpoint_url)
+    s3.connect(bucket.endpoint_url).create_bucket(Bucket=bucket.name)
+    yield bucket
+    empty(bucket)
+
+
+def empty(bucket: s3.Bucket) -> None:
+    client = s3.connect(bucket.endpoint_url)
+    with suppress(client.exceptions.NoSuchBucket):  # type: ignore[attr-defined]
+        for item in client.list_objects_v2(Bucket=bucket.name).get("Contents", []):
+            client.delete_object(Bucket=bucket.name, Key=str(item["Key"]))
+        client.delete_bucket(Bucket=bucket.name)  # type: ignore[attr-defined]
+
+
+@pytest.mark.timeout(300)
+def test_the_bucket_is_deleted_in_mid_run(cluster: Cluster, own_bucket: s3.Bucket) -> None:
+    workflow(cluster, 6, "sleep 5; echo {wildcards.i} >> {output}")
+    run = cluster.start("wf", "params", "--jobs", "1", "--s3-bucket", own_bucket.name)
+    client = s3.connect(own_bucket.endpoint_url)
+    until = time.monotonic() + 60
+    while not client.list_objects_v2(Bucket=own_bucket.name, Prefix="out-").get("Contents"):
+        assert time.monotonic() < until
+        time.sleep(0.25)
+    empty(own_bucket)
+    said, _ = run.communicate(timeout=180)
+    assert run.returncode == 1, said
+    assert "NoSuchBucket" in said
+    assert "Traceback" not in said
+    assert cluster.names() == []
+
+
+def test_an_image_with_no_such_tag(cluster: Cluster) -> None:
+    workflow(cluster, 1, ONCE)
+    image = os.environ["BYOK8S_IMAGE"].rpartition(":")[0] + ":no-such-tag"
+    said = cluster.run("wf", "params", "--image", image, expect=1)
+    assert f"its image {image} cannot be pulled" in said
+    assert cluster.names() == []
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["workers", "single pods"])
+def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], cluster: Cluster) -> None:
+    workflow(cluster, 4, "sleep 12; echo {wildcards.i} >> {output}")
+    run = cluster.start("wf", "params", "--jobs", "2", *flags)
+    until = time.monotonic() + 60
+    while len([pod for pod in cluster.objects("pods") if pod["status"]["phase"] == "Running"]) < 2:  # type: ignore[index,call-overload]
+        assert time.monotonic() < until
+        time.sleep(0.25)
+    time.sleep(5)
+    run.kill()
+    run.communicate()
+    assert cluster.names() != []
+    said = cluster.run("wf", "params", "--jobs", "2", *flags)
+    assert "Going on with 2 pods that are at work for this run." in said
+    assert_all_made_once(cluster, 4)
+    began = {job["pod"] for job in jobs(cluster)}
+    assert len(began) == (2 if not flags else 4)
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_controllers_run_is_not_gone_on_with_when_the_workflow_has_changed(cluster: Cluster) -> None:
+    workflow(cluster, 2, "sleep 300; echo old >> {output}")
+    run = cluster.start("wf", "params", "--jobs", "2")
+    until = time.monotonic() + 60
+    while not any("Running" in str(pod["status"]) for pod in cluster.objects("pods")):
+        assert time.monotonic() < until
+        time.sleep(0.25)
+    run.kill()
+    run.communicate()
+    workflow(cluster, 2, "echo {wildcards.i} >> {output}")
+    said = cluster.run("wf", "params", "--jobs", "2")
+    assert "Going on" not in said
+    assert_all_made_once(cluster, 2)
+
+
+FORSAKEN = "spec:\n  containers:\n  - env: [{name: BYOK8S_FORSAKEN_SECONDS, value: '3'}]\n"
+
+
+@pytest.mark.timeout(300)
+def test_a_controller_killed_and_nobody_comes_back(cluster: Cluster) -> None:
+    """With a lease of 30 s instead of an hour, and workers that wait for 3 s instead of 5 min."""
+    workflow(cluster, 2, "sleep 5; echo {wildcards.i} >> {output}")
+    cluster.write({"forsaken.yaml": FORSAKEN})
+    cluster.environment["BYOK8S_LEASE_SECONDS"] = "30"
+    run = cluster.start("wf", "params", "--jobs", "2", "--pod-template", "forsaken.yaml")
+    until = time.monotonic() + 60
+    while not any("Running" in str(pod["status"]) for pod in cluster.objects("pods")):
+        assert time.monotonic() < until
+        time.sleep(0.25)
+    time.sleep(3)
+    run.kill()
+    run.communicate()
+    until = time.monotonic() + 120
+    while cluster.names():
+        assert time.monotonic() < until, f"{cluster.names()} are left after 120 s"
+        time.sleep(1)
+
+
+def test_a_second_controller_is_refused(cluster: Cluster) -> None:
+    workflow(cluster, 1, "sleep 300; touch {output}")
+    run = cluster.start("wf", "params")
+    until = time.monotonic() + 60
+    while not cluster.objects("pods"):
+        assert time.monotonic() < until
+        time.sleep(0.25)
+    (first,) = cluster.objects("jobs")
+    said = cluster.run("wf", "params", expect=3)
+    assert str(run.pid) in said
+    assert str(first["metadata"]["labels"]["byok8s.io/run"]) in said  # type: ignore[index,call-overload]
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert cluster.names() == []
+
+
+def test_a_full_disk_of_the_controller(cluster: Cluster, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)], check=False)
+    if mounted.returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        cluster.folder = small
+        workflow(
+            cluster, 3, "sleep 2; head -c 8000000 /dev/zero | tr '\\0' 'x'; echo {wildcards.i} >> {output}"
+        )
+        said = cluster.run("wf", "params", "--jobs", "1", expect=0)
+        assert "No space left on device" in said
+        assert "The jobs go on." in said
+        assert_all_made_once(cluster, 3)
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+@pytest.mark.timeout(300)
+def test_a_job_that_writes_a_log_of_200_mb(cluster: Cluster) -> None:
+    workflow(cluster, 1, "yes 'a line of the log' | head -c 200000000; echo {wildcards.i} >> {output}")
+    cluster.run("wf", "params")
+    assert_all_made_once(cluster, 1)
+    (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")
+    assert log.stat().st_size > 200_000_000
+
+
+@pytest.mark.timeout(400)
+def test_64_jobs_fail_at_once(cluster: Cluster) -> None:
+    workflow(cluster, 64, "echo the reason of {wildcards.i}; exit 5")
+    said = cluster.run("wf", "params", "--jobs", "64", "--", "--keep-going", expect=1)
+    assert said.count("exit code 5") == 64
+    assert {job["outcome"] for job in jobs(cluster)} == {"failed"}
+    assert len(list((cluster.folder / ".byok8s").glob("runs/*/logs/*.log"))) == 64
+    assert cluster.made() == []
+    assert cluster.names() == []

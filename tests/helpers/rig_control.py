@@ -1,0 +1,54 @@
+"""What only the rig lets a test do: kill and stop the parts of the cluster, and bring them back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from corner import KUBECONFIG
+
+RIG = Path(__file__).parents[1] / "rig"
+PIDS = Path(KUBECONFIG).parent / "pid" if KUBECONFIG else Path("nowhere")
+
+
+def process(part: str) -> int:
+    """The process of a part: apiserver, etcd, kubelet, s3, ... Skips the test on another cluster."""
+    file = PIDS / part
+    if not file.is_file():
+        pytest.skip(f"only the rig's {part} can be killed")
+    return int(file.read_text().split()[0])
+
+
+def bring_back() -> None:
+    subprocess.run([str(RIG / "up.sh")], check=True, stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def killed(part: str) -> Iterator[None]:
+    os.kill(process(part), signal.SIGKILL)
+    try:
+        yield
+    finally:
+        bring_back()
+
+
+@contextmanager
+def stopped(part: str) -> Iterator[None]:
+    pid = process(part)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def away(part: str, seconds: float) -> None:
+    with killed(part):
+        time.sleep(seconds)
