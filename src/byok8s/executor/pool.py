@@ -23,6 +23,7 @@ from byok8s.kube.json import Object, text
 from byok8s.worker.protocol import Result
 
 IDLE_SECONDS = 60.0
+ENDED = Outcome(State.FAILED, "its pod ended while the job was under way", cause=Cause.WORKER_LOST)
 REQUESTS = 4  # at once, to create and delete pods: the watch must not wait for them
 
 
@@ -86,7 +87,8 @@ class Pool:
         if worker is None:
             return
         if found.ended:
-            self._lose(worker, found)
+            # a worker that ends well has still not ended the task that it had
+            self._lose(worker, ENDED if found.state is State.SUCCEEDED else found)
             if found.stuck or found.cause is Cause.UNSCHEDULABLE:
                 self._requests.submit(self._delete_pod, name)
         elif found.state is State.RUNNING:

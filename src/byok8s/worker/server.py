@@ -85,6 +85,8 @@ class Server:
                 self._job.deadline = None
                 because = f"it ran longer than its runtime allows ({self._job.order.runtime} min)"
                 self._job.end(because, "deadline")
+        if self._job:
+            self._on_end(self._job)
 
     def _on_terminate(self, _: int, __: FrameType | None) -> None:
         self._ending = True
