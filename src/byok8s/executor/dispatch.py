@@ -101,11 +101,11 @@ class Dispatch:
         self._placement.submit(task)
 
     def end(self) -> None:
-        """No task comes any more, and none is tried again."""
+        """No task comes any more, and none is tried again. Waits for nothing."""
         self._closed.set()
-        self._watch.stop()
         self._placement.close()
-        self._evidence.shutdown()
+        self._watch.stop()
+        self._evidence.shutdown(wait=False)
 
     def _tick(self) -> None:
         while not self._closed.wait(TICK_SECONDS):

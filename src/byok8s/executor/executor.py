@@ -123,8 +123,12 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if cluster is None:
             return
         try:
+            with undisturbed():
+                self._dispatch.end()
             with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C: do not wait, but do clean up
-                self._end(cluster)
+                if self._jobs:
+                    self.logger.info(f"Ending {len(self._jobs)} jobs.")
+                    cluster.end_pods()
             with undisturbed():
                 cluster.remove()
         except Byok8sError as error:
@@ -136,13 +140,6 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def cancel(self) -> None:
         """The user has interrupted, or Snakemake has failed."""
         self.shutdown()
-
-    def _end(self, cluster: ClusterRun) -> None:
-        if self._jobs:
-            self.logger.info(f"Ending {len(self._jobs)} jobs.")
-        self._dispatch.end()
-        if self._jobs:
-            cluster.end_pods()
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: object) -> None:
         super().print_job_error(job_info, msg, **{"external_jobid": job_info.external_jobid, **kwargs})

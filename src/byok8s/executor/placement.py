@@ -37,4 +37,4 @@ class Placement(Protocol):
         """Some seconds have passed."""
 
     def close(self) -> None:
-        """No task will come any more. What has been reported by now is all that is."""
+        """No task will come any more. What has been reported by now is all that is. Waits for nothing."""

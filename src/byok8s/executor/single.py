@@ -76,7 +76,7 @@ class SinglePods:
                 return
 
     def close(self) -> None:
-        self._collectors.shutdown()
+        self._collectors.shutdown(wait=False)
 
     def _create(self, name: str, task: Task, since: float) -> None:
         try:
