@@ -58,4 +58,4 @@ def test_a_disk_that_takes_nothing_is_told_once(tmp_path: Path, monkeypatch: pyt
     record.add_output(task, ["one\n"])
     record.ended(task, "pod", Outcome(State.SUCCEEDED))
     assert len(told) == 1
-    assert "The jobs go on." in told[0]
+    assert "is not complete" in told[0]

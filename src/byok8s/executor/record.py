@@ -26,8 +26,8 @@ class Record:
     """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output. Any thread may call.
 
     A line has id, rule, pod, node, outcome and why; given, began and ended in seconds since 1970: when Snakemake gave
-    the job, when it began in a pod (0 for never), and when its end was known here. A disk that takes no more is no
-    reason to lose a job: on_trouble is told so, once.
+    the job, when it began in a pod (0 for never), and when its end was known here. A disk that takes no more is
+    told to on_trouble, once: whether the run can go on is for others to say.
     """
 
     def __init__(self, run: str, on_trouble: Callable[[str], None]) -> None:
@@ -77,9 +77,7 @@ class Record:
         except OSError as error:
             if not self._in_trouble:
                 self._in_trouble = True
-                self._on_trouble(
-                    f"The run's record in {self._folder} is not complete: {error}. The jobs go on."
-                )
+                self._on_trouble(f"The run's record in {self._folder} is not complete: {error}.")
 
 
 def _opened(path: Path, mode: str) -> TextIO:
