@@ -7,9 +7,8 @@ export PATH=$PWD/.venv/bin:$PATH
 
 cluster_answers() {
   python - 2>/dev/null <<'END'
-from kubernetes import client, config
-config.load_kube_config()
-client.VersionApi().get_code(_request_timeout=5)
+from byok8s.kube import connect
+connect().get("/version", patience=5)
 END
 }
 

@@ -58,7 +58,8 @@ def test_when_a_controller_is_dead(
 
 def test_a_controller_that_misses_one_renewal_lives() -> None:
     """Each of two tries lasts as long as the client is patient, and the answer of the second comes late."""
-    from byok8s.kube.client import CONNECT_SECONDS, PATIENCE_SECONDS, READ_SECONDS
+    from byok8s.kube.client import PATIENCE_SECONDS
+    from byok8s.kube.transport import CONNECT_SECONDS, READ_SECONDS
 
     attempt = PATIENCE_SECONDS + CONNECT_SECONDS + READ_SECONDS
     latest = 2 * (RENEW_SECONDS + attempt)

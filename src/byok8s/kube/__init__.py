@@ -1,8 +1,9 @@
 """Talking to the Kubernetes API: who we are, JSON over HTTP, and one watch that does not give up."""
 
-from byok8s.kube.client import ApiError, KubeClient, Unreachable, connect
+from byok8s.kube.client import KubeClient, connect
 from byok8s.kube.context import Context
 from byok8s.kube.exec import ExecStream
+from byok8s.kube.faults import ApiError, NoCredentials, Unreachable
 from byok8s.kube.json import Object, get_in
 from byok8s.kube.watch import Watch
 
@@ -11,6 +12,7 @@ __all__ = [
     "Context",
     "ExecStream",
     "KubeClient",
+    "NoCredentials",
     "Object",
     "Unreachable",
     "Watch",

@@ -1,148 +1,147 @@
 """Which cluster, and who we are to it: a kubeconfig's context, or the service account of the pod we run in.
 
-The official client reads the kubeconfig and runs its exec plugins; nothing else of it is used, because its
-low-level names changed in releases 36 and 37 and its typed API costs a second of import time.
+We read the kubeconfig ourselves. The official client's loader costs half a second of import, takes the last of several
+files' current-context where kubectl takes the first, goes on without credentials when an exec plugin fails, and
+runs it once for each thread.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from byok8s.errors import ClusterError, InputError
+from byok8s.kube import kubeconfig, user
+from byok8s.kube.credentials import Credentials, Keeper
+from byok8s.kube.faults import LOG_IN_AGAIN, NoCredentials
+from byok8s.kube.kubeconfig import Entry, Kubeconfig
+from byok8s.kube.proxy import proxy_from_environment
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
-@dataclass
-class _ClientConfiguration:
-    """The fields of the official client's Configuration that its loaders set."""
-
-    host: str = ""
-    api_key: dict[str, str] = field(default_factory=dict)
-    refresh_api_key_hook: Callable[[_ClientConfiguration], None] | None = None
-    ssl_ca_cert: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    verify_ssl: bool = True
-    tls_server_name: str | None = None
-    proxy: str | None = None
 
 
 class Context:
     """A cluster's address, our credentials for it, and the namespace that the user has set.
 
-    name: of the kubeconfig's context; None means its current one, or the pod's service account where there
-        is no kubeconfig.
-    Raises InputError where there is no such context, ClusterError where there is no kubeconfig that can be
-    read, and where an exec plugin fails.
+    asked_for: the name of a kubeconfig's context; None means its current one, or the pod's service account where
+        there is no kubeconfig.
+    Raises InputError where there is no such context or it cannot be used, ClusterError where there is no kubeconfig
+    that can be read.
     """
 
-    def __init__(self, name: str | None = None) -> None:
-        self.namespace: str | None = None
-        self._asked_for = name
-        self._in_cluster = (
-            not any(path.is_file() for path in _kubeconfig_files()) and SERVICE_ACCOUNT.is_dir()
-        )
-        self.name = "in-cluster" if self._in_cluster else self._choose(name)
-        self._loaded = self._load()
+    def __init__(self, asked_for: str | None = None) -> None:
+        found = _read()
+        self.name = _choose(found, asked_for)
+        context = found.contexts[self.name]
+        self.namespace = context.text("namespace") or None
+        self._user = context.text("user")
+        self._cluster = found.clusters.get(context.text("cluster"), Entry({}, Path()))
+        self.server = self._cluster.text("server").rstrip("/")
+        self.tls_server_name = self._cluster.text("tls-server-name") or None
+        self.proxy = self._cluster.text("proxy-url") or proxy_from_environment(self.server, os.environ)
+        self._check()
+        self._terminal = True  # until the first credentials are there; later nobody expects a question
+        self._keeper = Keeper(self._obtain)
 
-    @property
-    def server(self) -> str:
-        return self._loaded.host.rstrip("/")
+    def credentials(self) -> Credentials:
+        """For the next request, renewed where they are about to expire. Raises NoCredentials."""
+        return self._keeper.current()
 
-    @property
-    def proxy(self) -> str | None:
-        return self._loaded.proxy
+    def renew(self, refused: Credentials) -> Credentials:
+        """After a 401: what to show instead, or the same where there is nothing else. Raises NoCredentials."""
+        return self._keeper.renewed(refused)
 
-    @property
-    def tls_server_name(self) -> str | None:
-        return self._loaded.tls_server_name
-
-    def bearer_token(self) -> str | None:
-        """The token for the next request, renewed where its exec plugin gave an expiry that has come."""
-        if self._loaded.refresh_api_key_hook:
-            self._loaded.refresh_api_key_hook(self._loaded)
-        # "authorization" up to release 35 of the client (with the word Bearer), "BearerToken" since
-        token = next(iter(self._loaded.api_key.values()), None)
-        return token.removeprefix("Bearer ") if token else None
-
-    def renew(self) -> None:
-        """Read the credentials again: a 401 came although no expiry was known."""
-        self._loaded = self._load()
-
-    def ssl_context(self) -> ssl.SSLContext:
-        """For the cluster's CA and our client certificate."""
-        context = ssl.create_default_context(cafile=self._loaded.ssl_ca_cert)
-        # Python 3.13 is strict about CA certificates without a key usage extension; many clusters have one
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if not self._loaded.verify_ssl:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        if self._loaded.cert_file:
-            context.load_cert_chain(self._loaded.cert_file, self._loaded.key_file)
+    def ssl_context(self, credentials: Credentials) -> ssl.SSLContext:
+        """For the cluster's CA and our client certificate. Raises NoCredentials where one of them is none."""
+        try:
+            ca = self._cluster.content("certificate-authority")
+            context = ssl.create_default_context(cadata=ca or None)
+            # Python 3.13 is strict about CA certificates without a key usage extension; many clusters have one
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            if self._cluster.fields.get("insecure-skip-tls-verify") is True:
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            if credentials.certificate:
+                _load_certificate(context, credentials)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise self._unreadable(error) from error
         return context
 
-    def _choose(self, name: str | None) -> str:
-        from kubernetes.config import kube_config
-
-        files = ", ".join(map(str, _kubeconfig_files()))
-        if not any(path.is_file() for path in _kubeconfig_files()):
-            raise ClusterError(
-                f"There is no kubeconfig at {files}.",
-                hint="Set KUBECONFIG to your cluster's file, or run on this machine with --local.",
+    def _check(self) -> None:
+        if not self.server.startswith(("https://", "http://")):
+            raise InputError(
+                f"Context {self.name!r} of the kubeconfig names no cluster with a server.",
+                where=f"Looked in {_names_of_files()}.",
             )
+        if self.proxy and not self.proxy.startswith("http://"):
+            raise InputError(
+                f"The proxy to the cluster cannot be used: {self.proxy.rpartition('@')[2]}.",
+                where="It is the kubeconfig's proxy-url, or the environment's HTTPS_PROXY.",
+                hint="Name one whose address begins with http://, which serves for https:// servers too.",
+            )
+
+    def _obtain(self) -> Credentials:
+        """From the kubeconfig as it is now: a login may have written into it since."""
         try:
-            contexts, current = kube_config.list_kube_config_contexts(config_file=_kubeconfig())
-        except Exception as error:
-            raise ClusterError(
-                f"The kubeconfig at {files} cannot be read.", where=_one_line(error)
-            ) from error
-        wanted = name or current["name"]
-        for context in contexts:
-            if context["name"] == wanted:
-                self.namespace = context["context"].get("namespace")
-                return str(wanted)
-        raise InputError(
-            f"The kubeconfig has no context named {name!r}.",
-            where=f"Looked in {files}; it has: {', '.join(sorted(c['name'] for c in contexts)) or 'none'}.",
-            hint="Name one of these with --context.",
+            entry = _read().users.get(self._user, Entry({}, Path()))
+            found = user.credentials(entry, self._cluster, terminal=self._terminal)
+        except (OSError, ValueError, ClusterError) as error:
+            if isinstance(error, NoCredentials):
+                raise
+            raise self._unreadable(error) from error
+        self._terminal = False
+        return found
+
+    def _unreadable(self, error: Exception) -> NoCredentials:
+        return NoCredentials(
+            f"The credentials of context {self.name!r} cannot be read.",
+            where=_one_line(error),
+            hint=LOG_IN_AGAIN,
         )
 
-    def _load(self) -> _ClientConfiguration:
-        settings = _ClientConfiguration()
-        try:
-            if self._in_cluster:
-                from kubernetes.config import incluster_config
 
-                incluster_config.load_incluster_config(client_configuration=settings)
-                self.namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip()
-            else:
-                from kubernetes.config import kube_config
-
-                kube_config.load_kube_config(
-                    config_file=_kubeconfig(),
-                    context=self.name,
-                    client_configuration=settings,
-                    persist_config=False,
-                )
-        except Exception as error:
-            raise ClusterError(
-                f"The credentials of context {self.name!r} cannot be loaded.",
-                where=_one_line(error),
-                hint="Try `kubectl get pods` with the same context; your cloud may want a login.",
-            ) from error
-        return settings
+def _read() -> Kubeconfig:
+    paths = kubeconfig.files()
+    try:
+        if any(path.is_file() for path in paths):
+            return kubeconfig.read(paths)
+        if SERVICE_ACCOUNT.is_dir():
+            return kubeconfig.of_pod(SERVICE_ACCOUNT, os.environ)
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"The kubeconfig at {_names_of_files()} cannot be read.", where=_one_line(error)
+        ) from error
+    raise ClusterError(
+        f"There is no kubeconfig at {_names_of_files()}.",
+        hint="Set KUBECONFIG to your cluster's file, or run on this machine with --local.",
+    )
 
 
-def _kubeconfig() -> str:
-    return os.environ.get("KUBECONFIG") or "~/.kube/config"
+def _choose(found: Kubeconfig, asked_for: str | None) -> str:
+    name = asked_for or found.current
+    if name in found.contexts:
+        return name
+    raise InputError(
+        f"The kubeconfig has no context named {name!r}."
+        if name
+        else "The kubeconfig has no current context.",
+        where=f"Looked in {_names_of_files()}; it has: {', '.join(sorted(found.contexts)) or 'none'}.",
+        hint="Name one of these with --context.",
+    )
 
 
-def _kubeconfig_files() -> list[Path]:
-    return [Path(part).expanduser() for part in _kubeconfig().split(os.pathsep) if part]
+def _load_certificate(context: ssl.SSLContext, credentials: Credentials) -> None:
+    """OpenSSL takes certificates from files only."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "client.pem"
+        file.touch(mode=0o600)
+        file.write_text(f"{credentials.certificate}\n{credentials.key}")
+        context.load_cert_chain(file)
+
+
+def _names_of_files() -> str:
+    return ", ".join(map(str, kubeconfig.files()))
 
 
 def _one_line(error: Exception) -> str:

@@ -6,12 +6,16 @@ versions since 1.20 and before; nothing of it needs kubectl or a port.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from byok8s.kube.client import ApiError, KubeClient, Unreachable
+from byok8s.kube.client import KubeClient
+from byok8s.kube.credentials import Credentials
+from byok8s.kube.faults import SHOWN_BYTES, UNAUTHORIZED, ApiError, Unreachable, cause, refusal
 from byok8s.kube.json import text
 
 if TYPE_CHECKING:
@@ -24,14 +28,15 @@ CONNECT_SECONDS = 15.0
 class ExecStream:
     """An open stream. `send` and `receive` may be used by two threads at once.
 
-    path: of the pod. Raises ApiError where the server refuses, Unreachable where it cannot be reached; so does
-    every use of a stream that has broken.
+    path: of the pod. Raises ApiError where the server refuses, NoCredentials, and Unreachable where it cannot be
+    reached; so does every use of a stream that has broken.
     """
 
     def __init__(self, client: KubeClient, path: str, container: str, command: Sequence[str]) -> None:
         self._client = client
-        self._socket = self._open(f"{path}/exec", container, command)
         self._errors = bytearray()
+        query = [("container", container), ("stdin", "1"), ("stdout", "1"), ("stderr", "1")]
+        self._socket = self._open(f"{path}/exec", [*query, *(("command", word) for word in command)])
 
     def send(self, data: bytes) -> None:
         from websocket import WebSocketException
@@ -51,6 +56,7 @@ class ExecStream:
         except WebSocketTimeoutException:
             return b""
         except (WebSocketException, OSError, AttributeError) as error:
+            self._socket.shutdown()
             raise self._broken(error) from error
         data = frame.encode() if isinstance(frame, str) else bytes(frame)
         if not data:
@@ -65,48 +71,59 @@ class ExecStream:
         return b""
 
     def close(self) -> None:
-        self._socket.shutdown()
+        """From any thread; one that is receiving finds the stream broken, and closes its socket."""
+        if connection := self._socket.sock:
+            with contextlib.suppress(OSError):  # it has broken by itself
+                connection.shutdown(socket.SHUT_RDWR)
 
-    def _open(self, path: str, container: str, command: Sequence[str]) -> WebSocket:
+    def _open(self, path: str, query: Sequence[tuple[str, str]]) -> WebSocket:
+        credentials = self._client.context.credentials()
+        try:
+            return self._shake_hands(path, query, credentials)
+        except ApiError as error:
+            if (
+                error.code != UNAUTHORIZED
+                or (others := self._client.context.renew(credentials)) == credentials
+            ):
+                raise
+            return self._shake_hands(path, query, others)
+
+    def _shake_hands(
+        self, path: str, query: Sequence[tuple[str, str]], credentials: Credentials
+    ) -> WebSocket:
         import websocket
 
-        query = [("container", container), ("stdin", "1"), ("stdout", "1"), ("stderr", "1")]
-        query += [("command", word) for word in command]
-        context = self._client.context
-        server = urlsplit(context.server)
+        server = urlsplit(self._client.context.server)
         scheme = "wss" if server.scheme == "https" else "ws"
-        token = context.bearer_token()
-        options: dict[str, object] = {"context": context.ssl_context()}
-        if context.tls_server_name:
-            options["server_hostname"] = context.tls_server_name
-        proxy = urlsplit(context.proxy) if context.proxy else None
+        # connected by ourselves: the library takes proxies from other places than we do, and checks certificates
+        # that are said not to be checked
+        connection = self._client.transport.connect(credentials, CONNECT_SECONDS)
         try:
             return websocket.create_connection(
                 f"{scheme}://{server.netloc}{server.path}{path}?{urlencode(query)}",
                 timeout=CONNECT_SECONDS,
-                header=[f"Authorization: Bearer {token}"] if token else [],
+                header=[f"Authorization: {credentials.authorization}"] if credentials.authorization else [],
                 subprotocols=["v4.channel.k8s.io"],
-                sslopt=options,
                 enable_multithread=True,
-                http_proxy_host=proxy.hostname if proxy else None,
-                http_proxy_port=proxy.port if proxy else None,
-                http_no_proxy=None if proxy else ["*"],
+                redirect_limit=0,
+                socket=connection,
             )
         except websocket.WebSocketBadStatusException as error:
-            words = _status(error.resp_body or b"")
-            raise ApiError(f"GET {context.server}{path}", error.status_code, "", words) from error
+            request = f"GET {self._client.context.server}{path}"
+            raise refusal(
+                request, error.status_code, error.resp_headers or {}, error.resp_body or b""
+            ) from error
         except (websocket.WebSocketException, OSError) as error:
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> Unreachable:
-        said = getattr(self, "_errors", b"").decode(errors="replace").strip()
-        return Unreachable(
-            "The stream to a pod broke.", where=f"{type(error).__name__}: {error} {said}".strip()
-        )
+        said = self._errors.decode(errors="replace").strip()
+        why = f"{cause(error)} {said}".strip()
+        return Unreachable("The stream to a pod broke.", where=why, cause=why)
 
 
 def _status(body: bytes) -> str:
     try:
         return text(json.loads(body), "message")
     except ValueError:
-        return body[:200].decode(errors="replace")
+        return body[:SHOWN_BYTES].decode(errors="replace")
