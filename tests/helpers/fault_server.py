@@ -31,12 +31,13 @@ def status(code: int, reason: str) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Step:
-    """lines: sent first. code: of the answer, where it is an error. reset: the connection is cut in mid-line.
-    hold: the answer stays open."""
+    """lines: sent first. code: of the answer, where it is an error. reset: the connection is reset in mid-line.
+    cut: it is closed there. hold: the answer stays open."""
 
     lines: tuple[bytes, ...] = ()
     code: int = 200
     reset: bool = False
+    cut: bool = False
     hold: bool = False
 
 
@@ -100,9 +101,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         for line in step.lines:
             self._chunk(line)
-        if step.reset:
+        if step.reset or step.cut:
             self.wfile.write(b'400\r\n{"type":"MODI')
             self.wfile.flush()
+        if step.cut:
+            return
+        if step.reset:
             time.sleep(0.3)  # a reset takes along what the client has not read yet
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True

@@ -9,14 +9,27 @@ ever longer while the server cannot be reached.
 from __future__ import annotations
 
 import json
+import math
 import threading
+import time
 from collections.abc import Callable
 
-from byok8s.kube.client import GONE, PAGE, ApiError, KubeClient, Stream, Unreachable, pauses
-from byok8s.kube.json import Object, items, text
+from byok8s.errors import ClusterError
+from byok8s.kube.client import (
+    LONGEST_PAUSE_SECONDS,
+    OUTAGE_SECONDS,
+    PATIENCE_SECONDS,
+    KubeClient,
+    pause_after,
+    pauses,
+)
+from byok8s.kube.faults import GONE, ApiError, NoCredentials, Unreachable, duration, short
+from byok8s.kube.json import Object, text
+from byok8s.kube.transport import Stream
 
 SERVER_ENDS_AFTER = 240  # seconds; the server then closes the watch and we open the next
-SILENCE_SECONDS = 300.0  # more than that: no word for so long means that the connection is dead
+# The server sends a bookmark about every minute. One that sends none loses nothing by being asked again.
+SILENCE_SECONDS = 150.0
 
 
 class Watch:
@@ -24,8 +37,10 @@ class Watch:
 
     on_change(object): it was there at the start, was added or was modified.
     on_delete(name): it is gone.
-    on_lost(words): the server does not answer; called once an outage. on_found(): it answers again.
-    on_crash(error): the watch has ended by a fault of ours, and will tell nothing more.
+    on_lost(cause): the server does not answer, or does not let us watch; called once an outage, for the first of
+    its causes. It is waited for until `outage_seconds` have passed, in which the machine was awake.
+    on_found(): it answers again.
+    on_crash(error): the watch has ended, and will tell nothing more: the outage was too long, or the fault is ours.
     All are called from the watch's own thread, one after another, and should be quick.
     """
 
@@ -40,10 +55,13 @@ class Watch:
         on_lost: Callable[[str], None],
         on_found: Callable[[], None],
         on_crash: Callable[[Exception], None],
+        outage_seconds: float = OUTAGE_SECONDS,
     ) -> None:
         self._client, self._path, self._selector = client, path, selector
         self._on_change, self._on_delete = on_change, on_delete
         self._on_lost, self._on_found, self._on_crash = on_lost, on_found, on_crash
+        self._outage_seconds = outage_seconds
+        self._failures, self._failing_since = 0, 0.0  # one after another
         self._names: set[str] = set()
         self._version = ""  # empty: list before watching
         self._ending = threading.Event()
@@ -53,9 +71,9 @@ class Watch:
     def start(self) -> None:
         """Returns when the first list is in, so that nothing created from now on can be missed.
 
-        Raises Unreachable or ApiError where that list cannot be had.
+        Raises Unreachable, ApiError or NoCredentials where that list cannot be had.
         """
-        self._list()
+        self._list(PATIENCE_SECONDS)
         self._thread.start()
 
     def stop(self) -> None:
@@ -72,44 +90,57 @@ class Watch:
             self._on_crash(error)
 
     def _keep_watching(self) -> None:
-        failures, waits = 0, pauses()
+        waits = pauses()
         while not self._ending.is_set():
+            wait, opened = next(waits), math.inf
             try:
-                if not self._version:
-                    self._list()
                 stream = self._open()
-                if failures > 1:
-                    self._on_found()
-                failures, waits = 0, pauses()
+                self._succeeded()
+                opened = time.monotonic()
                 self._follow(stream)
-            except (Unreachable, ApiError) as error:
+            except (Unreachable, ApiError, NoCredentials) as error:
                 if self._ending.is_set():
                     return
-                if isinstance(error, ApiError) and error.code == GONE:
-                    self._version = ""
-                failures += 1
-                if failures == 2:
-                    self._on_lost(error.where or error.what)
-                self._ending.wait(next(waits))
+                self._failed(error)
+                wait = pause_after(error, wait)
+            if time.monotonic() - opened > LONGEST_PAUSE_SECONDS:
+                waits = pauses()  # while one that ends as soon as it is opened is not opened again at once
+            self._ending.wait(wait)
 
-    def _list(self) -> None:
-        query = {"labelSelector": self._selector, "limit": str(PAGE)}
-        listed: list[Object] = []
-        while True:
-            page = self._client.get(self._path, query)
-            listed += items(page, "items")
-            query["continue"] = text(page, "metadata", "continue")
-            if not query["continue"]:
-                break
+    def _succeeded(self) -> None:
+        if self._failures > 1:
+            self._on_found()
+        self._failures = 0
+
+    def _failed(self, error: ClusterError) -> None:
+        """One failure is nothing: watches end that way."""
+        if isinstance(error, ApiError) and error.code == GONE:
+            self._version = ""
+        self._failures += 1
+        if self._failures == 1:
+            self._failing_since = time.monotonic()
+        elif self._failures == 2:
+            self._on_lost(short(error))
+        if time.monotonic() - self._failing_since > self._outage_seconds:
+            raise ClusterError(
+                f"The Kubernetes API did not come back within {duration(self._outage_seconds)}.",
+                where=f"Last heard of it: {short(error)}.",
+                hint="Once it is back, start the run again: it makes what is missing.",
+            ) from error
+
+    def _list(self, patience: float) -> None:
+        listed, version = self._client.list(self._path, self._selector, patience=patience)
         names = {text(item, "metadata", "name") for item in listed}
         for name in self._names - names:
             self._on_delete(name)
         self._names = names
         for item in listed:
             self._on_change(item)
-        self._version = text(page, "metadata", "resourceVersion")
+        self._version = version
 
     def _open(self) -> Stream:
+        if not self._version:
+            self._list(patience=0)
         query = {
             "labelSelector": self._selector,
             "watch": "1",
