@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -104,6 +105,21 @@ def test_a_pause_that_is_longer_than_the_patience_is_not_begun(connect: Connect)
     with answering(lambda _: Answer(503, {}, {"Retry-After": "30"})) as server, pytest.raises(ApiError):
         connect(server.url).get("/version", patience=20)
     assert len(server.requests) == 1
+
+
+def test_patience_ends_where_there_is_nothing_to_wait_for(connect: Connect) -> None:
+    ending, tried = threading.Event(), threading.Event()
+
+    def answer(_: Request) -> Answer:
+        tried.set()
+        return Answer(503)
+
+    with answering(answer) as server, ThreadPoolExecutor(1) as thread:
+        posted = thread.submit(connect(server.url).post, "/pods", {}, patience=3600, unless=ending)
+        assert tried.wait(timeout=20)
+        ending.set()
+        with pytest.raises(ApiError):
+            posted.result(timeout=20)
 
 
 def test_an_error_says_how_long_was_tried(connect: Connect) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -39,7 +40,7 @@ class KubeClient:
 
     patience, wherever it is asked for: seconds to go on trying while the server cannot be reached, is overloaded,
     or no longer takes credentials that it has taken before. A request that was cut off is sent again, so a POST
-    may find that it has been heard (409).
+    may find that it has been heard (409). unless: set where there is nothing to be patient for any more.
     """
 
     def __init__(self, context: Context) -> None:
@@ -52,9 +53,9 @@ class KubeClient:
         return self._json(Call("GET", path, query), patience)
 
     def get_text(
-        self, path: str, query: Mapping[str, str] | None = None, *, patience: float = PATIENCE_SECONDS
+        self, path: str, *, patience: float = PATIENCE_SECONDS, unless: threading.Event | None = None
     ) -> str:
-        return self._patiently(Call("GET", path, query), patience)[0].decode(errors="replace")
+        return self._patiently(Call("GET", path), patience, unless)[0].decode(errors="replace")
 
     def find(self, path: str, selector: str, *, only_metadata: bool = False) -> list[dict[str, Json]]:
         """All objects at `path` that carry `selector`'s labels.
@@ -101,8 +102,9 @@ class KubeClient:
         query: Mapping[str, str] | None = None,
         *,
         patience: float = PATIENCE_SECONDS,
+        unless: threading.Event | None = None,
     ) -> Object:
-        return self._json(Call("POST", path, query, body), patience)
+        return self._json(Call("POST", path, query, body), patience, unless)
 
     def patch(self, path: str, body: Object, *, patience: float = PATIENCE_SECONDS) -> Object:
         """A JSON merge patch (RFC 7386)."""
@@ -123,8 +125,8 @@ class KubeClient:
         """The answer as it comes. silence: the longest pause, in seconds, before it counts as dead."""
         return self.transport.stream(Call("GET", path, query, read_seconds=silence))
 
-    def _json(self, call: Call, patience: float) -> Object:
-        body, _ = self._patiently(call, patience)
+    def _json(self, call: Call, patience: float, unless: threading.Event | None = None) -> Object:
+        body, _ = self._patiently(call, patience, unless)
         try:
             answer: Json = json.loads(body)
         except ValueError:
@@ -133,9 +135,11 @@ class KubeClient:
             raise self.transport.unreachable("what answers in its place is no Kubernetes API")
         return answer
 
-    def _patiently(self, call: Call, patience: float) -> tuple[bytes, Mapping[str, str]]:
+    def _patiently(
+        self, call: Call, patience: float, unless: threading.Event | None = None
+    ) -> tuple[bytes, Mapping[str, str]]:
         """The body and the headers."""
-        start = time.monotonic()
+        start, over = time.monotonic(), unless or threading.Event()
         for pause in pauses():
             try:
                 response = self.transport.send(call)
@@ -145,7 +149,8 @@ class KubeClient:
                 wait = pause_after(error, pause)
                 if not self._may_pass(error) or passed + wait > patience:
                     raise after(error, passed) from error
-            time.sleep(wait)
+                if over.wait(wait):
+                    raise
         raise AssertionError("the pauses never end")
 
     def _may_pass(self, error: ClusterError) -> bool:
