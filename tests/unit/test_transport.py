@@ -1,6 +1,7 @@
 """Requests, watches and streams over connections that are refused, cut, stale, led astray, proxied or encrypted."""
 
 import base64
+import itertools
 import json
 import sys
 import threading
@@ -27,6 +28,7 @@ from answering import (
 )
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, Context, ExecStream, KubeClient, Unreachable
+from byok8s.kube import client as client_module
 from byok8s.kube.client import LONGEST_RETRY_AFTER_SECONDS, pause_after
 
 Connect = Callable[..., KubeClient]
@@ -122,9 +124,10 @@ def test_patience_ends_where_there_is_nothing_to_wait_for(connect: Connect) -> N
             posted.result(timeout=20)
 
 
-def test_an_error_says_how_long_was_tried(connect: Connect) -> None:
+def test_an_error_says_how_long_was_tried(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "pauses", lambda: itertools.repeat(0.5))
     with pytest.raises(Unreachable, match=r"Connection refused \(tried for \d s\)\. Is the cluster up"):
-        connect("http://127.0.0.1:9").get("/version", patience=2)
+        connect("http://127.0.0.1:9").get("/version", patience=1.6)
 
 
 def test_a_post_that_was_cut_off_is_sent_again_and_finds_that_it_was_heard(connect: Connect) -> None:

@@ -52,10 +52,8 @@ class KubeClient:
     ) -> Object:
         return self._json(Call("GET", path, query), patience)
 
-    def get_text(
-        self, path: str, *, patience: float = PATIENCE_SECONDS, unless: threading.Event | None = None
-    ) -> str:
-        return self._patiently(Call("GET", path), patience, unless)[0].decode(errors="replace")
+    def get_text(self, path: str) -> str:
+        return self._patiently(Call("GET", path), PATIENCE_SECONDS)[0].decode(errors="replace")
 
     def find(self, path: str, selector: str, *, only_metadata: bool = False) -> list[dict[str, Json]]:
         """All objects at `path` that carry `selector`'s labels.
