@@ -16,7 +16,7 @@ from byok8s.executor import manifest
 from byok8s.executor.manifest import PodPlan, PodSettings
 from byok8s.executor.names import CONTENTS_ANNOTATION, CONTROLLER_ANNOTATION, Names
 from byok8s.kube import ApiError, ExecStream, KubeClient
-from byok8s.kube.client import CONFLICT
+from byok8s.kube.client import CONFLICT, OUTAGE_SECONDS, PATIENCE_SECONDS
 from byok8s.kube.json import Object, items, text
 
 RENEW_SECONDS = 600  # several tries before LEASE_SECONDS are over
@@ -130,7 +130,11 @@ class ClusterRun:
 
     def create_pod(self, plan: PodPlan) -> None:
         """Raises ApiError where the cluster refuses the pod, Unreachable where it stays away."""
-        self._create(self.pods, self.pod(plan))
+        self._create(self.pods, self.pod(plan), patience=OUTAGE_SECONDS)
+
+    def stop_waiting(self) -> None:
+        """For an API that is away: the run ends, and no pod is wanted any more."""
+        self._ending.set()
 
     def log(self, pod: str) -> Iterator[str]:
         """What a pod has written, line by line. Raises ApiError or Unreachable."""
@@ -172,9 +176,9 @@ class ClusterRun:
         ):
             self._client.delete(path, {"propagationPolicy": "Background"}, patience=CLEAN_UP_PATIENCE)
 
-    def _create(self, path: str, body: Object) -> Object:
+    def _create(self, path: str, body: Object, patience: float = PATIENCE_SECONDS) -> Object:
         try:
-            return self._client.post(path, body)
+            return self._client.post(path, body, patience=patience, unless=self._ending)
         except ApiError as error:
             if error.code != CONFLICT:
                 raise

@@ -23,6 +23,8 @@ from byok8s.executor.record import Record
 from byok8s.executor.single import SinglePods
 from byok8s.executor.waiting import Waiting
 from byok8s.kube import KubeClient, Object, Watch
+from byok8s.kube.client import OUTAGE_SECONDS
+from byok8s.kube.faults import duration
 from byok8s.kube.json import text
 
 TICK_SECONDS = 5.0
@@ -79,8 +81,9 @@ class Dispatch:
             cluster.names.selector,
             on_change=self._on_change,
             on_delete=lambda name: self._placement.pod_deleted(name, self._waiting.gone(name, GONE)),
-            on_lost=lambda words: logger.warning(
-                f"Lost the Kubernetes API ({words}). The jobs go on; waiting for it to come back."
+            on_lost=lambda cause: logger.warning(
+                f"Lost the Kubernetes API: {cause}. The jobs go on; the run is given up when it stays away for "
+                f"{duration(OUTAGE_SECONDS)}."
             ),
             on_found=lambda: logger.info("The Kubernetes API is back."),
             on_crash=on_crash,

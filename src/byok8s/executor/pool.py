@@ -105,6 +105,7 @@ class Pool:
 
     def close(self) -> None:
         self._closed.set()
+        self._cluster.stop_waiting()
         self._requests.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             workers = list(self._workers.values())

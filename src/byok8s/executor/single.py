@@ -76,6 +76,7 @@ class SinglePods:
                 return
 
     def close(self) -> None:
+        self._cluster.stop_waiting()
         self._collectors.shutdown(wait=False)
 
     def _create(self, name: str, task: Task, since: float) -> None:

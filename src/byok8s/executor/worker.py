@@ -10,8 +10,8 @@ from byok8s.errors import Byok8sError
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.record import Record
-from byok8s.kube import ExecStream, Unreachable
-from byok8s.kube.client import pauses
+from byok8s.kube import ApiError, ExecStream, Unreachable
+from byok8s.kube.client import FORBIDDEN, pause_after, pauses
 from byok8s.worker import protocol
 from byok8s.worker.protocol import Message, Result
 
@@ -97,6 +97,11 @@ class Worker:
             except VersionSkew as error:
                 self._on_unusable(self, error)
                 return
+            except ApiError as error:
+                if error.code == FORBIDDEN:  # not any more: it would be waited for without end
+                    self._on_unusable(self, error)
+                    return
+                self._ended.wait(pause_after(error, next(waits)))
             except Byok8sError:
                 self._forget_stream()
                 self._ended.wait(next(waits))
