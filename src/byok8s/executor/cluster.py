@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -204,9 +205,7 @@ class ClusterRun:
 
     def _begin_lease(self) -> None:
         """Before 1.24 the job controller notes no start of a Job without pods, and no deadline comes without one."""
-        minor = text(self._client.get("/version"), "minor").rstrip("+")
-        if minor.isdigit() and int(minor) < 24:
+        version = re.match(r"v1\.(\d+)\.", text(self._client.get("/version"), "gitVersion"))
+        if version and int(version[1]) < 24:
             start = f"{datetime.fromtimestamp(self._created, UTC):%Y-%m-%dT%H:%M:%SZ}"
             self._client.patch(f"{self._owner}/status", {"status": {"startTime": start}})
-            # it looks at the clock again only for a deadline that has changed
-            self._client.patch(self._owner, {"spec": {"activeDeadlineSeconds": manifest.LEASE_SECONDS + 1}})

@@ -18,7 +18,7 @@ from byok8s.executor import template
 from byok8s.executor.names import JOB_LABEL, RULE_LABEL, SHAPE_ANNOTATION, WORKER_LABEL, Names, label_value
 from byok8s.kube.json import Json, Object, text
 
-LEASE_SECONDS = int(os.environ.get("BYOK8S_LEASE_SECONDS", "3600"))
+LEASE_SECONDS = int(os.environ.get("BYOK8S_LEASE_SECONDS", "7200"))
 USER_ID = 1000
 MOUNT = "/byok8s"
 WORK = "/work"
