@@ -152,7 +152,7 @@ def _check(name: str, bucket: s3.Bucket, key: str, expected: str) -> None:
         body = client.get_object(Bucket=bucket.name, Key=full)["Body"]
     except Exception as error:
         raise BenchError(f"{name} ended well, but {bucket.url}/{key} cannot be read: {error}") from error
-    found = body.read().decode()  # type: ignore[attr-defined]
+    found = body.read().decode()
     if found != expected:
         raise BenchError(f"{name} made a wrong {key}: {found!r} instead of {expected!r}.")
 

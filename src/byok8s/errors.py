@@ -3,7 +3,8 @@
 Byok8sError                exit code
 ├── InputError             2    what the user gave cannot be used
 ├── ClusterError           3    the cluster cannot be used
-└── BucketError            3    the bucket cannot be used
+├── BucketError            3    the bucket cannot be used
+└── InUse                  3    another run uses the folder, or the place in the bucket
 
 A workflow that runs and fails is no exception: Snakemake has said why by then, and the exit code is 1.
 """
@@ -45,5 +46,11 @@ class ClusterError(Byok8sError):
 
 class BucketError(Byok8sError):
     """The bucket cannot be reached, or does not let us do what a run needs."""
+
+    exit_code = 3
+
+
+class InUse(Byok8sError):
+    """Another run uses what this one would: the working folder, or the place in the bucket."""
 
     exit_code = 3

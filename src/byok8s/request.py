@@ -26,7 +26,8 @@ class Request:
 
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
     jobs: how many at once. oom_retries, oom_factor, pending_timeout: None for the
-    executor's default. pod: words of all pods. snakemake_arguments: for Snakemake, unchanged.
+    executor's default. pod: words of all pods. ignore_lock: run beside another run at the same place in the
+    bucket. snakemake_arguments: for Snakemake, unchanged.
     """
 
     workflow_file: Path
@@ -47,6 +48,7 @@ class Request:
     pod_template: str | None
     dry_run: bool
     force: bool
+    ignore_lock: bool
     snakemake_arguments: tuple[str, ...]
 
 
@@ -58,6 +60,7 @@ def read_request(
     *,
     dry_run: bool,
     force: bool,
+    ignore_lock: bool,
     snakemake_arguments: Sequence[str],
 ) -> Request:
     """Find and read the files, and settle every setting.
@@ -90,6 +93,7 @@ def read_request(
         pod_template=settings.pod_template,
         dry_run=dry_run,
         force=force,
+        ignore_lock=ignore_lock,
         snakemake_arguments=tuple(snakemake_arguments),
     )
 

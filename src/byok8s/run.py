@@ -12,11 +12,15 @@ from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
+from typing import Protocol
 
 from byok8s import errors, files, preflight, s3, snakemake
 from byok8s.executor.names import new_run_id
+from byok8s.locks.folder import FolderLock, folder_lock
+from byok8s.locks.holder import Holder, Place
 from byok8s.preflight import Cluster
 from byok8s.request import Request
+from byok8s.s3.prefix_lock import prefix_lock
 
 FOLDER = Path(".byok8s")
 
@@ -26,35 +30,84 @@ class Plan:
     """A request that can be carried out.
 
     bucket: with the endpoint that is really used. cluster: None for a dry run and for a run on this machine.
-    run: its id. image: of the pods.
+    run: its id. resumed: the controller that was killed during this run, where it is not a new one.
+    image: of the pods.
     """
 
     request: Request
     bucket: s3.Bucket
     cluster: Cluster | None
     run: str
+    resumed: Holder | None
     image: str
 
 
-def execute(request: Request, show: Callable[[Plan], None], show_results: Callable[[str], None]) -> int:
+class View(Protocol):
+    """Who is told of a run."""
+
+    def show_plan(self, plan: Plan) -> None:
+        """Before anything is created but the lock in the bucket."""
+
+    def show_results(self, place: str) -> None:
+        """Where the results are, once they are there."""
+
+    def warn(self, words: str) -> None:
+        """Of what the run goes on in spite of."""
+
+
+def execute(request: Request, view: View) -> int:
     """Carry out a request.
 
-    show: is given the plan before anything is created. show_results: is told where the results are, once they
-    are there.
-    Returns the exit code. Raises Byok8sError where cluster or bucket cannot be used.
+    Returns the exit code. Raises Byok8sError where cluster or bucket cannot be used, and where another run uses
+    the folder or the place in the bucket.
     """
     with contextlib.ExitStack() as stack:
+        lock = None if request.dry_run else stack.enter_context(folder_lock(FOLDER / "lock", view.warn))
         bucket = request.bucket or stack.enter_context(_embedded_bucket())
         stack.enter_context(_s3_environment(bucket))
         s3.check_bucket(bucket)
         cluster = None if request.local or request.dry_run else preflight.check_cluster(request)
-        image = request.image or f"snakemake/snakemake:v{metadata.version('snakemake')}"
-        plan = Plan(request, bucket, cluster, new_run_id(), image)
-        show(plan)
+        plan = _plan(request, bucket, cluster, lock)
+        if lock:
+            stack.enter_context(_claimed(plan, lock, view))
+        view.show_plan(plan)
         code = _run_snakemake(plan)
+        if lock and plan.resumed:
+            lock.settle()
         if code == 0 and not request.dry_run:
-            show_results(_results(plan))
+            view.show_results(_results(plan))
         return code
+
+
+def _plan(request: Request, bucket: s3.Bucket, cluster: Cluster | None, lock: FolderLock | None) -> Plan:
+    resumed = lock.unfinished if lock else None
+    if resumed and resumed.place != _place(request, cluster):
+        resumed = None
+    run = resumed.run if resumed and resumed.run else new_run_id()
+    image = request.image or f"snakemake/snakemake:v{metadata.version('snakemake')}"
+    return Plan(request, bucket, cluster, run, resumed, image)
+
+
+def _place(request: Request, cluster: Cluster | None) -> Place:
+    return Place(
+        context=cluster.context if cluster else None,
+        namespace=cluster.namespace if cluster else None,
+        bucket=request.bucket.url if request.bucket else None,
+        endpoint=request.bucket.endpoint_url if request.bucket else None,
+    )
+
+
+@contextlib.contextmanager
+def _claimed(plan: Plan, lock: FolderLock, view: View) -> Iterator[None]:
+    """The run has this folder and its place in the bucket. The embedded bucket lies in the folder."""
+    request = plan.request
+    me = lock.begin(plan.run, _place(request, plan.cluster))
+    with contextlib.ExitStack() as stack:
+        if request.bucket:
+            stack.enter_context(
+                prefix_lock(request.bucket, me, view.warn, alone=lock.held, ignore=request.ignore_lock)
+            )
+        yield
 
 
 def _results(plan: Plan) -> str:
@@ -82,7 +135,7 @@ def _run_snakemake(plan: Plan) -> int:
 def _params(plan: Plan) -> Iterator[Path]:
     """A copy of the params file, in the run's record: in the working folder, from where it reaches the pods.
 
-    A dry run leaves no record, nor does one that Snakemake refuses.
+    A dry run leaves no record, nor does a new run that Snakemake refuses.
     """
     given = plan.request.params_file
     record = FOLDER / "runs" / plan.run
@@ -95,7 +148,8 @@ def _params(plan: Plan) -> Iterator[Path]:
         try:
             yield copy
         except errors.InputError:
-            shutil.rmtree(record, ignore_errors=True)
+            if not plan.resumed:
+                shutil.rmtree(record, ignore_errors=True)
             raise
 
 

@@ -31,6 +31,8 @@ def arguments(
         *_place(request, cluster, run, image),
         *(["--dry-run"] if request.dry_run else []),
         *("--quiet", "host"),
+        # byok8s has a lock of the folder that no dead process keeps, which Snakemake's does
+        "--nolock",
         # what is in the bucket is whole: it was put there in one piece, after its job had ended well
         "--rerun-incomplete",
         *(["--forceall"] if request.force else []),

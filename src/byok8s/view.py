@@ -27,6 +27,14 @@ UNSEEN = {
 }
 
 
+def show_plan(plan: Plan) -> None:
+    say(details(plan))
+
+
+def show_results(place: str) -> None:
+    say(f"Results: {place}")
+
+
 def details(plan: Plan) -> str:
     """The block that comes before anything is created."""
     request, bucket = plan.request, plan.bucket
@@ -37,11 +45,17 @@ def details(plan: Plan) -> str:
         "target": " ".join(request.targets),
         **_place(plan),
         "bucket": bucket.url + (f" at {bucket.endpoint_url}" if bucket.endpoint_url else ""),
-        "run": plan.run,
+        "run": _run(plan),
     }
     width = max(map(len, rows)) + 1
     body = [f"    {name + ':':<{width}} {value}" for name, value in rows.items()]
     return "\n".join([RULE, "details!", *body, RULE])
+
+
+def _run(plan: Plan) -> str:
+    if plan.resumed is None:
+        return plan.run
+    return f"{plan.run} (goes on; its controller was last heard of at {plan.resumed.heard:%Y-%m-%d %H:%M:%S} UTC)"
 
 
 def _place(plan: Plan) -> dict[str, str]:
@@ -108,6 +122,15 @@ def show_error(error: Byok8sError) -> None:
     words = "\n".join(
         [*_wrap(f"byok8s: {error.what}"), *(row for line in details for row in _wrap(f"  {line}"))]
     )
+    _say_aloud(words)
+
+
+def warn(words: str) -> None:
+    """Something that does not end the run, on standard error."""
+    _say_aloud("\n  ".join(_wrap(f"byok8s: {words}")))
+
+
+def _say_aloud(words: str) -> None:
     if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         words = f"\x1b[31m{words}\x1b[0m"
     print(words, file=sys.stderr, flush=True)  # noqa: T201

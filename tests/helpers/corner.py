@@ -65,7 +65,7 @@ class Cluster:
         """The content of a file in the bucket, below the test's prefix."""
         client = s3.connect(self.bucket.endpoint_url)
         body = client.get_object(Bucket=self.bucket.name, Key=f"{self.bucket.prefix}/{key}")["Body"]
-        return str(body.read().decode())  # type: ignore[attr-defined]
+        return str(body.read().decode())
 
     def made(self) -> list[str]:
         """The files in the bucket, below the test's prefix."""

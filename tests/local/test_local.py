@@ -1,12 +1,15 @@
 """`--local`: the same request on this machine, with the embedded S3 server for a bucket."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -29,11 +32,14 @@ def environment() -> dict[str, str]:
     return kept | {"KUBECONFIG": "/nonexistent"}
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(
+    folder: Path, *arguments: str, more: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.Popen[str]:
+    """more: for its environment."""
     return subprocess.Popen(
         [sys.executable, "-m", "byok8s", *arguments, "--local"],
         cwd=folder,
-        env=environment(),
+        env=environment() | dict(more),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -41,8 +47,10 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def run(folder: Path, *arguments: str, expect: int = 0) -> str:
-    started = start(folder, *arguments)
+def run(
+    folder: Path, *arguments: str, expect: int = 0, more: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    started = start(folder, *arguments, more=more)
     said, _ = started.communicate(timeout=120)
     print(said)
     assert started.returncode == expect
@@ -55,7 +63,7 @@ def read(folder: Path, key: str) -> str:
     with embedded_server(folder / ".byok8s" / "s3") as server:
         client = s3.connect(server.endpoint_url, server.credentials)
         body = client.get_object(Bucket=server.bucket.name, Key=key)["Body"]
-        kept = str(body.read().decode())  # type: ignore[attr-defined]
+        kept = str(body.read().decode())
     assert (folder / ".byok8s" / "results" / key).read_text() == kept
     return kept
 
@@ -104,3 +112,58 @@ def test_ctrl_c_ends_jobs_and_server(folder: Path) -> None:
     assert "Traceback" not in said
     with embedded_server(folder / ".byok8s" / "s3"):
         pass  # the first server has let go of its data
+
+
+def test_a_second_one_in_the_folder_is_refused_and_a_killed_one_goes_on(folder: Path) -> None:
+    snakefile = (
+        "rule target1:\n    output: 'x'\n    shell: 'echo started; sleep {}; echo made > {{output}}'\n"
+    )
+    (folder / "Snakefile").write_text(snakefile.format(60))
+    first = start(folder, "workflow-alpha", "params-blue")
+    said = []
+    assert first.stdout is not None
+    for line in first.stdout:
+        said.append(line)
+        if line.startswith("started"):
+            break
+    run_id = run_of("".join(said))
+    refusal = run(folder, "workflow-alpha", "params-blue", expect=3)
+    assert f"Another byok8s is at work in this folder: run {run_id}, process {first.pid} of" in refusal
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    (folder / "Snakefile").write_text(snakefile.format(0))
+    second = run(folder, "workflow-alpha", "params-blue")
+    assert f"{run_id} (goes on; its controller was last heard of at " in second
+    assert read(folder, "x") == "made\n"
+    assert run_of(run(folder, "workflow-alpha", "params-blue")) != run_id
+
+
+def run_of(said: str) -> str:
+    found = re.search(r"^    run: +(\S+)", said, re.MULTILINE)
+    assert found, said
+    return found[1]
+
+
+def test_two_folders_with_one_bucket(folder: Path, tmp_path: Path) -> None:
+    """The second is refused, unless it says otherwise; and comes in when the first is dead."""
+    (folder / "Snakefile").write_text("rule target1:\n    output: 'x'\n    shell: 'echo started; sleep 60'\n")
+    shutil.copytree(SEED, tmp_path / "other", ignore=shutil.ignore_patterns(".*"))
+    with embedded_server(tmp_path / "s3") as server:
+        keys = server.credentials
+        there = {"AWS_ACCESS_KEY_ID": keys.access_key, "AWS_SECRET_ACCESS_KEY": keys.secret_key}
+        there |= {"BYOK8S_S3_BUCKET": "local/p", "BYOK8S_S3_ENDPOINT_URL": server.endpoint_url}
+        first = start(folder, "workflow-alpha", "params-blue", more=there)
+        assert first.stdout is not None
+        said = next(line for line in first.stdout if line.startswith(("started", "byok8s:")))
+        assert said.startswith("started")
+        refusal = run(tmp_path / "other", "workflow-alpha", "params-blue", expect=3, more=there)
+        assert "Another run uses s3://local/p: run " in refusal
+        assert f"process {first.pid} of" in refusal
+        run(tmp_path / "other", "workflow-alpha", "params-blue", "--dry-run", more=there)
+        run(tmp_path / "other", "workflow-alpha", "params-blue", "--ignore-lock", more=there)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.communicate()
+        client = s3.connect(server.endpoint_url, keys)
+        assert client.get_object(Bucket="local", Key="p/alpha.txt")["Body"].read() == b"alpha blue\n"
+        left = client.list_objects_v2(Bucket="local", Prefix="p/.byok8s/").get("Contents", [])
+        assert left == []

@@ -28,7 +28,14 @@ def write(path: str, content: object) -> None:
 
 def read(said: Settings, *targets: str) -> Request:
     return read_request(
-        "wf", "params", targets, said, dry_run=False, force=False, snakemake_arguments=["--retries", "3"]
+        "wf",
+        "params",
+        targets,
+        said,
+        dry_run=False,
+        force=False,
+        ignore_lock=False,
+        snakemake_arguments=["--retries", "3"],
     )
 
 

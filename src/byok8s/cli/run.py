@@ -13,7 +13,7 @@ Exit codes:
   0    all that was asked for is in the bucket
   1    the workflow failed: a job of it, or Snakemake itself once jobs had started
   2    something that you gave is wrong: a file, a flag, the Snakefile, a target
-  3    the cluster or the bucket cannot be used
+  3    the cluster or the bucket cannot be used; or another run uses this folder, or this bucket and prefix
   130  interrupted
 """
 
@@ -134,6 +134,12 @@ def _pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) ->
     is_flag=True,
     help="Make everything anew, even what is up to date.",
 )
+@click.option(
+    "--ignore-lock",
+    envvar="BYOK8S_IGNORE_LOCK",
+    is_flag=True,
+    help="Run even where another run uses the same bucket and prefix.",
+)
 @debug_option
 @click.pass_context
 def run(
@@ -145,6 +151,7 @@ def run(
     targets: tuple[str, ...],
     dry_run: bool,
     force: bool,
+    ignore_lock: bool,
     debug: bool,
     **said: str | float | bool | dict[str, str] | None,
 ) -> NoReturn:
@@ -177,14 +184,11 @@ def run(
             msgspec.convert(said, Settings),
             dry_run=dry_run,
             force=force,
+            ignore_lock=ignore_lock,
             snakemake_arguments=ctx.meta.get("snakemake", []),
         )
         from byok8s.run import execute
 
-        return execute(
-            request,
-            show=lambda plan: view.say(view.details(plan)),
-            show_results=lambda place: view.say(f"Results: {place}"),
-        )
+        return execute(request, view)
 
     exit_with(carry_out, debug=debug)

@@ -33,6 +33,26 @@ class Listing(TypedDict, total=False):
     Contents: list[ListedObject]
 
 
+class Body(Protocol):
+    def read(self) -> bytes: ...
+
+
+class Answer(TypedDict):
+    """What botocore tells of any answer; the names of headers are in lower case."""
+
+    HTTPHeaders: dict[str, str]
+
+
+class StoredObject(TypedDict):
+    """What we read of an answer of GetObject."""
+
+    Body: Body
+    ContentLength: int
+    LastModified: datetime
+    ETag: str
+    ResponseMetadata: Answer
+
+
 class Paginator(Protocol):
     def paginate(self, **request: str) -> Iterable[Listing]: ...
 
@@ -50,7 +70,7 @@ class S3Client(Protocol):
 
     def put_object(self, **request: str | bytes) -> Mapping[str, object]: ...
 
-    def get_object(self, **request: str) -> Mapping[str, object]: ...
+    def get_object(self, **request: str) -> StoredObject: ...
 
     def delete_object(self, **request: str) -> Mapping[str, object]: ...
 

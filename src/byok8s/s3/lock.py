@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final
 
 from byok8s.errors import InputError
+from byok8s.locks.folder import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def locked(data_dir: Path, patience_s: float) -> Iterator[IO[str]]:
     """
     with (data_dir / "lock").open("a+") as lock:
         deadline = time.monotonic() + patience_s
-        while not _try_lock(lock):
+        while not try_lock(lock):
             lock.seek(0)
             owner = lock.read().strip()
             # an owner that was killed leaves a server that is just ending: that is worth the wait
@@ -42,14 +42,6 @@ def locked(data_dir: Path, patience_s: float) -> Iterator[IO[str]]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield lock
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _alive(pid: str) -> bool:

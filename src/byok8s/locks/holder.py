@@ -1,0 +1,84 @@
+"""Who holds a lock: what it says of itself, as JSON."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run's objects and files are. None where a run has no such thing.
+
+    bucket: its URL with the prefix; None for the embedded one. endpoint: None for AWS.
+    """
+
+    context: str | None = None
+    namespace: str | None = None
+    bucket: str | None = None
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A controller. Times are in UTC.
+
+    process: its id on its host. folder: its working folder. started: when. heard: when it last said that it
+    lives. run: its id, None as long as it has none; place: of that run.
+    ended: whether it ended by itself, and was not killed.
+    unfinished: a controller that was killed, whose run this one has not finished.
+    """
+
+    process: int
+    host: str
+    user: str
+    folder: str
+    started: datetime
+    heard: datetime
+    run: str | None = None
+    place: Place = Place()
+    ended: bool = False
+    unfinished: Holder | None = None
+
+    def __str__(self) -> str:
+        run = f"run {self.run}, " if self.run else ""
+        return f"{run}process {self.process} of {self.user}@{self.host}"
+
+    @property
+    def left(self) -> Holder | None:
+        """Itself, if it was killed during a run, else such a one that it knows of."""
+        return self if self.run and not self.ended else self.unfinished
+
+    def shares_folder(self, other: Holder) -> bool:
+        """A folder of the same name on another host may be a copy."""
+        return (self.host, self.folder) == (other.host, other.folder)
+
+
+def this_process() -> Holder:
+    now = datetime.now(UTC)
+    return Holder(os.getpid(), socket.gethostname(), _user(), str(Path.cwd().resolve()), now, now)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id need not have a name
+        return str(os.getuid())
+
+
+def encode(holder: Holder) -> bytes:
+    return msgspec.json.encode(holder)
+
+
+def decode(content: bytes) -> Holder | None:
+    """None for what is no holder, as what another version of byok8s may have written."""
+    try:
+        return msgspec.json.decode(content, type=Holder)
+    except msgspec.MsgspecError:
+        return None
