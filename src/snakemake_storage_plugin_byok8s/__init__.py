@@ -17,62 +17,43 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import posixpath
 import sys
 import threading
 import time
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import boto3
-import botocore.session
 import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
-from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
-from botocore.loaders import Loader, create_loader
 from s3transfer.subscribers import BaseSubscriber
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.io import Mtime, get_constant_prefix
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
 from snakemake_interface_storage_plugins.storage_provider import StorageQueryValidationResult
 
+from snakemake_storage_plugin_byok8s.connection import Connection, split, warm_up
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from s3transfer.futures import TransferFuture
     from snakemake_interface_storage_plugins.io import IOCacheStorageInterface
 
     from snakemake_storage_plugin_byok8s.planning import Plan
 
-THREADS: Final = 16
+__all__ = ["Facts", "StorageObject", "StorageProvider", "StorageProviderSettings", "directory", "warm_up"]
+
 _NEIGHBOURS: Final = 10  # keys that begin like the one that is asked for
 _MOMENT_S: Final = 1.0  # how long the answer to one question answers the next about the same key
 _JOB_MOMENT_S: Final = 10.0
 # what a copy of an object onto itself has to repeat, or it is lost
 _CONTENT: Final = ("ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType")
 _HEADERS: Final = (*_CONTENT, "CacheControl", "Metadata", "StorageClass")
-_KEYS: Final = "Check the access key and the secret key, and that they are for this server."
-_REACH: Final = "The endpoint cannot be reached: check its address, DNS, VPN and firewall."
-_HINTS: Final = {
-    "NoSuchBucket": "There is no such bucket: check name and endpoint, or create it; byok8s never does.",
-    "AccessDenied": "Access is denied: needed are s3:ListBucket and s3:Get-, s3:Put-, s3:DeleteObject.",
-    "InvalidAccessKeyId": _KEYS,
-    "SignatureDoesNotMatch": _KEYS,
-    "NoCredentialsError": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile.",
-    "ExpiredToken": "The credentials have expired: get new ones and start again.",
-    "RequestTimeTooSkewed": "The clock of this machine is wrong: set it.",
-    "EndpointConnectionError": _REACH,
-    "ConnectTimeoutError": _REACH,
-}
 
 
 @dataclass
@@ -81,24 +62,6 @@ class StorageProviderSettings(s3.StorageProviderSettings):  # type: ignore[misc]
 
     region: str | None = field(default=None, metadata={"help": "region of the bucket", "env_var": True})
     token: str | None = field(default=None, repr=False, metadata={"help": "session token", "env_var": True})
-
-
-@cache
-def _loader() -> Loader:
-    """Of boto's descriptions of S3, 2 MB of JSON: read once in a process and in all that are forked from it."""
-    return create_loader(os.environ.get("AWS_DATA_PATH"))
-
-
-def _session(*credentials: str | None) -> boto3.Session:
-    """credentials: access key, secret key, token and region, as boto's Session takes them."""
-    core = botocore.session.get_session()
-    core.register_component("data_loader", _loader())
-    return boto3.Session(*credentials, botocore_session=core)
-
-
-def warm_up() -> None:
-    """Read now what the first client would. Keys are given, or boto would look for some: on EC2 that is a request."""
-    _session("none", "none", None, s3.DEFAULT_REGION).resource("s3")
 
 
 class Facts(NamedTuple):
@@ -121,21 +84,10 @@ class _InferNothing:
 
 
 def _validate(query: str, *, named: bool) -> StorageQueryValidationResult:
-    bucket, key = _split(query)
+    bucket, key = split(query)
     valid = named and query.startswith("s3://") and bucket != "" and key != ""
     reason = "must be s3://bucket/key" if named else "must be named: storage.byok8s(...)"
     return StorageQueryValidationResult(query, valid, None if valid else reason)
-
-
-def _split(query: str) -> tuple[str, str]:
-    """Bucket and key of s3://bucket/key; urlparse would cut a key at its first "?" or "#"."""
-    bucket, _, key = query.removeprefix("s3://").partition("/")
-    return bucket, posixpath.normpath(f"/{key}").lstrip("/")
-
-
-def _answer(error: ClientError) -> tuple[str, str]:
-    answer = error.response["Error"]
-    return str(answer.get("Code", "")), str(answer.get("Message", ""))
 
 
 def directory(files: list[Facts]) -> Facts | None:
@@ -154,51 +106,12 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         self.queries: dict[str, list[str]] = defaultdict(list)
-        self._server = "S3"
         self._lock = threading.RLock()
         self._plan: Plan | None = None
         self._in_job = False
         self.forget()
-        s = self.settings
-        config = Config(
-            signature_version=s.signature_version,
-            retries={"max_attempts": s.retries, "mode": "standard"},
-            max_pool_connections=10 * THREADS,  # boto's transfer of one file may use ten
-        )
-        with self.explained("connection", "s3://"):
-            session = _session(s.access_key, s.secret_key, s.token, s.region)
-            region = session.region_name or s3.DEFAULT_REGION
-            self.s3c = session.resource("s3", region, endpoint_url=s.endpoint_url, config=config)
-            self.client = self.s3c.meta.client
-        self._server = self.client.meta.endpoint_url
-
-    @contextmanager
-    def explained(self, operation: str, address: str) -> Iterator[None]:
-        """Turn what boto raises into a WorkflowError that says what was asked, of whom, and what to do."""
-        try:
-            yield
-        except (ClientError, BotoCoreError, Boto3Error) as error:
-            # of what an upload raised boto3 keeps only the words
-            cause = error.__context__ if isinstance(error, Boto3Error) and error.__context__ else error
-            code, words = type(cause).__name__, str(cause)
-            if isinstance(cause, ClientError):
-                code, words = _answer(cause)
-            elif isinstance(cause, EndpointConnectionError) and (inner := cause.kwargs.get("error")):
-                # botocore says only where to; why is in what it wraps
-                words = f"{words} ({str(inner).rpartition(': ')[2]})"
-            if code in ("400", "403"):
-                code, words = self._reason(address, code)
-            message = f"{operation} of {address} at {self._server} failed: {code}: {words.rstrip('.')}."
-            raise WorkflowError(f"{message} {_HINTS.get(code, '')}".rstrip()) from error
-
-    def _reason(self, address: str, status: str) -> tuple[str, str]:
-        """Why a HEAD was refused: its answer has no body, that of a listing has."""
-        bucket, key = _split(address)
-        try:
-            self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
-        except ClientError as error:
-            return _answer(error)
-        return "AccessDenied" if status == "403" else status, f"HTTP status {status}"
+        self.connection = Connection(self.settings, self.logger)
+        self.s3c, self.client = self.connection.resource, self.connection.client
 
     def plan(self, cache: IOCacheStorageInterface) -> None:
         """Answer from listings for as long as this cache of Snakemake's is active; in a job that has no time for it."""
@@ -255,7 +168,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         found: dict[str, Facts] = {}
         more: dict[str, str] = {}
         for _ in range(pages):
-            with self.explained("ListObjectsV2", f"s3://{bucket}/{prefix}"):
+            with self.connection.explained("ListObjectsV2", f"s3://{bucket}/{prefix}"):
                 page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
             for item in page.get("Contents", ()):
                 # a key that ends with "/" stands for a folder made by hand
@@ -269,7 +182,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
     def ask(self, bucket: str, key: str) -> Facts | None:
         """Ask S3 now. A listing tells a file, a directory and absence apart, for which HEAD would need it beside."""
         address, folder = f"s3://{bucket}/{key}", f"{key}/"
-        with self.explained("ListObjectsV2", address):
+        with self.connection.explained("ListObjectsV2", address):
             page = self.client.list_objects_v2(Bucket=bucket, Prefix=key, Delimiter="/", MaxKeys=_NEIGHBOURS)
         files = {item["Key"]: item for item in page.get("Contents", ())}
         folders = [item["Prefix"] for item in page.get("CommonPrefixes", ())]
@@ -296,7 +209,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
     """A key, or all that is below `key/`: then it is a directory."""
 
     def __post_init__(self) -> None:
-        self.bucket, self.key = _split(self.query)
+        self.bucket, self.key = split(self.query)
         self._local_suffix = self._local_suffix_from_key(self.key)
         self.provider.queries[self.bucket].append(self.key)
 
@@ -343,10 +256,10 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
 
     def _each(self, operation: str, action: Callable[[str], object], keys: Iterable[str]) -> None:
         def explained(key: str) -> None:
-            with self.provider.explained(operation, f"s3://{self.bucket}/{key}"):
+            with self.provider.connection.explained(operation, f"s3://{self.bucket}/{key}"):
                 action(key)
 
-        with ThreadPoolExecutor(THREADS) as pool:
+        with self.provider.connection.pool() as pool:
             list(pool.map(explained, keys))
 
     def retrieve_object(self) -> None:

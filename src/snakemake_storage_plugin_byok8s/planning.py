@@ -15,13 +15,12 @@ from __future__ import annotations
 import posixpath
 from bisect import bisect_left
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
 
-from snakemake_storage_plugin_byok8s import THREADS, Facts, directory
+from snakemake_storage_plugin_byok8s import Facts, directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +68,7 @@ class Plan:
         def list_folder(folder: str) -> tuple[dict[str, Facts], bool]:
             return self._provider.listing(bucket, f"{folder}/" if folder else "", pages)
 
-        with ThreadPoolExecutor(THREADS) as pool:
+        with self._provider.connection.pool() as pool:
             while roots := known.roots():
                 for root, (files, complete) in zip(roots, pool.map(list_folder, roots), strict=True):
                     known.files.update(files)

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counter:
-    """What has arrived, in S3's words: `HEAD /bucket/key`, or `LIST /bucket/prefix`."""
+    """What has arrived, in S3's words: `HEAD /bucket/key`, or `LIST /bucket/prefix`.
+
+    faults: HTTP status and S3's code that the next requests are answered, instead of being passed on.
+    """
 
     url: str
     requests: list[str] = field(default_factory=list)
+    faults: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def lists(self) -> list[str]:
@@ -32,17 +36,41 @@ class Counter:
         return [request for request in self.requests if request.startswith(f"{method} ")]
 
 
+class _AnyMethod(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def forward(self) -> None:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        if name.startswith("do_"):
+            return self.forward
+        raise AttributeError(name)
+
+    def fail(self, status: int, code: str) -> None:
+        body = b"" if self.command == "HEAD" else f"<Error><Code>{code}</Code></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
+        pass
+
+
 @contextmanager
 def counting(server_url: str) -> Iterator[Counter]:
     """Run a proxy for server_url (http) while the block lasts."""
     target = urlsplit(server_url).netloc
 
-    class Forward(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Forward(_AnyMethod):
         def forward(self) -> None:
             counter.requests.append(described(self.command, self.path))
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if counter.faults:
+                self.fail(*counter.faults.pop(0))
+                return
             upstream = http.client.HTTPConnection(target)
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
@@ -51,11 +79,6 @@ def counting(server_url: str) -> Iterator[Counter]:
             upstream.endheaders(body)
             self.answer(upstream.getresponse())
             upstream.close()
-
-        def __getattr__(self, name: str) -> Callable[[], None]:
-            if name.startswith("do_"):
-                return self.forward
-            raise AttributeError(name)
 
         def answer(self, answer: http.client.HTTPResponse) -> None:
             body = answer.read()
@@ -73,9 +96,6 @@ def counting(server_url: str) -> Iterator[Counter]:
             self.send_header("Content-Length", length)
             self.end_headers()
             self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
-            pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as proxy:
         counter = Counter(f"http://127.0.0.1:{proxy.server_port}")

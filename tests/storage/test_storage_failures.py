@@ -74,7 +74,8 @@ def test_denied_access_is_not_taken_for_a_missing_bucket(
     assert "AccessDenied" in str(failure.value)
 
 
-def test_an_unreachable_endpoint_is_named(provide: Provide) -> None:
+def test_an_unreachable_endpoint_is_named(provide: Provide, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BYOK8S_S3_PATIENCE_SECONDS", "0")
     with pytest.raises(WorkflowError, match="cannot be reached") as failure:
         provide(url="http://127.0.0.1:1").object("s3://local/x").exists()
     assert "http://127.0.0.1:1" in str(failure.value)

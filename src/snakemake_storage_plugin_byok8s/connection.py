@@ -1,0 +1,143 @@
+"""The connection to an S3 server: the client, its threads, and words for what it raises."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import botocore.session
+import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.loaders import Loader, create_loader
+from s3transfer.exceptions import RetriesExceededError
+from snakemake_interface_common.exceptions import WorkflowError
+
+from snakemake_storage_plugin_byok8s.patience import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from logging import Logger
+
+_THREADS: Final = 16
+_CONNECT_S: Final = 10
+_KEYS: Final = "Check the access key and the secret key, and that they are for this server."
+_REACH: Final = "The endpoint cannot be reached: check its address, DNS, VPN and firewall."
+_HINTS: Final = {
+    "NoSuchBucket": "There is no such bucket: check name and endpoint, or create it; byok8s never does.",
+    "AccessDenied": "Access is denied: needed are s3:ListBucket and s3:Get-, s3:Put-, s3:DeleteObject.",
+    "InvalidAccessKeyId": _KEYS,
+    "SignatureDoesNotMatch": _KEYS,
+    "NoCredentialsError": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile.",
+    "ExpiredToken": "The credentials have expired: get new ones and start again.",
+    "RequestTimeTooSkewed": "The clock of this machine is wrong: set it.",
+    "EndpointConnectionError": _REACH,
+    "ConnectTimeoutError": _REACH,
+}
+
+
+@cache
+def _loader() -> Loader:
+    """Of boto's descriptions of S3, 2 MB of JSON: read once in a process and in all that are forked from it."""
+    return create_loader(os.environ.get("AWS_DATA_PATH"))
+
+
+def _session(*credentials: str | None) -> boto3.Session:
+    """credentials: access key, secret key, token and region, as boto's Session takes them."""
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader())
+    return boto3.Session(*credentials, botocore_session=core)
+
+
+def warm_up() -> None:
+    """Read now what the first client would. Keys are given, or boto would look for some: on EC2 that is a request."""
+    _session("none", "none", None, s3.DEFAULT_REGION).resource("s3")
+
+
+class Connection:
+    """To one server, with the credentials of the settings.
+
+    resource, client: boto3's. Whatever they are asked waits for a server that is away for a while.
+    """
+
+    def __init__(self, settings: s3.StorageProviderSettings, logger: Logger) -> None:
+        self.server = "S3"
+        config = Config(
+            signature_version=settings.signature_version,
+            retries={"max_attempts": settings.retries, "mode": "standard"},
+            connect_timeout=_CONNECT_S,
+            max_pool_connections=10 * _THREADS,  # boto's transfer of one file may use ten
+        )
+        with self.explained("connection", "s3://"):
+            session = _session(settings.access_key, settings.secret_key, settings.token, settings.region)
+            region = session.region_name or s3.DEFAULT_REGION
+            self.resource: Any = session.resource(
+                "s3", region, endpoint_url=settings.endpoint_url, config=config
+            )
+            self.client: Any = self.resource.meta.client
+        self.server = self.client.meta.endpoint_url
+        self._patience = Patience(self.server, logger.warning)
+        self._patience.attach(self.client)
+
+    @contextmanager
+    def pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Threads for requests. After Ctrl-C none of them waits for a server that is away."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            try:
+                yield pool
+            except KeyboardInterrupt:
+                self._patience.end()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    @contextmanager
+    def explained(self, operation: str, address: str) -> Iterator[None]:
+        """Turn what boto raises into a WorkflowError that says what was asked, of whom, and what to do."""
+        try:
+            yield
+        except (ClientError, BotoCoreError, Boto3Error, RetriesExceededError) as error:
+            cause = _cause(error)
+            code, words = type(cause).__name__, str(cause)
+            if isinstance(cause, ClientError):
+                code, words = _answer(cause)
+            elif isinstance(cause, EndpointConnectionError) and (inner := cause.kwargs.get("error")):
+                # botocore says only where to; why is in what it wraps
+                words = f"{words} ({str(inner).rpartition(': ')[2]})"
+            if code in ("400", "403"):
+                code, words = self._reason(address, code)
+            message = f"{operation} of {address} at {self.server} failed: {code}: {words.rstrip('.')}."
+            raise WorkflowError(f"{message} {_HINTS.get(code, '')}".rstrip()) from error
+
+    def _reason(self, address: str, status: str) -> tuple[str, str]:
+        """Why a HEAD was refused: its answer has no body, that of a listing has."""
+        bucket, key = split(address)
+        try:
+            self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+        except ClientError as error:
+            return _answer(error)
+        return "AccessDenied" if status == "403" else status, f"HTTP status {status}"
+
+
+def split(query: str) -> tuple[str, str]:
+    """Bucket and key of s3://bucket/key; urlparse would cut a key at its first "?" or "#"."""
+    bucket, _, key = query.removeprefix("s3://").partition("/")
+    return bucket, posixpath.normpath(f"/{key}").lstrip("/")
+
+
+def _cause(error: Exception) -> BaseException:
+    if isinstance(error, RetriesExceededError):
+        last: Exception | None = error.last_exception
+        return last or error
+    # of what an upload raised boto3 keeps only the words
+    return error.__context__ if isinstance(error, Boto3Error) and error.__context__ else error
+
+
+def _answer(error: ClientError) -> tuple[str, str]:
+    answer = error.response["Error"]
+    return str(answer.get("Code", "")), str(answer.get("Message", ""))
