@@ -23,6 +23,8 @@ from byok8s.request import Request
 from byok8s.s3.prefix_lock import prefix_lock
 
 FOLDER = Path(".byok8s")
+# for the record of a run to get into the bucket; after Ctrl-C somebody waits
+UNHURRIED_SECONDS, HURRIED_SECONDS = 600.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class View(Protocol):
     def show_results(self, place: str) -> None:
         """Where the results are, once they are there."""
 
+    def show_record(self, place: str) -> None:
+        """Where the run's record is in the bucket, once it is there."""
+
     def warn(self, words: str) -> None:
         """Of what the run goes on in spite of."""
 
@@ -74,6 +79,7 @@ def execute(request: Request, view: View) -> int:
         code = _run_snakemake(plan)
         if lock and plan.resumed:
             lock.settle()
+        _keep_record(plan, view, interrupted=code == errors.INTERRUPTED)
         if code == 0 and not request.dry_run:
             view.show_results(_results(plan))
         return code
@@ -110,6 +116,34 @@ def _claimed(plan: Plan, lock: FolderLock, view: View) -> Iterator[None]:
         yield
 
 
+def _keep_record(plan: Plan, view: View, *, interrupted: bool) -> None:
+    """Put the logs into the bucket. A dry run has none; the embedded bucket is on this disk, as they are.
+
+    The params stay here: they may hold secrets, and more people may read a bucket than this folder.
+    """
+    record, request = _record(plan), plan.request
+    files = [file for file in record.rglob("*") if file.is_file() and file != _params_copy(plan)]
+    if request.dry_run or request.bucket is None or not files:
+        return
+    under = record.as_posix()
+    try:
+        s3.upload(request.bucket, record, files, under, HURRIED_SECONDS if interrupted else UNHURRIED_SECONDS)
+    except errors.BucketError as error:
+        view.warn(f"{error} The record of the run is in {record} alone.")
+    except KeyboardInterrupt:
+        view.warn(f"The record of the run is in {record} alone.")
+    else:
+        view.show_record(f"{request.bucket.url}/{under}")
+
+
+def _record(plan: Plan) -> Path:
+    return FOLDER / "runs" / plan.run
+
+
+def _params_copy(plan: Plan) -> Path:
+    return _record(plan) / f"params{plan.request.params_file.suffix}"
+
+
 def _results(plan: Plan) -> str:
     """Where the results are: in the bucket, or in a folder where the bucket's server ends with the run."""
     if plan.request.bucket:
@@ -138,11 +172,11 @@ def _params(plan: Plan) -> Iterator[Path]:
     A dry run leaves no record, nor does a new run that Snakemake refuses.
     """
     given = plan.request.params_file
-    record = FOLDER / "runs" / plan.run
+    record = _record(plan)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory())) if plan.request.dry_run else record
         folder.mkdir(parents=True, exist_ok=True)
-        copy = folder / f"params{given.suffix}"
+        copy = folder / _params_copy(plan).name
         # Snakemake refuses an empty config file
         copy.write_bytes(given.read_bytes() if files.load(given) else b"{}")
         try:

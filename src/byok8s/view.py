@@ -35,6 +35,10 @@ def show_results(place: str) -> None:
     say(f"Results: {place}")
 
 
+def show_record(place: str) -> None:
+    say(f"Record: {place}")
+
+
 def details(plan: Plan) -> str:
     """The block that comes before anything is created."""
     request, bucket = plan.request, plan.bucket

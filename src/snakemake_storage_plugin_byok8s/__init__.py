@@ -9,8 +9,8 @@ Buckets are never created and never deleted; failures say operation, address, S3
 `glob_wildcards(storage.byok8s("s3://bucket/reads/{sample}.fq"))` works. What is named by `storage("s3://...")`
 goes to the S3 plugin as before: byok8s is used where it is the default, or named.
 
-This file also works alone, beside the Snakemake of an image without byok8s: a job has few files and asks for
-each. Snakemake starts it with `--max-inventory-time 0`, at which nothing is planned anyway.
+The package also works without byok8s, in an image that has Snakemake, and without planning.py: a job has few files
+and asks for each. Snakemake starts it with `--max-inventory-time 0`, at which nothing is planned anyway.
 """
 
 from __future__ import annotations
@@ -315,8 +315,12 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         self.provider.client.copy(source, self.bucket, key, ExtraArgs=kept)
 
     def list_candidate_matches(self) -> list[str]:
-        """All queries under the part of this one that is before its first wildcard."""
+        """All queries under the part of this one that is before its first wildcard.
+
+        What byok8s itself keeps in a bucket, locks and records, is no file of a workflow.
+        """
         bucket, slash, prefix = get_constant_prefix(self.query).removeprefix("s3://").partition("/")
         if not slash:
             raise WorkflowError(f"{self.query} has a wildcard in the name of the bucket: name the bucket.")
-        return [f"s3://{bucket}/{key}" for key in self.provider.listing(bucket, prefix)[0]]
+        found = self.provider.listing(bucket, prefix)[0]
+        return [f"s3://{bucket}/{key}" for key in found if ".byok8s" not in key.split("/")]

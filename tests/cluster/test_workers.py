@@ -43,6 +43,9 @@ def test_jobs_share_workers(cluster: Cluster) -> None:
     watcher.join()
     assert sorted(cluster.made()) == sorted(f"out-{i}.txt" for i in range(12))
     assert cluster.read("out-11.txt") == "11\n"
+    logs = [key for key in cluster.kept() if key.startswith(".byok8s/runs/") and "/logs/one-" in key]
+    assert len(logs) == 12
+    assert not [key for key in cluster.kept() if "params" in key or key == ".byok8s/lock"]
     assert 1 <= len(seen[0]) <= 2
     assert cluster.names() == []
 

@@ -68,7 +68,11 @@ class Cluster:
         return str(body.read().decode())
 
     def made(self) -> list[str]:
-        """The files in the bucket, below the test's prefix."""
+        """The workflow's files in the bucket, below the test's prefix."""
+        return [key for key in self.kept() if not key.startswith(".byok8s/")]
+
+    def kept(self) -> list[str]:
+        """All that is in the bucket, below the test's prefix."""
         client = s3.connect(self.bucket.endpoint_url)
         listed = client.list_objects_v2(Bucket=self.bucket.name, Prefix=f"{self.bucket.prefix}/")
         found = listed.get("Contents", [])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from byok8s.s3.check import check_bucket
 from byok8s.s3.client import Bucket, Credentials, S3Client, connect, credentials
 from byok8s.s3.mirror import mirror
+from byok8s.s3.upload import upload
 
 if TYPE_CHECKING:
     from byok8s.s3.embedded import EmbeddedS3, embedded_server
@@ -25,6 +26,7 @@ __all__ = [
     "credentials",
     "embedded_server",
     "mirror",
+    "upload",
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, TypedDict
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypedDict
 
 from byok8s.errors import BucketError, InputError
 
@@ -68,7 +68,7 @@ class S3Client(Protocol):
 
     def create_bucket(self, **request: str) -> Mapping[str, object]: ...
 
-    def put_object(self, **request: str | bytes) -> Mapping[str, object]: ...
+    def put_object(self, **request: str | bytes | BinaryIO) -> Mapping[str, object]: ...
 
     def get_object(self, **request: str) -> StoredObject: ...
 

@@ -1,0 +1,41 @@
+"""A folder's files as objects: how a run's record gets into the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Final
+
+from byok8s.errors import BucketError
+from byok8s.s3.client import Bucket, connect
+
+_THREADS: Final = 8
+
+
+def upload(bucket: Bucket, folder: Path, files: Sequence[Path], under: str, seconds: float) -> None:
+    """Put files, which lie in `folder`, to the same places under a key.
+
+    under: below the bucket's prefix, without slashes at its ends. seconds: the most that it may take; what is
+    being sent then comes to its end. Raises BucketError when not all of it is there; KeyboardInterrupt at once.
+    """
+    client = connect(bucket.endpoint_url)
+    prefix = f"{bucket.prefix}/{under}".lstrip("/")
+
+    def put(file: Path) -> None:
+        with file.open("rb") as content:
+            key = f"{prefix}/{file.relative_to(folder).as_posix()}"
+            client.put_object(Bucket=bucket.name, Key=key, Body=content)
+
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
+    try:
+        puts = [pool.submit(put, file) for file in files]
+        done, open_ = wait(puts, timeout=seconds, return_when=FIRST_EXCEPTION)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if error := next((put.exception() for put in done if put.exception()), None):
+        raise BucketError(f"Not all of {folder} could be put into the bucket: {error}") from error
+    if open_:
+        raise BucketError(
+            f"{len(open_)} of {len(files)} files of {folder} were not in the bucket after {seconds:.0f} s."
+        )
