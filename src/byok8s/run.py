@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Protocol
 
-from byok8s import errors, files, preflight, s3, snakemake
+from byok8s import clean, errors, files, preflight, s3, snakemake
 from byok8s.executor.names import new_run_id
 from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
@@ -78,11 +78,23 @@ def execute(request: Request, view: View) -> int:
         view.show_plan(plan)
         code = _run_snakemake(plan)
         if lock and plan.resumed:
+            _clear(plan, view)
             lock.settle()
         _keep_record(plan, view, interrupted=code == errors.INTERRUPTED)
         if code == 0 and not request.dry_run:
             view.show_results(_results(plan))
         return code
+
+
+def _clear(plan: Plan, view: View) -> None:
+    """Where nothing was left to do for a run that goes on, the executor has not met what it left in the cluster."""
+    if not plan.cluster:
+        return
+    try:
+        found = clean.find(plan.request.context, plan.cluster.namespace)
+        clean.remove(found, [run for run in found.runs if run.name == plan.run])
+    except errors.ClusterError as error:
+        view.warn(str(error))
 
 
 def _plan(request: Request, bucket: s3.Bucket, cluster: Cluster | None, lock: FolderLock | None) -> Plan:
