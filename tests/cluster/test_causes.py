@@ -15,6 +15,7 @@ from s3_faults import Fault, failing
 @pytest.fixture
 def copying(cluster: Cluster) -> Cluster:
     """A job that fetches a file and stores one."""
+    cluster.environment["BYOK8S_S3_PATIENCE_SECONDS"] = "3"
     client = s3.connect(cluster.bucket.endpoint_url)
     client.put_object(Bucket=cluster.bucket.name, Key=f"{cluster.bucket.prefix}/in.txt", Body=b"x")
     cluster.write(

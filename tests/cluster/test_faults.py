@@ -87,6 +87,7 @@ def test_the_kubelet_hangs_for_a_minute(cluster: Cluster) -> None:
 @pytest.mark.timeout(400)
 def test_s3_is_away_for_good(cluster: Cluster) -> None:
     process("s3")
+    cluster.environment["BYOK8S_S3_PATIENCE_SECONDS"] = "10"
     workflow(cluster, 6, ONCE)
     run = cluster.start("wf", "params", "--jobs", "2")
     await_made(cluster, 2)

@@ -27,6 +27,13 @@ def test_the_pauses_grow_and_the_tries_end() -> None:
     assert ids == [f"abc-l{n}" for n in range(1, MOST_LOSSES + 1)]
 
 
+def test_what_s3_fails_is_tried_again_once_as_each_try_has_waited_for_it() -> None:
+    found = Outcome(State.FAILED, "x", cause=Cause.S3_UNREACHABLE)
+    again = Policy().again(TASK, found)
+    assert again
+    assert Policy().again(again.task, found) is None
+
+
 def test_memory_is_not_added_unasked() -> None:
     assert Policy().again(TASK, OOM) is None
 

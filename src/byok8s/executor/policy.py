@@ -10,6 +10,8 @@ from byok8s.executor.manifest import DEFAULT_MEMORY_MB, Task
 from byok8s.executor.outcome import Outcome
 
 MOST_LOSSES = 5  # tries that one task may lose to infrastructure
+MOST_LOSSES_TO_S3 = 1  # it has been waited for in each of them
+S3 = frozenset({Cause.DNS, Cause.S3_THROTTLED, Cause.S3_UNREACHABLE})
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 
@@ -34,9 +36,10 @@ class Policy:
 
     def again(self, task: Task, found: Outcome) -> Again | None:
         """The next try of a task that has failed; None where Snakemake and its --retries are to decide."""
-        if found.cause and found.cause.kind is Kind.INFRASTRUCTURE and task.losses < MOST_LOSSES:
+        most = MOST_LOSSES_TO_S3 if found.cause in S3 else MOST_LOSSES
+        if found.cause and found.cause.kind is Kind.INFRASTRUCTURE and task.losses < most:
             pause = min(FIRST_PAUSE_SECONDS * 2**task.losses, LONGEST_PAUSE_SECONDS)
-            why = f"It is tried again in {pause:.0f} s ({task.losses + 1} of {MOST_LOSSES} times)"
+            why = f"It is tried again in {pause:.0f} s ({task.losses + 1} of {most} times)"
             return Again(replace(task, losses=task.losses + 1), pause, why)
         if found.cause is Cause.OUT_OF_MEMORY and task.ooms < self.oom_retries:
             return self._with_more_memory(task)

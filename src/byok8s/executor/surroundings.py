@@ -8,17 +8,24 @@ from collections.abc import Mapping, Sequence
 from byok8s.errors import BucketError
 from byok8s.executor import manifest
 
+PASSED_ON: Sequence[str] = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "BYOK8S_S3_PATIENCE_SECONDS",
+)
+
 
 def environment() -> Mapping[str, str]:
     """What pods know of this machine's environment: how to reach S3, and nothing else."""
-    passed_on: Sequence[str] = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
     return {
         "HOME": f"{manifest.WORK}/home",
         "USER": "byok8s",  # images know no user of the pod's number, and Python's getpass asks
         "BYOK8S_WORK": manifest.WORK,
         "PYTHONDONTWRITEBYTECODE": "1",
         "AWS_SHARED_CREDENTIALS_FILE": f"{manifest.MOUNT}/{manifest.CREDENTIALS_FILE}",
-        **{name: os.environ[name] for name in passed_on if name in os.environ},
+        **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
     }
 
 
