@@ -69,18 +69,19 @@ class Pool:
 
     def submit(self, task: Task) -> None:
         with self._lock:
-            if found := self._adopted.claim(task):
-                claimed, worker = found
-                if worker is None:
-                    self._on_end(claimed, "", Outcome(State.SUCCEEDED))
-                else:
-                    self._record.began(task)
-                    self._idle.pop(worker.pod, None)
-                    worker.claim(claimed)
+            found = self._adopted.claim(task)
+            if found is None:
+                self._queues.setdefault(task.shape, deque()).append(task)
+                self._assign(task.shape)
+                self._start_workers(task.shape)
                 return
-            self._queues.setdefault(task.shape, deque()).append(task)
-            self._assign(task.shape)
-            self._start_workers(task.shape)
+            claimed, worker = found
+            if worker:
+                self._record.began(task)
+                self._idle.pop(worker.pod, None)
+                worker.claim(claimed)
+                return
+        self._on_end(claimed, "", Outcome(State.SUCCEEDED))
 
     def pod_changed(self, name: str, found: Outcome) -> None:
         worker = self._workers.get(name)
