@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ import pytest
 from byok8s import s3
 from corner import Cluster
 from rig_control import away, killed, process, stopped
+from s3_faults import Fault, failing
 
 MANY = (
     "rule all:\n    input: expand('out-{{i}}.txt', i=range({count}))\n"
@@ -129,6 +131,23 @@ def test_the_bucket_is_deleted_in_mid_run(cluster: Cluster, own_bucket: s3.Bucke
     said, _ = run.communicate(timeout=180)
     assert run.returncode == 1, said
     assert "NoSuchBucket" in said
+    assert "Traceback" not in said
+    assert cluster.names() == []
+
+
+@pytest.mark.timeout(300)
+def test_the_keys_are_revoked_in_mid_run(cluster: Cluster) -> None:
+    """By a proxy before the server, which knows no other way to lose a key while it runs."""
+    revoked = threading.Event()
+    fault = Fault(403, "InvalidAccessKeyId", everybody=True, since=revoked)
+    workflow(cluster, 6, ONCE)
+    with failing(cluster.bucket.endpoint_url or "", fault) as url:
+        run = cluster.start("wf", "params", "--jobs", "1", "--s3-endpoint-url", url)
+        await_made(cluster, 2)
+        revoked.set()
+        said, _ = run.communicate(timeout=180)
+    assert run.returncode == 1, said
+    assert "InvalidAccessKeyId" in said
     assert "Traceback" not in said
     assert cluster.names() == []
 

@@ -21,12 +21,15 @@ class Fault:
     """What requests of these methods, to a path that ends so, are answered.
 
     status, code: of HTTP, and of S3's error. A status of 0 closes the connection without an answer.
+    everybody: not pods alone. since: until it is set all is well.
     """
 
     status: int
     code: str
     methods: tuple[str, ...] = ("HEAD", "GET", "PUT", "POST")
     path: str = ""
+    everybody: bool = False
+    since: threading.Event | None = None
 
     @property
     def body(self) -> bytes:
@@ -41,8 +44,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        ours = self.client_address[0] == self.host or self.command not in self.fault.methods
-        if ours or not urlsplit(self.path).path.endswith(self.fault.path):
+        spared = self.client_address[0] == self.host and not self.fault.everybody
+        spared = spared or bool(self.fault.since and not self.fault.since.is_set())
+        if (
+            spared
+            or self.command not in self.fault.methods
+            or not urlsplit(self.path).path.endswith(self.fault.path)
+        ):
             self.forward(body)
         elif self.fault.status:
             self.reply(self.fault.status, [("Content-Type", "application/xml")], self.fault.body)
