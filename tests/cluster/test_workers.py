@@ -1,17 +1,11 @@
 """Many jobs in one pod: what they share is the pod, and nothing else; and what becomes of them when it breaks."""
 
-import subprocess
 import threading
 import time
-from pathlib import Path
-
-import pytest
 
 from byok8s.kube.json import text
-from corner import KUBECONFIG, Cluster
-
-RIG = Path(__file__).parents[1] / "rig"
-STATE = Path(KUBECONFIG).parent if KUBECONFIG else Path()
+from corner import Cluster
+from rig_control import away, process
 
 
 def workflow(cluster: Cluster, snakefile: str) -> None:
@@ -134,18 +128,14 @@ def test_a_worker_deleted_in_mid_job_is_replaced(cluster: Cluster) -> None:
 
 
 def test_the_api_server_is_away_for_20_s_amid_20_jobs(cluster: Cluster) -> None:
-    pid = STATE / "pid" / "apiserver"
-    if not pid.is_file():
-        pytest.skip("only the rig's API server can be killed")
+    process("apiserver")
     workflow(cluster, many(20, "sleep 1; echo {wildcards.i} >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2")
     for _ in range(240):
         if len(cluster.made()) >= 3:
             break
         time.sleep(0.25)
-    subprocess.run(["kill", "-9", pid.read_text().split()[0]], check=True)
-    time.sleep(20)
-    subprocess.run([str(RIG / "up.sh")], check=True, stdout=subprocess.DEVNULL)
+    away("apiserver", 20)
     said, _ = run.communicate(timeout=240)
     assert run.returncode == 0, said
     assert "The Kubernetes API is back" in said

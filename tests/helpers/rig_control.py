@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from byok8s.kube import Context, KubeClient
+from byok8s.kube.json import Object, items, text
 from corner import KUBECONFIG
 
 RIG = Path(__file__).parents[1] / "rig"
@@ -27,7 +29,17 @@ def process(part: str) -> int:
 
 
 def bring_back() -> None:
+    """Returns when pods can be placed again."""
     subprocess.run([str(RIG / "up.sh")], check=True, stdout=subprocess.DEVNULL)
+    client, until = KubeClient(Context()), time.monotonic() + 120
+    while not all(_is_ready(node) for node in items(client.get("/api/v1/nodes"), "items")):
+        assert time.monotonic() < until, "the node is not ready after 120 s"
+        time.sleep(1)
+
+
+def _is_ready(node: Object) -> bool:
+    conditions = {text(found, "type"): text(found, "status") for found in items(node, "status", "conditions")}
+    return conditions.get("Ready") == "True" and not items(node, "spec", "taints")
 
 
 @contextmanager
@@ -47,6 +59,7 @@ def stopped(part: str) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+        bring_back()
 
 
 def away(part: str, seconds: float) -> None:
