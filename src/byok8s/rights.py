@@ -40,7 +40,7 @@ RIGHTS = (
     Right("get", "pods/log", "the logs of failed jobs"),
 )
 
-# without these each job gets a pod of its own
+# without these each job gets a pod of its own. WebSockets are opened with GET; Kubernetes 1.35 asks for create as well
 STREAM_RIGHTS = (
     Right("get", "pods/exec", "the stream to a worker"),
     Right("create", "pods/exec", "the same, asked for since Kubernetes 1.35"),

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Protocol
 
 from byok8s import clean, errors, files, preflight, s3, snakemake
+from byok8s.executor import record
 from byok8s.executor.names import new_run_id
 from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
@@ -133,27 +134,23 @@ def _keep_record(plan: Plan, view: View, *, interrupted: bool) -> None:
 
     The params stay here: they may hold secrets, and more people may read a bucket than this folder.
     """
-    record, request = _record(plan), plan.request
-    files = [file for file in record.rglob("*") if file.is_file() and file != _params_copy(plan)]
+    folder, request = record.folder(plan.run), plan.request
+    files = [file for file in folder.rglob("*") if file.is_file() and file != _params_copy(plan)]
     if request.dry_run or request.bucket is None or not files:
         return
-    under = record.as_posix()
+    under = folder.as_posix()
     try:
-        s3.upload(request.bucket, record, files, under, HURRIED_SECONDS if interrupted else UNHURRIED_SECONDS)
+        s3.upload(request.bucket, folder, files, under, HURRIED_SECONDS if interrupted else UNHURRIED_SECONDS)
     except errors.BucketError as error:
-        view.warn(f"{error} The record of the run is in {record} alone.")
+        view.warn(f"{error} The record of the run is in {folder} alone.")
     except KeyboardInterrupt:
-        view.warn(f"The record of the run is in {record} alone.")
+        view.warn(f"The record of the run is in {folder} alone.")
     else:
         view.show_record(f"{request.bucket.url}/{under}")
 
 
-def _record(plan: Plan) -> Path:
-    return FOLDER / "runs" / plan.run
-
-
 def _params_copy(plan: Plan) -> Path:
-    return _record(plan) / f"params{plan.request.params_file.suffix}"
+    return record.folder(plan.run) / f"params{plan.request.params_file.suffix}"
 
 
 def _results(plan: Plan) -> str:
@@ -184,9 +181,9 @@ def _params(plan: Plan) -> Iterator[Path]:
     A dry run leaves no record, nor does a new run that Snakemake refuses.
     """
     given = plan.request.params_file
-    record = _record(plan)
+    kept = record.folder(plan.run)
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory())) if plan.request.dry_run else record
+        folder = Path(stack.enter_context(TemporaryDirectory())) if plan.request.dry_run else kept
         folder.mkdir(parents=True, exist_ok=True)
         copy = folder / _params_copy(plan).name
         # Snakemake refuses an empty config file
@@ -195,7 +192,7 @@ def _params(plan: Plan) -> Iterator[Path]:
             yield copy
         except errors.InputError:
             if not plan.resumed:
-                shutil.rmtree(record, ignore_errors=True)
+                shutil.rmtree(kept, ignore_errors=True)
             raise
 
 

@@ -17,7 +17,8 @@ from byok8s.executor import manifest
 from byok8s.executor.manifest import PodPlan, PodSettings
 from byok8s.executor.names import CONTENTS_ANNOTATION, CONTROLLER_ANNOTATION, Names
 from byok8s.kube import ApiError, ExecStream, KubeClient
-from byok8s.kube.client import CONFLICT, OUTAGE_SECONDS, PATIENCE_SECONDS
+from byok8s.kube.client import OUTAGE_SECONDS, PATIENCE_SECONDS
+from byok8s.kube.faults import CONFLICT
 from byok8s.kube.json import Object, items, text
 
 RENEW_SECONDS = 600  # several tries before LEASE_SECONDS are over
@@ -78,12 +79,8 @@ class ClusterRun:
         created = text(made, "metadata", "creationTimestamp")
         self._created = datetime.fromisoformat(created).timestamp() if created else time.time()
         self._reference = manifest.owner_reference(self.names, text(made, "metadata", "uid"))
-        left = (
-            self._left()
-            if text(made, "metadata", "annotations", CONTROLLER_ANNOTATION)
-            != annotations.get(CONTROLLER_ANNOTATION)
-            else []
-        )
+        maker = text(made, "metadata", "annotations", CONTROLLER_ANNOTATION)
+        left = [] if maker == annotations.get(CONTROLLER_ANNOTATION) else self._left()
         self._create_contents(contents, anew=bool(left))
         if left:
             self._renew_lease()
@@ -106,8 +103,9 @@ class ClusterRun:
         with ThreadPoolExecutor(len(shares) + 1) as threads:
             list(threads.map(self._create, *zip((self._secrets, secret), *shares, strict=True)))
 
-    def _left(self) -> list[Object]:
-        return list(items(self._client.get(self.pods, self._mine), "items"))
+    def _left(self, patience: float = PATIENCE_SECONDS) -> list[Object]:
+        """The pods of the run, whoever has made them."""
+        return list(items(self._client.get(self.pods, self._mine, patience=patience), "items"))
 
     def _make_way(self) -> None:
         self.end_pods()
@@ -188,8 +186,8 @@ class ClusterRun:
             return {}
 
     def _any_container(self) -> bool:
-        pods = items(self._client.get(self.pods, self._mine, patience=CLEAN_UP_PATIENCE), "items")
-        return any(text(pod, "status", "phase") in {"Pending", "Running"} for pod in pods)
+        phases = {text(pod, "status", "phase") for pod in self._left(CLEAN_UP_PATIENCE)}
+        return not phases.isdisjoint({"Pending", "Running"})
 
     def _keep_lease(self) -> None:
         with suppress(Byok8sError):  # without the right to it, or the API: then the lease has no end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,9 +44,9 @@ class Options:
     """
 
     policy: Policy
-    limit: int = sys.maxsize
-    reuse: bool = True
-    pending_timeout: float | None = None
+    limit: int
+    reuse: bool
+    pending_timeout: float | None
 
 
 class Dispatch:
@@ -141,8 +140,9 @@ class Dispatch:
             None: "",
         }
         reading = events.Reading()
-        with suppress(Byok8sError):
-            reading = events.read(self._cluster.events(name)) if found.unplaced else reading
+        if found.unplaced:
+            with suppress(Byok8sError):
+                reading = events.read(self._cluster.events(name))
         self._logger.info(f"{name} waits: {found.why.rstrip('.')}.{words[reading.autoscaler]}")
 
     # -- tasks --

@@ -40,12 +40,10 @@ from byok8s.executor.trial import try_shapes
 from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
+from byok8s.rights import STREAM_RIGHTS
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
-
-# WebSockets are opened with GET; Kubernetes 1.35 asks for create as well
-STREAM_VERBS = ("get", "create")
 
 
 class Executor(RealExecutor):  # type: ignore[misc]
@@ -183,7 +181,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         settings = self.executor_settings
         reuse = not settings.no_reuse
         if reuse and not all(
-            allowed(self._client, self._namespace, verb, "pods/exec") for verb in STREAM_VERBS
+            allowed(self._client, self._namespace, right.verb, right.resource) for right in STREAM_RIGHTS
         ):
             self.logger.info(
                 "Streams to pods (pods/exec) are not allowed here: each job gets a pod of its own."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from byok8s.executor.quantity import quantity, words
-from byok8s.kube.json import Json, Object, get_in, items
+from byok8s.kube.json import Json, Object, get_in, items, mapping
 
 # by these a node says that it belongs to a group which may grow, even from nothing
 GROUPS = (
@@ -26,7 +26,7 @@ def may_grow(nodes: Iterable[Object]) -> bool:
         name.startswith(GROUPS)
         for node in nodes
         for kind in ("labels", "annotations")
-        for name in _mapping(get_in(node, "metadata", kind))
+        for name in mapping(node, "metadata", kind)
     )
 
 
@@ -40,8 +40,8 @@ def objection(pod: Object, nodes: Sequence[Object]) -> str:
 
     Affinities are left to the scheduler: what they want can come and go.
     """
-    spec = _mapping(get_in(pod, "spec"))
-    selector = _mapping(spec.get("nodeSelector"))
+    spec = mapping(pod, "spec")
+    selector = mapping(spec, "nodeSelector")
     chosen = [node for node in nodes if selector.items() <= _labels(node).items()]
     if not chosen:
         return "no node has the labels " + ", ".join(f"{key}={value}" for key, value in selector.items())
@@ -52,7 +52,7 @@ def objection(pod: Object, nodes: Sequence[Object]) -> str:
     if not open_:
         taints = {_taint_words(t) for node in chosen for t in items(node, "spec", "taints")}
         return f"no node is without a taint that it does not tolerate: {', '.join(sorted(taints))}"
-    requests = _mapping(get_in(pod, "spec", "containers", 0, "resources", "requests"))
+    requests = mapping(pod, "spec", "containers", 0, "resources", "requests")
     if any(all(_offers(node, name, wanted) for name, wanted in requests.items()) for node in open_):
         return ""
     return "; ".join(_too_much(requests, open_)) or "no node has all that it asks for at once"
@@ -99,8 +99,4 @@ def _taint_words(taint: Mapping[str, Json]) -> str:
 
 
 def _labels(node: Object) -> Mapping[str, Json]:
-    return _mapping(get_in(node, "metadata", "labels"))
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else {}
+    return mapping(node, "metadata", "labels")

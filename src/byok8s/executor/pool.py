@@ -128,12 +128,14 @@ class Pool:
 
     def _wanted(self, shape: Shape) -> int:
         """How many more workers the tasks of this shape can use, beside those on their way."""
-        on_their_way = sum(
+        return max(0, len(self._queues.get(shape, ())) - self._on_their_way(shape))
+
+    def _on_their_way(self, shape: Shape) -> int:
+        return sum(
             1
             for name, worker in self._workers.items()
             if worker.shape == shape and worker.task is None and name not in self._idle
         )
-        return max(0, len(self._queues.get(shape, ())) - on_their_way)
 
     def _start_workers(self, shape: Shape) -> None:
         if self._closed.is_set() or shape in self._no_quota:
@@ -243,13 +245,9 @@ class Pool:
         with self._lock:
             now = time.monotonic()
             self._retire([name for name, since in self._idle.items() if now - since > IDLE_SECONDS])
-            for shape in list(self._no_quota):
-                if self._queues.get(shape) and not self._wanted_are_coming(shape):
+            for shape in list(self._no_quota):  # one more worker at a time is tried
+                if self._queues.get(shape) and not self._on_their_way(shape):
                     self._start_worker(shape)
-
-    def _wanted_are_coming(self, shape: Shape) -> bool:
-        """One more worker at a time is tried while the quota has had no room."""
-        return any(worker.shape == shape and worker.task is None for worker in self._workers.values())
 
     def _make_room(self) -> None:
         """Where tasks of one shape wait for a node, workers of others that have nothing to do stand in their way."""

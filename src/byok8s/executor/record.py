@@ -14,6 +14,11 @@ from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
 
 
+def folder(run: str) -> Path:
+    """Of a run's record, in the working folder."""
+    return Path(".byok8s", "runs", run)
+
+
 @dataclass
 class _Times:
     """given: by Snakemake. began: in a pod, 0 for never. In seconds since 1970."""
@@ -31,7 +36,7 @@ class Record:
     """
 
     def __init__(self, run: str, on_trouble: Callable[[str], None]) -> None:
-        self._folder = Path(".byok8s", "runs", run)
+        self._folder = folder(run)
         self._lock = threading.Lock()
         self._on_trouble = on_trouble
         self._in_trouble = False

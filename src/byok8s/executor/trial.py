@@ -11,7 +11,7 @@ from byok8s.executor import fit
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import Shape, worker_plan
 from byok8s.kube import ApiError
-from byok8s.kube.client import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNPROCESSABLE
+from byok8s.kube.faults import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNPROCESSABLE
 from byok8s.kube.json import Object
 
 MOST_TRIED = 16  # shapes; a run has seldom more than a handful

@@ -11,7 +11,8 @@ from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.record import Record
 from byok8s.kube import ApiError, ExecStream, Unreachable
-from byok8s.kube.client import FORBIDDEN, pause_after, pauses
+from byok8s.kube.client import pause_after, pauses
+from byok8s.kube.faults import FORBIDDEN
 from byok8s.worker import protocol
 from byok8s.worker.protocol import Message, Result
 

@@ -13,14 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from byok8s.errors import ClusterError
 from byok8s.kube.context import Context
-from byok8s.kube.faults import BAD_REQUEST as BAD_REQUEST
-from byok8s.kube.faults import CONFLICT as CONFLICT
-from byok8s.kube.faults import FORBIDDEN as FORBIDDEN
-from byok8s.kube.faults import GONE as GONE
-from byok8s.kube.faults import NOT_FOUND as NOT_FOUND
-from byok8s.kube.faults import UNAUTHORIZED as UNAUTHORIZED
-from byok8s.kube.faults import UNPROCESSABLE as UNPROCESSABLE
-from byok8s.kube.faults import ApiError, NoCredentials, Unreachable, after
+from byok8s.kube.faults import GONE, NOT_FOUND, UNAUTHORIZED, ApiError, NoCredentials, Unreachable, after
 from byok8s.kube.json import Json, Object, items, text
 from byok8s.kube.transport import JSON, Call, Stream, Transport
 

@@ -29,6 +29,12 @@ def items(obj: Json | Object, *path: str | int) -> list[dict[str, Json]]:
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
+def mapping(obj: Json | Object, *path: str | int) -> dict[str, Json]:
+    """The object at `path`; an empty one where it is absent."""
+    found = get_in(obj, *path)
+    return found if isinstance(found, dict) else {}
+
+
 def text(obj: Json | Object, *path: str | int) -> str:
     """The string at `path`, or an empty one."""
     found = get_in(obj, *path)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from byok8s.kube.json import Object, get_in, items, text
+from byok8s.kube.json import Object, items, mapping, text
 
 KINDS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 
@@ -77,8 +77,7 @@ def read(paths: Sequence[Path]) -> Kubeconfig:
         current = current or text(content, "current-context")
         for kind, key in KINDS.items():
             for item in items(content, kind):
-                fields = get_in(item, key)
-                entry = Entry(fields if isinstance(fields, dict) else {}, path.absolute().parent)
+                entry = Entry(mapping(item, key), path.absolute().parent)
                 entries[kind].setdefault(text(item, "name"), entry)
     return Kubeconfig(**entries, current=current)
 

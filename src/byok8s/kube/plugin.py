@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from byok8s.kube.credentials import NEVER, Credentials
 from byok8s.kube.faults import LOG_IN_AGAIN, NoCredentials
-from byok8s.kube.json import Json, Object, get_in, items, text
+from byok8s.kube.json import Json, Object, get_in, items, mapping, text
 from byok8s.kube.kubeconfig import Entry
 
 TERMINAL_SECONDS = 300.0  # for somebody who is asked something
@@ -73,7 +73,7 @@ class Plugin:
 
     def _info(self, terminal: bool) -> str:
         return json.dumps(
-            {**self.request, "spec": {**_mapping(self.request["spec"]), "interactive": terminal}}
+            {**self.request, "spec": {**mapping(self.request, "spec"), "interactive": terminal}}
         )
 
     def _failed(self, why: str) -> NoCredentials:
@@ -145,7 +145,3 @@ def _last_words(stderr: bytes | None) -> str:
     lines = stderr.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
     words = " ".join(" ".join(lines).split())[-SHOWN_CHARACTERS:]
     return f": {words.rstrip('.')}"
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}

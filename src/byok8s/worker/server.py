@@ -60,9 +60,8 @@ class Server:
         self._lines = Lines()
         self._job: Job | None = None
         self._kept: dict[str, Kept] = {}  # by job
-        self._sent: dict[
-            str, int
-        ] = {}  # by job: bytes of its output, for those that this stream has asked for
+        # by job: bytes of its output, for those that this stream has asked for
+        self._sent: dict[str, int] = {}
         self._tell_at = 0.0  # when what the running job has written is due; 0 for nothing to tell
         self._heard = time.monotonic()
         self._ending = False
@@ -101,13 +100,8 @@ class Server:
         stream.settimeout(SEND_SECONDS)
         self._selector.register(stream, selectors.EVENT_READ)
         self._stream, self._lines, self._heard = stream, Lines(), time.monotonic()
-        self._say(
-            {
-                "is": "hello",
-                "version": VERSION,
-                "jobs": {job: kept.result is None for job, kept in self._kept.items()},
-            }
-        )
+        jobs = {job: kept.result is None for job, kept in self._kept.items()}
+        self._say({"is": "hello", "version": VERSION, "jobs": jobs})
 
     def _drop_stream(self) -> None:
         if self._stream:
