@@ -32,11 +32,8 @@ def start(cluster: Cluster, shell: str) -> subprocess.Popen[str]:
     """A run whose pod has come to run."""
     cluster.write({**WORKFLOW, "Snakefile": f"rule only:\n    output: 'out.txt'\n    shell: {shell!r}\n"})
     run = cluster.start("wf", "params")
-    for _ in range(240):
-        if any(text(pod, "status", "phase") == "Running" for pod in cluster.objects("pods")):
-            return run
-        time.sleep(0.25)
-    raise AssertionError("no pod of the run came to run within 60 s")
+    cluster.await_pods()
+    return run
 
 
 def killed(cluster: Cluster) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.kube.json import Object, get_in, text
+from byok8s.kube.json import Object, get_in
 from corner import Cluster
 
 
@@ -31,15 +31,6 @@ def await_line(run: subprocess.Popen[str], word: str) -> str:
         if word in line:
             return said
     raise AssertionError(f"{word!r} was never said:\n{said}")
-
-
-def await_pod(cluster: Cluster, phase: str = "Running") -> str:
-    for _ in range(240):
-        for pod in cluster.objects("pods"):
-            if text(pod, "status", "phase") == phase:
-                return text(pod, "metadata", "name")
-        time.sleep(0.25)
-    raise AssertionError(f"no pod became {phase} within 60 s")
 
 
 def await_log(cluster: Cluster, word: str) -> None:
@@ -113,7 +104,7 @@ def test_a_job_whose_pod_is_taken_away_is_made_again(
 ) -> None:
     workflow(cluster, "echo started; sleep 6; echo x >> {output}")
     run = cluster.start("wf", "params", *flags)
-    pod = await_pod(cluster)
+    (pod,) = cluster.await_pods()
     await_time_in_pod(cluster, pod, flags)
     path = f"/api/v1/namespaces/{cluster.namespace}/pods/{pod}"
     if how == "deleted":
@@ -239,7 +230,7 @@ def test_a_quota_that_has_room_for_none_ends_the_run(flags: tuple[str, ...], clu
 def test_an_interrupt_ends_the_pods_and_leaves_nothing(number: signal.Signals, cluster: Cluster) -> None:
     workflow(cluster, "sleep 300; touch {output}")
     run = cluster.start("wf", "params")
-    await_pod(cluster)
+    cluster.await_pods()
     run.send_signal(number)
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 130, said
@@ -251,7 +242,7 @@ def test_an_interrupt_ends_the_pods_and_leaves_nothing(number: signal.Signals, c
 def test_a_second_ctrl_c_waits_for_nothing_and_still_leaves_nothing(cluster: Cluster) -> None:
     workflow(cluster, "trap '' TERM INT; sleep 300; touch {output}")
     run = cluster.start("wf", "params")
-    await_pod(cluster)
+    cluster.await_pods()
     run.send_signal(signal.SIGINT)
     await_line(run, "Ending 1 jobs")
     run.send_signal(signal.SIGINT)

@@ -165,10 +165,7 @@ def test_an_image_with_no_such_tag(cluster: Cluster) -> None:
 def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], cluster: Cluster) -> None:
     workflow(cluster, 4, "sleep 12; echo {wildcards.i} >> {output}")
     run = cluster.start("wf", "params", "--jobs", "2", *flags)
-    until = time.monotonic() + 60
-    while len([pod for pod in cluster.objects("pods") if pod["status"]["phase"] == "Running"]) < 2:  # type: ignore[index,call-overload]
-        assert time.monotonic() < until
-        time.sleep(0.25)
+    cluster.await_pods(2)
     time.sleep(5)
     run.kill()
     run.communicate()
@@ -184,10 +181,7 @@ def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], c
 def test_a_killed_controllers_run_is_not_gone_on_with_when_the_workflow_has_changed(cluster: Cluster) -> None:
     workflow(cluster, 2, "sleep 300; echo old >> {output}")
     run = cluster.start("wf", "params", "--jobs", "2")
-    until = time.monotonic() + 60
-    while not any("Running" in str(pod["status"]) for pod in cluster.objects("pods")):
-        assert time.monotonic() < until
-        time.sleep(0.25)
+    cluster.await_pods()
     run.kill()
     run.communicate()
     workflow(cluster, 2, "echo {wildcards.i} >> {output}")
@@ -220,10 +214,7 @@ def test_a_controller_killed_and_nobody_comes_back(cluster: Cluster) -> None:
     cluster.write({"forsaken.yaml": FORSAKEN})
     cluster.environment["BYOK8S_LEASE_SECONDS"] = "30"
     run = cluster.start("wf", "params", "--jobs", "2", "--pod-template", "forsaken.yaml")
-    until = time.monotonic() + 60
-    while not any("Running" in str(pod["status"]) for pod in cluster.objects("pods")):
-        assert time.monotonic() < until
-        time.sleep(0.25)
+    cluster.await_pods()
     time.sleep(3)
     run.kill()
     run.communicate()
@@ -236,10 +227,7 @@ def test_a_controller_killed_and_nobody_comes_back(cluster: Cluster) -> None:
 def test_a_second_controller_is_refused(cluster: Cluster) -> None:
     workflow(cluster, 1, "sleep 300; touch {output}")
     run = cluster.start("wf", "params")
-    until = time.monotonic() + 60
-    while not cluster.objects("pods"):
-        assert time.monotonic() < until
-        time.sleep(0.25)
+    cluster.await_pods()
     (first,) = cluster.objects("jobs")
     said = cluster.run("wf", "params", expect=3)
     assert str(run.pid) in said

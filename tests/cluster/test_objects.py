@@ -18,12 +18,8 @@ SLOW = {
 
 def running(cluster: Cluster) -> list[dict[str, Json]]:
     """The run's objects, once its pod runs."""
-    for _ in range(240):
-        found = cluster.objects()
-        if any(text(obj, "status", "phase") == "Running" for obj in found):
-            return [dict(obj) for obj in found]
-        time.sleep(0.25)
-    raise AssertionError("no pod of the run came to run within 60 s")
+    cluster.await_pods()
+    return [dict(obj) for obj in cluster.objects()]
 
 
 def test_objects_during_a_run_and_after_it(cluster: Cluster) -> None:

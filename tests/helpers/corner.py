@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +93,18 @@ class Cluster:
             for kind in kinds or paths
             for item in items(self.client.get(paths[kind].format(self.namespace), selector), "items")
         ]
+
+    def await_pods(self, count: int = 1) -> list[str]:
+        """The names of so many pods or more, once they run."""
+        until = time.monotonic() + 60
+        while len(running := self._running()) < count:
+            assert time.monotonic() < until, f"{len(running)} instead of {count} pods run after 60 s"
+            time.sleep(0.25)
+        return running
+
+    def _running(self) -> list[str]:
+        pods = self.objects("pods")
+        return [text(pod, "metadata", "name") for pod in pods if text(pod, "status", "phase") == "Running"]
 
     def names(self) -> list[str]:
         return [f"{obj['kind']}/{text(obj, 'metadata', 'name')}" for obj in self.objects()]
