@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
 
-from snakemake_storage_plugin_byok8s import Facts, directory
+from snakemake_storage_plugin_byok8s.facts import Facts, directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ class _Bucket:
         if key not in self.files and any(self.listed.get(folder) for folder in _ancestors(key)):
             # "0" is the character after "/": between the two is what is below the key
             below = self.order[bisect_left(self.order, f"{key}/") : bisect_left(self.order, f"{key}0")]
-            return directory([self.files[name] for name in below])
+            return directory(key, {name: self.files[name] for name in below})
         return self.files.get(key, _UNKNOWN)
 
     def roots(self) -> list[str]:

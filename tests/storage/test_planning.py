@@ -170,7 +170,7 @@ def test_without_the_planning_each_key_is_asked_for(case: Case) -> None:
     case.put(["reads/a.txt"])
     alone = case.folder / "alone" / "snakemake_storage_plugin_byok8s"
     alone.mkdir(parents=True)
-    for module in ("__init__.py", "connection.py", "patience.py"):
+    for module in ("__init__.py", "connection.py", "facts.py", "objects.py", "patience.py"):
         shutil.copy(Path(plugin.__file__).with_name(module), alone)
     case.snakemake('rule all:\n    input: "reads/a.txt"\n', "-n", first=alone.parent)
     assert case.counter.requests == [f"LIST /local/{case.prefix}/reads/a.txt"]

@@ -17,6 +17,7 @@ import snakemake_storage_plugin_byok8s as plugin
 from byok8s import s3
 from counting_proxy import Counter, counting
 from provide import Provide, write, write_file
+from snakemake_storage_plugin_byok8s.facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,11 +124,44 @@ def test_a_directory_that_fails_half_way_leaves_nothing(
     client.put_object(Bucket="local", Key=f"{key}/dir/a", Body=b"x")
     half = provide().object(f"{prefix}/dir")
     # SeaweedFS refuses such a key, AWS does not
-    keys = {f"{key}/dir/a": plugin.Facts(0, 1), f"{key}/dir/../../escaped": plugin.Facts(0, 1)}
+    keys = {f"{key}/dir/a": Facts(0, 1), f"{key}/dir/../../escaped": Facts(0, 1)}
     monkeypatch.setattr(half.provider, "listing", lambda *_: (keys, True))
     with pytest.raises(WorkflowError, match="outside its directory"):
         asyncio.run(half.managed_retrieve())
     assert list(half.local_path().parent.iterdir()) == []
+
+
+def test_a_directory_that_is_half_stored_is_none_and_ends_as_the_next_one_says(
+    provide: Provide, prefix: str, client: s3.S3Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = provide().object(f"{prefix}/dir")
+    for name in ("a", "b/c", "of this one alone"):
+        write_file(stored.local_path() / name, b"1")
+    monkeypatch.setattr(stored, "_delete", _killed)  # all files are there, and the store has not ended
+    with pytest.raises(KeyboardInterrupt):
+        stored.store_object()
+    assert len(_keys(client, prefix)) == 4
+    half = provide().object(f"{prefix}/dir")
+    cache = IOCache(max_wait_time=10)
+    asyncio.run(half.inventory(cache))
+    cache.deactivate()
+    assert not cache.exists_in_storage[half.cache_key()]
+    assert not half.exists()
+    again = provide().object(f"{prefix}/dir")
+    (again.local_path() / "of this one alone").unlink()
+    again.store_object()
+    assert half.exists()
+    assert half.size() == 2
+    assert [key.partition("/dir/")[2] for key in _keys(client, prefix)] == ["a", "b/c"]
+
+
+def _killed(_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _keys(client: s3.S3Client, prefix: str) -> list[str]:
+    listing = client.list_objects_v2(Bucket="local", Prefix=prefix.removeprefix("s3://local/"))
+    return [item["Key"] for item in listing.get("Contents", ())]
 
 
 def test_one_file_costs_one_request_for_existence_time_and_size(
