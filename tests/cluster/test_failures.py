@@ -54,6 +54,26 @@ def test_exit_code_and_last_lines(cluster: Cluster) -> None:
     assert cluster.made() == []
 
 
+@pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
+def test_the_rules_log_file_of_a_failed_job_is_kept(flags: tuple[str, ...], cluster: Cluster) -> None:
+    cluster.write(
+        {
+            "Snakefile": "rule only:\n    output: 'out.txt'\n    log: 'deep/made.log'\n"
+            "    shell: 'echo to the output; echo to the log > {log}; exit 3'\n",
+            "wf.json": '{"workflow_target": "only"}',
+            "params.json": "{}",
+        }
+    )
+    cluster.run("wf", "params", *flags, expect=1)
+    (output,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")
+    (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*/made.log")
+    assert "to the output\n" in output.read_text()
+    assert log.read_text() == "to the log\n"
+    kept = cluster.kept()
+    assert log.relative_to(cluster.folder).as_posix() in kept
+    assert output.relative_to(cluster.folder).as_posix() in kept
+
+
 def test_a_signal_is_named(cluster: Cluster) -> None:
     workflow(cluster, "kill -SEGV $$")
     said = cluster.run("wf", "params", expect=1)

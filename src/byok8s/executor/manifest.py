@@ -176,7 +176,7 @@ class PodPlan:
 def job_plan(names: Names, task: Task) -> PodPlan:
     """A pod for one job, which is its own command."""
     labels = {RULE_LABEL: label_value(task.rule), JOB_LABEL: label_value(task.id)}
-    arguments = ("one", task.precommand, "--", *task.arguments)
+    arguments = ("one", task.precommand, *task.logs, "--", *task.arguments)
     return PodPlan(names.job_pod(task.rule, task.id), labels, task.shape, arguments, task.runtime)
 
 

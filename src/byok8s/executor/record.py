@@ -45,10 +45,10 @@ class Record:
     def log(self, task: Task) -> Path:
         return self._folder / "logs" / f"{task.title or task.rule.replace('/', '_')}-{task.id}.log"
 
-    def add_file(self, task: Task, path: str, words: str, *, first: bool) -> None:
-        """A piece of one of the rule's log files. first: it is the beginning."""
+    def add_file(self, task: Task, path: str, words: Iterable[str], *, first: bool) -> None:
+        """Of one of the rule's log files. first: it is the beginning."""
         kept = self.log(task).with_suffix("") / path.rpartition("/")[2]
-        self._write(kept, [words], "w" if first else "a")
+        self._write(kept, words, "w" if first else "a")
 
     def add_events(self, task: Task, rows: Iterable[str]) -> None:
         """What Kubernetes noted of the pod of a failed task."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 
 from byok8s.errors import Byok8sError
 from byok8s.executor.cause import Cause
@@ -18,6 +20,7 @@ from byok8s.executor.placement import OnEnd, OnWait
 from byok8s.executor.record import Record
 from byok8s.executor.waiting import GRACE_SECONDS
 from byok8s.kube.json import Object, text
+from byok8s.worker.sections import sections
 
 COLLECTORS = 4  # threads that see to ended pods, so that the watch never waits for a request
 
@@ -99,10 +102,20 @@ class SinglePods:
         if task:
             self._collectors.submit(self._collect, task, name, found)
 
+    def _keep(self, task: Task, log: Iterable[str]) -> None:
+        """The job's output, and the rule's log files."""
+        self._record.add_output(task, (), first=True)
+        for path, group in groupby(sections(log), key=itemgetter(0)):
+            rows = (row for _, row in group)
+            if path:
+                self._record.add_file(task, path, rows, first=True)
+            else:
+                self._record.add_output(task, rows)
+
     def _collect(self, task: Task, name: str, found: Outcome) -> None:
         try:
             if found.has_log:
-                self._record.add_output(task, self._cluster.log(name), first=True)
+                self._keep(task, self._cluster.log(name))
         except (Byok8sError, OSError) as error:
             found = replace(found, why=f"{found.why}; its log cannot be kept: {error}".removeprefix("; "))
         self._on_end(task, name, found)

@@ -142,7 +142,7 @@ class Worker:
             self._hear(task, message)
         elif kind == "file":
             text, first = str(message.get("text", "")), bool(message.get("first"))
-            self._record.add_file(task, str(message.get("path", "")), text, first=first)
+            self._record.add_file(task, str(message.get("path", "")), [text], first=first)
         elif kind == "done" and (result := protocol.result(message)):
             self._finish(stream, task, result)
 

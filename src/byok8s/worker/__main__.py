@@ -1,4 +1,4 @@
-"""`python worker.pyz one ARGUMENTS`, `python worker.pyz serve` or `python worker.pyz talk`.
+"""`python worker.pyz one PRECOMMAND [LOG...] -- ARGUMENTS`, `python worker.pyz serve` or `python worker.pyz talk`.
 
 one: run one job, for a pod of its own; its result is left in the container's termination message, so that it
 reaches the controller with the pod's status. serve: be a worker, for many jobs, one after another. talk: be the
@@ -12,7 +12,7 @@ import select
 import signal
 import sys
 
-from byok8s.worker import folder
+from byok8s.worker import folder, sections
 from byok8s.worker.job import TERMINATION_LOG, Job, Order
 from byok8s.worker.protocol import Result
 
@@ -21,8 +21,9 @@ TERMINATION_LOG_BYTES = 4096  # Kubernetes' limit for one container
 
 def main() -> int:
     match sys.argv[1:]:
-        case ["one", precommand, "--", *arguments]:
-            return one(Order("job", tuple(arguments), precommand))
+        case ["one", precommand, *rest] if "--" in rest:
+            logs, arguments = rest[: rest.index("--")], rest[rest.index("--") + 1 :]
+            return one(Order("job", tuple(arguments), precommand, logs=tuple(logs)))
         case ["serve"]:
             from byok8s.worker.server import serve
 
@@ -46,6 +47,7 @@ def one(order: Order) -> int:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     result = job.result()
+    sections.write_files(sys.stdout.buffer, job.folder, order.logs)
     leave_word(result)
     return result.code
 
