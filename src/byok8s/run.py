@@ -6,7 +6,9 @@ import contextlib
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -71,8 +73,7 @@ def execute(request: Request, view: View) -> int:
         lock = None if request.dry_run else stack.enter_context(folder_lock(FOLDER / "lock", view.warn))
         bucket = request.bucket or stack.enter_context(_embedded_bucket())
         stack.enter_context(_s3_environment(bucket))
-        s3.check_bucket(bucket)
-        cluster = None if request.local or request.dry_run else preflight.check_cluster(request)
+        cluster = _checked(request, bucket)
         plan = _plan(request, bucket, cluster, lock)
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
@@ -85,6 +86,16 @@ def execute(request: Request, view: View) -> int:
         if code == 0 and not request.dry_run:
             view.show_results(_results(plan))
         return code
+
+
+def _checked(request: Request, bucket: s3.Bucket) -> Cluster | None:
+    """Whether the bucket and the cluster can be used: asked at once, and Snakemake is loaded while they answer."""
+    threading.Thread(target=snakemake.load).start()
+    with ThreadPoolExecutor(1) as thread:
+        wanted = not (request.local or request.dry_run)
+        cluster = thread.submit(preflight.check_cluster, request) if wanted else None
+        s3.check_bucket(bucket)
+        return cluster.result() if cluster else None
 
 
 def _clear(plan: Plan, view: View) -> None:

@@ -63,6 +63,11 @@ def _said(flag: str, value: float | str | None) -> list[str]:
     return [] if value is None else [f"--byok8s-{flag}", str(value)]
 
 
+def load() -> None:
+    """Import it, which takes the best part of a second: for a thread beside what waits for answers."""
+    import snakemake.cli  # noqa: F401
+
+
 def run(argv: list[str]) -> bool:
     """Whether all that was asked for is there in the end; False after a job has failed.
 
