@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ from byok8s.kube import Context, KubeClient, Object
 from corner import KUBECONFIG, Cluster
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
+
+# what a shell has started in the background ignores Ctrl-C, and so would everything that the tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
