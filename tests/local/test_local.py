@@ -167,3 +167,23 @@ def test_two_folders_with_one_bucket(folder: Path, tmp_path: Path) -> None:
         assert client.get_object(Bucket="local", Key="p/alpha.txt")["Body"].read() == b"alpha blue\n"
         left = client.list_objects_v2(Bucket="local", Prefix="p/.byok8s/").get("Contents", [])
         assert left == []
+
+
+def test_the_quickstarts_own_workflow(tmp_path: Path) -> None:
+    """Its files stand in the document, each with its name in the first line; the bucket's name is another here."""
+    document = (SEED.parents[1] / "docs" / "quickstart.md").read_text()
+    for name, content in re.findall(r"^```\w+\n# (\S+)\n(.*?)^```", document, re.MULTILINE | re.DOTALL):
+        (tmp_path / name).write_text(content)
+    with embedded_server(tmp_path / "s3") as server:
+        client = s3.connect(server.endpoint_url, server.credentials)
+        client.put_object(Bucket=server.bucket.name, Key="project-1/reads.fq", Body=b"@r1\nACGT\n+\nIIII\n")
+        keys = {
+            "AWS_ACCESS_KEY_ID": server.credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": server.credentials.secret_key,
+            "BYOK8S_S3_BUCKET": f"{server.bucket.name}/project-1",
+            "BYOK8S_S3_ENDPOINT_URL": server.endpoint_url,
+        }
+        run(tmp_path, "workflow-report", "params-first", more=keys)
+        body = client.get_object(Bucket=server.bucket.name, Key="project-1/report.txt")["Body"].read()
+    assert body.decode().splitlines()[1:] == ["The first one"]
+    assert body.startswith(b"4 ")

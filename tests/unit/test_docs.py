@@ -1,25 +1,37 @@
 """The documents say what the code does."""
 
+import json
+import os
 import re
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+import botocore.session
+import msgspec
 import pytest
+import yaml
+from markdown_it import MarkdownIt
 
 from byok8s import failures
 from byok8s.cli.clean import clean
-from byok8s.cli.run import EPILOG
+from byok8s.cli.run import EPILOG, run
 from byok8s.errors import InputError
+from byok8s.executor import manifest, template
 from byok8s.executor.cause import Cause
 from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
+from byok8s.executor.names import Names
 from byok8s.executor.words import WORDS
+from byok8s.kube.json import Json, Object, items, text
 from byok8s.leftovers import SILENCE_SECONDS
 from byok8s.rights import CLEAN_RIGHTS, HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
+from byok8s.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 RIGHTS_DOCUMENT = (ROOT / "docs" / "rights.md").read_text()
+S3_DOCUMENT = (ROOT / "docs" / "s3.md").read_text()
 
 
 def tables(document: str) -> list[list[list[str]]]:
@@ -90,3 +102,89 @@ def test_a_page_says_what_it_means_how_to_see_it_and_what_to_do(cause: Cause) ->
 def test_a_failure_that_is_none_is_said_to_be_none() -> None:
     with pytest.raises(InputError, match="no failure named 'flood'"):
         failures.page("flood")
+
+
+def fences(document: str, language: str) -> Iterator[str]:
+    for token in MarkdownIt("commonmark").parse(document):
+        if token.type == "fence" and token.info == language:
+            yield token.content
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+def test_json_and_yaml_in_the_documents_can_be_read(path: Path) -> None:
+    document = path.read_text()
+    assert all(json.loads(block) for block in fences(document, "json"))
+    assert all(yaml.safe_load(block) for block in fences(document, "yaml"))
+
+
+def test_each_setting_is_documented_with_its_flag_and_no_other() -> None:
+    table = tables((ROOT / "docs" / "configuration.md").read_text())[0]
+    flags = {str(option.name): f"`--{str(option.name).replace('_', '-')}`" for option in run.params}
+    settings = [field.name for field in msgspec.structs.fields(Settings)]
+    assert {row[0]: row[1] for row in table} == {f"`{name}`": flags[name] for name in settings}
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
+IRSA = {
+    "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/jobs",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/token",
+}
+POD_IDENTITY = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials"}
+
+
+@pytest.mark.parametrize(
+    ("more", "method"),
+    [
+        ({}, "shared-credentials-file"),
+        (POD_IDENTITY, "shared-credentials-file"),
+        (IRSA, "assume-role-with-web-identity"),
+        (IRSA | POD_IDENTITY, "assume-role-with-web-identity"),
+        (IRSA | KEYS, "env"),
+    ],
+    ids=["nothing", "pod identity", "irsa", "both", "keys"],
+)
+def test_what_a_pod_takes_before_the_copy_of_the_users_credentials(
+    more: dict[str, str], method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    copy = tmp_path / "aws-credentials"
+    copy.write_text("[default]\naws_access_key_id = copy\naws_secret_access_key = copy\n")
+    for name, value in (more | {"AWS_SHARED_CREDENTIALS_FILE": str(copy)}).items():
+        monkeypatch.setenv(name, value)
+    assert botocore.session.Session().get_credentials().method == method
+
+
+def pod_of_document(name: str, folder: Path) -> Object:
+    """A pod with a template that stands in docs/s3.md, whose first line has its name."""
+    block = next(block for block in fences(S3_DOCUMENT, "yaml") if name in block.partition("\n")[0])
+    (folder / "template.yaml").write_text(block)
+    names = Names("20261122-193000-k3x9")
+    settings = manifest.PodSettings("image:1", 1, {"AWS_SHARED_CREDENTIALS_FILE": "/byok8s/keys"}, [])
+    shape = manifest.Shape(cores=1, template=template.load(folder / "template.yaml"))
+    return manifest.pod(names, {}, settings, manifest.worker_plan(names, shape, 0))
+
+
+def variables(pod: Object) -> dict[str, Json]:
+    [container] = items(pod, "spec", "containers")
+    return {text(one, "name"): one.get("value", one.get("valueFrom")) for one in items(container, "env")}
+
+
+def test_the_template_for_a_web_identity_gives_pods_a_token_beside_the_copy(tmp_path: Path) -> None:
+    pod = pod_of_document("pods/role.yaml", tmp_path)
+    [container] = items(pod, "spec", "containers")
+    given = variables(pod)
+    assert "AWS_SHARED_CREDENTIALS_FILE" in given
+    assert str(given["AWS_ROLE_ARN"]).startswith("arn:aws:iam::")
+    mounts = {text(mount, "mountPath"): text(mount, "name") for mount in items(container, "volumeMounts")}
+    folder, _, file = str(given["AWS_WEB_IDENTITY_TOKEN_FILE"]).rpartition("/")
+    volume = next(one for one in items(pod, "spec", "volumes") if one["name"] == mounts[folder])
+    [source] = items(volume, "projected", "sources")
+    assert text(source, "serviceAccountToken", "path") == file
+    assert text(source, "serviceAccountToken", "audience") == "sts.amazonaws.com"
+
+
+def test_the_template_for_other_keys_puts_them_where_they_count_first(tmp_path: Path) -> None:
+    given = variables(pod_of_document("pods/keys.yaml", tmp_path))
+    for variable, key in (("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")):
+        assert given[variable] == {"secretKeyRef": {"name": "job-keys", "key": key}}
