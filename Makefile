@@ -24,7 +24,7 @@ venv: .venv/installed  ## .venv with byok8s (editable) and everything it and its
 
 constraints: venv  ## write constraints*.txt anew from pyproject.toml; UPGRADE=-U takes newer versions
 	printf 'snakemake==9.27.1\nhatchling\neditables\n' | \
-	  $(pin) --extra local --group dev pyproject.toml - -o constraints.txt
+	  $(pin) --extra local --group dev --group docs pyproject.toml - -o constraints.txt
 	# what a worker image needs of it
 	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
 	  $(pin) -c constraints.txt - -o constraints-worker.txt
@@ -41,6 +41,9 @@ check: venv  ## lint, formatting, types, layers and the unit tests: under a minu
 
 test: venv  ## every test; ARGS="-k word" goes to pytest
 	@scripts/test.sh $(ARGS)
+
+docs: venv  ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build
 
 bench: venv  ## measure byok8s beside Snakemake's own Kubernetes executor, on the rig; ARGS="-n 5"
 	@tests/rig/up.sh
@@ -60,7 +63,7 @@ rig-env:  ## how to use it: eval "$$(make -s rig-env)"
 	@tests/rig/env.sh
 
 clean:  ## remove what was made in this folder (the rig's products are in ~/.cache/byok8s-rig)
-	rm -rf .venv .byok8s dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .byok8s build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo check test bench bench-scale rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo check test docs bench bench-scale rig-up rig-down rig-env clean
