@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -90,10 +89,10 @@ def execute(request: Request, view: View) -> int:
 
 def _checked(request: Request, bucket: s3.Bucket) -> Cluster | None:
     """Whether the bucket and the cluster can be used: asked at once, and Snakemake is loaded while they answer."""
-    threading.Thread(target=snakemake.load).start()
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(2) as threads:
+        threads.submit(snakemake.load)
         wanted = not (request.local or request.dry_run)
-        cluster = thread.submit(preflight.check_cluster, request) if wanted else None
+        cluster = threads.submit(preflight.check_cluster, request) if wanted else None
         s3.check_bucket(bucket)
         return cluster.result() if cluster else None
 
