@@ -14,6 +14,7 @@ from byok8s.errors import Byok8sError
 if TYPE_CHECKING:
     from byok8s.clean import Found
     from byok8s.leftovers import Run
+    from byok8s.local_cluster.status import Status
     from byok8s.run import Plan
 
 RULE = "-" * 8
@@ -114,6 +115,20 @@ def _span(seconds: float) -> str:
         return f"{minutes // HOUR} h {minutes % HOUR} min"
     hours = math.ceil(seconds / 3600)
     return f"{hours // 24} d {hours % 24} h"
+
+
+def local_cluster(found: Status) -> str:
+    """The cluster on this machine: what there is, what is wrong with it, and what to type now."""
+    rows = {
+        "cluster": found.driver and f"{found.driver}, {found.ready_nodes} of {found.nodes} nodes ready",
+        "kubernetes": found.kubernetes,
+        "kubeconfig": found.kubeconfig,
+        "bucket": found.bucket and f"s3://{found.bucket} at {found.s3_endpoint_url}",
+        "image": found.image,
+    }
+    lines = [f"{name + ':':<11} {value}" for name, value in rows.items() if value]
+    next_step = "Run a workflow there:" if not found.problems else "To make it, or mend it:"
+    return "\n".join([*lines, *found.problems, next_step, f"    {found.next}"])
 
 
 def say(words: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,13 +28,15 @@ class Context:
 
     asked_for: the name of a kubeconfig's context; None means its current one, or the pod's service account where
         there is no kubeconfig.
+    files: kubeconfigs to read in the place of the user's.
     Raises InputError where there is no such context or it cannot be used, ClusterError where there is no kubeconfig
     that can be read.
     """
 
-    def __init__(self, asked_for: str | None = None) -> None:
-        found = _read()
-        self.name = _choose(found, asked_for)
+    def __init__(self, asked_for: str | None = None, files: Sequence[Path] | None = None) -> None:
+        self._files = files or kubeconfig.files()
+        found = _read(self._files)
+        self.name = _choose(found, asked_for, self._files)
         context = found.contexts[self.name]
         self.namespace = context.text("namespace") or None
         self._user = context.text("user")
@@ -72,7 +75,7 @@ class Context:
         if not self.server.startswith(("https://", "http://")):
             raise InputError(
                 f"Context {self.name!r} of the kubeconfig names no cluster with a server.",
-                where=f"Looked in {_names_of_files()}.",
+                where=f"Looked in {_names(self._files)}.",
             )
         if self.proxy and not self.proxy.startswith("http://"):
             raise InputError(
@@ -84,7 +87,7 @@ class Context:
     def _obtain(self) -> Credentials:
         """From the kubeconfig as it is now: a login may have written into it since."""
         try:
-            entry = _read().users.get(self._user, Entry({}, Path()))
+            entry = _read(self._files).users.get(self._user, Entry({}, Path()))
             found = user.credentials(entry, self._cluster, terminal=self._terminal)
         except (OSError, ValueError, ClusterError) as error:
             if isinstance(error, NoCredentials):
@@ -101,8 +104,7 @@ class Context:
         )
 
 
-def _read() -> Kubeconfig:
-    paths = kubeconfig.files()
+def _read(paths: Sequence[Path]) -> Kubeconfig:
     try:
         if any(path.is_file() for path in paths):
             return kubeconfig.read(paths)
@@ -110,15 +112,15 @@ def _read() -> Kubeconfig:
             return kubeconfig.of_pod(SERVICE_ACCOUNT, os.environ)
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"The kubeconfig at {_names_of_files()} cannot be read.", where=_one_line(error)
+            f"The kubeconfig at {_names(paths)} cannot be read.", where=_one_line(error)
         ) from error
     raise ClusterError(
-        f"There is no kubeconfig at {_names_of_files()}.",
+        f"There is no kubeconfig at {_names(paths)}.",
         hint="Set KUBECONFIG to your cluster's file, or run on this machine with --local.",
     )
 
 
-def _choose(found: Kubeconfig, asked_for: str | None) -> str:
+def _choose(found: Kubeconfig, asked_for: str | None, paths: Sequence[Path]) -> str:
     name = asked_for or found.current
     if name in found.contexts:
         return name
@@ -126,7 +128,7 @@ def _choose(found: Kubeconfig, asked_for: str | None) -> str:
         f"The kubeconfig has no context named {name!r}."
         if name
         else "The kubeconfig has no current context.",
-        where=f"Looked in {_names_of_files()}; it has: {', '.join(sorted(found.contexts)) or 'none'}.",
+        where=f"Looked in {_names(paths)}; it has: {', '.join(sorted(found.contexts)) or 'none'}.",
         hint="Name one of these with --context.",
     )
 
@@ -140,8 +142,8 @@ def _load_certificate(context: ssl.SSLContext, credentials: Credentials) -> None
         context.load_cert_chain(file)
 
 
-def _names_of_files() -> str:
-    return ", ".join(map(str, kubeconfig.files()))
+def _names(paths: Sequence[Path]) -> str:
+    return ", ".join(map(str, paths))
 
 
 def _one_line(error: Exception) -> str:

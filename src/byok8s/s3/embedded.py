@@ -26,6 +26,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from byok8s.errors import Byok8sError, InputError
 from byok8s.s3.client import Bucket, Credentials, connect
@@ -73,6 +74,10 @@ class EmbeddedS3:
         """`http://127.0.0.1:<port>`; another port at each start."""
         return self.bucket.endpoint_url or ""
 
+    @property
+    def port(self) -> int:
+        return urlsplit(self.endpoint_url).port or 0
+
 
 @contextmanager
 def embedded_server(data_dir: Path) -> Iterator[EmbeddedS3]:
@@ -84,7 +89,7 @@ def embedded_server(data_dir: Path) -> Iterator[EmbeddedS3]:
     not installed, when data_dir cannot be written, or while another process runs a server on it; Byok8sError
     with the end of the server's log when it is not ready within 30 s.
     """
-    program = _find_weed()
+    program = find_weed()
     data_dir = _prepared(data_dir)
     with ExitStack() as stack:
         lock = stack.enter_context(locked(data_dir, patience_s=_STOP_S))
@@ -108,14 +113,17 @@ def _started(stack: ExitStack, program: str, data_dir: Path, lock: IO[str], keys
             return EmbeddedS3(bucket, keys)
 
 
-def _find_weed() -> str:
-    """The wheel puts the program beside this Python's scripts, which need not be on PATH."""
+def find_weed() -> str:
+    """The server's program. The wheel puts it beside this Python's scripts, which need not be on PATH.
+
+    Raises InputError where it is not installed.
+    """
     beside = Path(sysconfig.get_path("scripts"), "weed")
     program = str(beside) if beside.exists() else shutil.which("weed")
     if program is None:
         raise InputError(
-            "The S3 server for runs without a bucket is not installed (the program 'weed').",
-            hint="pip install 'byok8s[local]', or give a bucket with --s3-bucket.",
+            "The S3 server that comes with byok8s is not installed (the program 'weed').",
+            hint="pip install 'byok8s[local]'; for a run you may also give a bucket with --s3-bucket.",
         )
     return program
 
@@ -148,10 +156,15 @@ def _keys(path: Path) -> Credentials:
         half.touch(mode=0o600)
         half.write_text(json.dumps({"identities": [user]}, indent=1), encoding="utf-8")
         half.replace(path)
+    return read_keys(path)
+
+
+def read_keys(path: Path) -> Credentials:
+    """Of the file keys.json of a server's data_dir. Raises InputError where it cannot be read."""
     try:
         key = json.loads(path.read_text(encoding="utf-8"))["identities"][0]["credentials"][0]
         return Credentials(key["accessKey"], key["secretKey"])
-    except (ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(
             f"The keys of the local S3 server in {path} cannot be read.",
             where=repr(error),

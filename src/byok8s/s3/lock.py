@@ -44,6 +44,20 @@ def locked(data_dir: Path, patience_s: float) -> Iterator[IO[str]]:
         yield lock
 
 
+def holder(data_dir: Path) -> int | None:
+    """The process that runs the server of data_dir; None where there is none.
+
+    It may have been killed: then its server is just ending.
+    """
+    try:
+        with (data_dir / "lock").open() as lock:
+            if try_lock(lock):
+                return None
+            return int(lock.read())
+    except (FileNotFoundError, ValueError):  # it writes its number just after it has locked
+        return None
+
+
 def _alive(pid: str) -> bool:
     try:
         os.kill(int(pid), 0)

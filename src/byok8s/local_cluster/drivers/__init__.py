@@ -1,0 +1,93 @@
+"""The tools that can make a cluster on this machine, one module for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from byok8s.errors import ClusterError, InputError
+from byok8s.local_cluster.tools import Tool
+
+NAME: Final = "byok8s"
+NAMES: Final = ("minikube", "kind", "k3d", "k3s")
+
+
+class Driver(Protocol):
+    """A tool, and the one cluster that it makes for us.
+
+    install: where it says how to install it. own_cluster: whether it keeps our cluster apart from others by its
+    name, `cluster`; if not, this machine has one, and where it runs already it is used.
+    Whatever runs the tool raises ClusterError with its last words when it fails.
+    """
+
+    name: str
+    install: str
+    own_cluster: bool
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's name in the tool's own words."""
+
+    def why_not(self) -> str:
+        """Why it cannot make a cluster here; empty when it can."""
+
+    def exists(self) -> bool:
+        """Whether there is a cluster of this name, whoever made it, also a stopped or a half-made one."""
+
+    def up(self) -> None:
+        """Make the cluster, or start it again, and write our kubeconfig."""
+
+    def down(self) -> None:
+        """Remove the cluster, or what there is of it."""
+
+    def load(self, archive: Path, image: str) -> None:
+        """Put the image of an archive of `docker save` where pods are started."""
+
+
+def drivers(kubeconfig: Path, say: Callable[[str], None], minikube_driver: str | None) -> dict[str, Driver]:
+    """All of them, by name, in the order in which they are tried."""
+    from byok8s.local_cluster.drivers.k3d import K3d
+    from byok8s.local_cluster.drivers.k3s import K3s
+    from byok8s.local_cluster.drivers.kind import Kind
+    from byok8s.local_cluster.drivers.minikube import Minikube
+
+    def tool(program: str) -> Tool:
+        return Tool(program, kubeconfig, say)
+
+    # k3s has a kubeconfig of its own, which it prints only where no other is named
+    k3s, systemctl = (Tool(program, None, say) for program in ("k3s", "systemctl"))
+    killall = Tool("k3s-killall.sh", None, lambda _: None)
+    found: tuple[Driver, ...] = (
+        Minikube(tool("minikube"), minikube_driver),
+        Kind(tool("kind"), kubeconfig),
+        K3d(tool("k3d"), kubeconfig),
+        K3s(k3s, systemctl, killall, kubeconfig),
+    )
+    return {driver.name: driver for driver in found}
+
+
+def choose(among: dict[str, Driver], wanted: str | None) -> Driver:
+    """The driver that is wanted, else the first that can work here. Raises ClusterError where none can."""
+    if wanted and wanted not in among:
+        raise InputError(f"There is no driver {wanted!r}.", hint=f"Known are: {', '.join(among)}.")
+    tried = [among[wanted]] if wanted else list(among.values())
+    reasons = {}
+    for driver in tried:
+        reason = driver.why_not()
+        if not reason:
+            return driver
+        reasons[driver.name] = reason
+    raise ClusterError(
+        f"{wanted} cannot make a cluster here." if wanted else "No local cluster can be made here.",
+        where="\n".join(_row(name, reason) for name, reason in reasons.items()),
+        hint="Mend or install one of them; or run without a cluster: byok8s WORKFLOW PARAMS --local",
+    )
+
+
+def not_installed(driver: Driver) -> str:
+    return f"not installed; see {driver.install}"
+
+
+def _row(name: str, reason: str) -> str:
+    return f"{name}: " + reason.replace("\n", "\n  ")
