@@ -127,8 +127,8 @@ def local_cluster(found: Status) -> str:
         "image": found.image,
     }
     lines = [f"{name + ':':<11} {value}" for name, value in rows.items() if value]
-    next_step = "Run a workflow there:" if not found.problems else "To make it, or mend it:"
-    return "\n".join([*lines, *found.problems, next_step, f"    {found.next}"])
+    next_step = "Run a workflow there:" if not found.problems else "Make it, or what is missing of it:"
+    return "\n".join([*lines, *found.problems, "", next_step, f"    {found.next}"]).lstrip()
 
 
 def say(words: str) -> None:
