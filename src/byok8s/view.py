@@ -119,8 +119,9 @@ def _span(seconds: float) -> str:
 
 def local_cluster(found: Status) -> str:
     """The cluster on this machine: what there is, what is wrong with it, and what to type now."""
+    nodes = f"{found.ready_nodes} of {found.nodes} nodes ready" if found.nodes else "does not answer"
     rows = {
-        "cluster": found.driver and f"{found.driver}, {found.ready_nodes} of {found.nodes} nodes ready",
+        "cluster": found.driver and f"{found.driver}, {nodes}",
         "kubernetes": found.kubernetes,
         "kubeconfig": found.kubeconfig,
         "bucket": found.bucket and f"s3://{found.bucket} at {found.s3_endpoint_url}",

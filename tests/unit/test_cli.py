@@ -69,6 +69,17 @@ def test_help_of_the_other_commands(tmp_path: Path) -> None:
         assert words in shown
 
 
+def test_help_of_the_local_cluster(tmp_path: Path) -> None:
+    shown = byok8s("cluster", "--help", cwd=tmp_path).stdout
+    for words in ("up", "down", "status", "env"):
+        assert f"\n  {words} " in shown
+    shown = byok8s("cluster", "up", "--help", cwd=tmp_path).stdout
+    for words in ("--driver", "--minikube-driver", "--image", "--image-archive", "130  interrupted"):
+        assert words in shown
+    assert "--json" in byok8s("cluster", "status", "--help", cwd=tmp_path).stdout
+    assert "--purge" in byok8s("cluster", "down", "--help", cwd=tmp_path).stdout
+
+
 def test_clean_without_a_cluster(tmp_path: Path) -> None:
     done = byok8s("clean", cwd=tmp_path)
     assert done.returncode == 3

@@ -53,7 +53,7 @@ def read(archive: Path, name: str | None) -> Image:
     except (OSError, tarfile.TarError, AssertionError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"{archive} is no image archive that can be read.",
-            where=repr(error),
+            where=str(error).partition("\n")[0],
             hint="Make one: docker save -o FILE IMAGE",
         ) from error
     found = name or (next(iter(ids)) if len(ids) == 1 else "")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -23,7 +21,6 @@ from byok8s.s3.lock import holder
 
 _START_SECONDS: Final = 45.0
 _STOP_SECONDS: Final = 15.0
-_EXIT_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.05
 
 
@@ -87,30 +84,15 @@ def start(address: str, folder: Path) -> Bucket:
 
 
 def stop(folder: Path) -> None:
-    """Nothing of it runs on return. Raises BucketError where it does not end."""
+    """The server has ended on return, and its process does. Raises BucketError where it does not end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         process = holder(folder)
         if process is None:
             return
         with suppress(ProcessLookupError):
             os.kill(process, number)
-        _wait(_STOP_SECONDS, lambda: not is_running(folder))
-        _wait(_EXIT_SECONDS, functools.partial(_is_gone, process))  # it lets go just before it ends
+        until = time.monotonic() + _STOP_SECONDS
+        while is_running(folder) and time.monotonic() < until:
+            time.sleep(_POLL_SECONDS)
     if process := holder(folder):
         raise BucketError(f"The S3 server (process {process}) does not end.", where=str(folder))
-
-
-def _wait(seconds: float, done: Callable[[], bool]) -> None:
-    until = time.monotonic() + seconds
-    while not done() and time.monotonic() < until:
-        time.sleep(_POLL_SECONDS)
-
-
-def _is_gone(process: int) -> bool:
-    with suppress(ChildProcessError):
-        os.waitpid(process, os.WNOHANG)  # where it was started by this process
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    return False

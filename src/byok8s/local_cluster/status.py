@@ -90,6 +90,8 @@ def shell_lines(variables: Mapping[str, str]) -> str:
 
 
 def _cluster(home: Home) -> tuple[nodes.Cluster | None, list[str]]:
+    if not home.kubeconfig.is_file():
+        return None, ["There is no kubeconfig of it."]
     try:
         cluster = nodes.ask(home.kubeconfig)
     except Byok8sError as error:

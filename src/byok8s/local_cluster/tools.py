@@ -14,7 +14,7 @@ from typing import Final
 
 from byok8s.errors import ClusterError
 
-LAST_LINES: Final = 6
+LAST_LINES: Final = 5
 # Both are documented at https://minikube.sigs.k8s.io/docs/handbook/config/; no other tool knows them.
 _PLAIN: Final = {"MINIKUBE_IN_STYLE": "false", "MINIKUBE_WANTUPDATENOTIFICATION": "false"}
 
@@ -30,7 +30,7 @@ class Answer:
     @property
     def words(self) -> str:
         """The last lines of what it said of what went wrong."""
-        said = last_words([*self.output.splitlines(), *self.errors.splitlines()])
+        said = last_words((self.errors.strip() or self.output).splitlines())
         return said or f"exit code {self.code}, without a word"
 
 

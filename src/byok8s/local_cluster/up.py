@@ -41,7 +41,7 @@ def up(home: Home, wish: Wish, default_image: str, say: Say) -> None:
     half made is removed, or named.
     """
     wish = _checked(wish)
-    image = images.read(wish.archive, wish.image) if wish.archive else None
+    archived = images.read(wish.archive, wish.image) if wish.archive else None
     find_weed()
     with home.alone():
         noted = state.read(home.state)
@@ -55,10 +55,13 @@ def up(home: Home, wish: Wish, default_image: str, say: Say) -> None:
             noted = replace(noted, ready=True, loaded=None)
             state.write(home.state, noted)
         _s3(home, cluster, say)
-        image = image or images.find(wish.image or noted.image or default_image)
+        asked_for = (archived.name if archived else wish.image) or noted.image
+        image = archived or images.find(asked_for or default_image)
         loaded = _loaded(home, driver, noted, image, say)
-        asked_for = image.name if image and wish.archive else wish.image or noted.image
         state.write(home.state, replace(noted, image=asked_for, loaded=loaded))
+        if not loaded:
+            name = asked_for or default_image
+            say(f"The image {name} is not on this machine: the cluster fetches it for the first job.")
 
 
 def _checked(wish: Wish) -> Wish:
@@ -95,7 +98,7 @@ def _begin(home: Home, driver: Driver, wish: Wish) -> State:
     if exists and driver.own_cluster:
         raise ClusterError(
             f"{driver.name} has a cluster named {driver.cluster} that byok8s knows nothing of.",
-            hint=f"If you do not need it, remove it with {driver.name}; or take another --driver.",
+            hint=f"If you do not need it: {driver.removal}\nElse take another tool with --driver.",
         )
     noted = State(driver=driver.name, minikube_driver=wish.minikube_driver, made=not exists)
     state.write(home.state, noted)

@@ -10,7 +10,6 @@ from byok8s.errors import ClusterError, InputError
 from byok8s.local_cluster.tools import Tool
 
 NAME: Final = "byok8s"
-NAMES: Final = ("minikube", "kind", "k3d", "k3s")
 
 
 class Driver(Protocol):
@@ -28,6 +27,10 @@ class Driver(Protocol):
     @property
     def cluster(self) -> str:
         """The cluster's name in the tool's own words."""
+
+    @property
+    def removal(self) -> str:
+        """What a user types to remove it without us."""
 
     def why_not(self) -> str:
         """Why it cannot make a cluster here; empty when it can."""

@@ -16,6 +16,7 @@ class K3d:
     install = "https://k3d.io/stable/#installation"
     own_cluster = True
     cluster = NAME
+    removal = f"k3d cluster delete {NAME}"
 
     def __init__(self, k3d: Tool, kubeconfig: Path) -> None:
         self._k3d, self._kubeconfig = k3d, kubeconfig

@@ -24,6 +24,7 @@ class K3s:
     install = "https://docs.k3s.io/quick-start"
     own_cluster = False
     cluster = SERVICE
+    removal = "k3s-killall.sh"
 
     def __init__(self, k3s: Tool, systemctl: Tool, killall: Tool, kubeconfig: Path) -> None:
         self._k3s, self._systemctl, self._killall, self._kubeconfig = k3s, systemctl, killall, kubeconfig

@@ -13,6 +13,7 @@ class Kind:
     install = "https://kind.sigs.k8s.io/docs/user/quick-start/#installation"
     own_cluster = True
     cluster = NAME
+    removal = f"kind delete cluster --name {NAME}"
 
     def __init__(self, kind: Tool, kubeconfig: Path) -> None:
         self._kind = kind

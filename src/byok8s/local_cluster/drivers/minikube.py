@@ -24,6 +24,7 @@ class Minikube:
     def __init__(self, minikube: Tool, driver: str | None) -> None:
         self._minikube = minikube
         self.cluster = BARE_METAL_PROFILE if driver == BARE_METAL else NAME
+        self.removal = f"minikube delete --profile {self.cluster}"
         self._profile = ("--profile", self.cluster)
         chosen = ("--driver", driver) if driver else ()
         # embedded: the kubeconfig works wherever it is taken
