@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from processes import processes_in
 from standins.machine import Machine
 
 # what the user has of another cluster, written as no tool would write it again
@@ -53,13 +54,6 @@ class User:
         assert "Traceback" not in said
         return said
 
-    def processes(self) -> list[str]:
-        """The command lines of what runs in the folder of their local cluster."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                if (entry / "cwd").readlink().is_relative_to(self.cluster):
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
-            except OSError:  # ended meanwhile
-                continue
-        return found
+    def processes(self) -> list[int]:
+        """What `up` has left running."""
+        return processes_in(self.cluster / "s3")

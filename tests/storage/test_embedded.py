@@ -16,6 +16,7 @@ import pytest
 from byok8s import s3
 from byok8s.errors import Byok8sError, InputError
 from byok8s.s3 import embedded
+from processes import command_line, listening, processes_in
 
 HOLD = """
 import sys
@@ -54,7 +55,7 @@ def test_keys_are_random_and_only_for_their_owner(tmp_path: Path) -> None:
         assert stat.S_IMODE(keys.stat().st_mode) == 0o600
         assert stat.S_IMODE((tmp_path / "s3").stat().st_mode) == 0o700
         assert len(server.credentials.secret_key) >= 32
-        arguments = [Path(f"/proc/{pid}/cmdline").read_text() for pid in processes_in(tmp_path / "s3")]
+        arguments = [command_line(pid) for pid in processes_in(tmp_path / "s3")]
         assert arguments
         assert not any(server.credentials.secret_key in line for line in arguments)
 
@@ -183,23 +184,6 @@ def hold(folder: Path) -> subprocess.Popen[bytes]:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-def processes_in(folder: Path) -> list[int]:
-    """The processes that work in this folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            if entry.readlink() == folder.resolve():
-                found.append(int(entry.parent.name))
-        except OSError:  # ended meanwhile, or another user's
-            continue
-    return found
-
-
-def listening(pids: list[int]) -> list[str]:
-    lines = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [line.split()[3] for line in lines if any(f"pid={pid}," in line for pid in pids)]
 
 
 def await_end(folder: Path) -> None:

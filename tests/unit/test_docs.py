@@ -25,6 +25,7 @@ from byok8s.executor.names import Names
 from byok8s.executor.words import WORDS
 from byok8s.kube.json import Json, Object, items, text
 from byok8s.leftovers import SILENCE_SECONDS
+from byok8s.local_cluster.drivers import drivers
 from byok8s.rights import CLEAN_RIGHTS, HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.settings import Settings
 
@@ -75,6 +76,12 @@ def test_each_word_of_a_pod_is_documented_and_no_other() -> None:
     table = (ROOT / "docs" / "pods.md").read_text().partition("| word | value | in the pod |")[2]
     rows = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == WORDS
+
+
+def test_each_tool_that_makes_clusters_is_documented_with_its_page() -> None:
+    document = (ROOT / "docs" / "local-cluster.md").read_text()
+    for driver in drivers(ROOT, print, None).values():
+        assert f"| [`{driver.name}`]({driver.install}) |" in document
 
 
 def test_each_failure_has_its_page_and_no_page_is_of_none() -> None:

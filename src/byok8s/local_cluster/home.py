@@ -49,4 +49,4 @@ class Home:
 def home() -> Home:
     """In $XDG_STATE_HOME, usually ~/.local/state/byok8s/cluster."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Home(Path(base) / "byok8s" / "cluster")
+    return Home(Path(base).absolute() / "byok8s" / "cluster")

@@ -26,10 +26,10 @@ class Image:
     place: str | Path
 
 
-def find(name: str) -> Image | None:
+def find(name: str, say: Callable[[str], None]) -> Image | None:
     """Ask the container tools of this machine; none of them has to be there, or to run."""
     for program in STORES:
-        store = Tool(program, None, print)
+        store = Tool(program, None, say)
         if not store.is_installed:
             continue
         answer = store.ask("image", "inspect", "--format", "{{.Id}}", name)

@@ -56,7 +56,7 @@ def up(home: Home, wish: Wish, default_image: str, say: Say) -> None:
             state.write(home.state, noted)
         _s3(home, cluster, say)
         asked_for = (archived.name if archived else wish.image) or noted.image
-        image = archived or images.find(asked_for or default_image)
+        image = archived or images.find(asked_for or default_image, say)
         loaded = _loaded(home, driver, noted, image, say)
         state.write(home.state, replace(noted, image=asked_for, loaded=loaded))
         if not loaded:

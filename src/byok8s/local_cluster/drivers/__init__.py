@@ -60,7 +60,7 @@ def drivers(kubeconfig: Path, say: Callable[[str], None], minikube_driver: str |
 
     # k3s has a kubeconfig of its own, which it prints only where no other is named
     k3s, systemctl = (Tool(program, None, say) for program in ("k3s", "systemctl"))
-    killall = Tool("k3s-killall.sh", None, lambda _: None)
+    killall = Tool("k3s-killall.sh", None, lambda _: None)  # it says each of its own lines
     found: tuple[Driver, ...] = (
         Minikube(tool("minikube"), minikube_driver),
         Kind(tool("kind"), kubeconfig),
