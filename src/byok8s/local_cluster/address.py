@@ -25,17 +25,20 @@ _BRIDGE_SECONDS: Final = 10.0  # it is made for the first pod
 
 
 def for_pods(node: Node) -> str:
-    """Raises ClusterError for a node that this machine has no way to."""
-    sender = _sender(node.address)
-    gateway = bridge(node, sender)
-    if not gateway:
-        return sender
+    """The best of those that are possible. Raises ClusterError for a node that this machine has no way to."""
+    best, *others = possible(node)
     until = time.monotonic() + _BRIDGE_SECONDS
-    while not is_ours(gateway):
+    while others and not is_ours(best):
         if time.monotonic() > until:
-            return sender
+            return others[0]
         time.sleep(0.25)
-    return gateway
+    return best
+
+
+def possible(node: Node) -> list[str]:
+    """The best first. Raises ClusterError for a node that this machine has no way to."""
+    sender = _sender(node.address)
+    return [found for found in (bridge(node, sender), sender) if found]
 
 
 def bridge(node: Node, sender: str) -> str:

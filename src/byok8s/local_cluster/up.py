@@ -15,6 +15,7 @@ from byok8s.local_cluster.drivers import Driver, choose, drivers
 from byok8s.local_cluster.home import Home
 from byok8s.local_cluster.images import Image
 from byok8s.local_cluster.state import State
+from byok8s.s3 import Bucket
 from byok8s.s3.embedded import find_weed
 
 Say = Callable[[str], None]
@@ -147,16 +148,20 @@ def _undone(home: Home, driver: Driver, noted: State, error: ClusterError) -> Cl
 
 
 def _s3(home: Home, cluster: nodes.Cluster, say: Say) -> None:
-    before = s3_process.bucket(home.s3)
-    if not s3_process.why_not_usable(home.s3):
+    node, before = cluster.nodes[0], s3_process.bucket(home.s3)
+    if before and _host(before) in address.possible(node) and not s3_process.why_not_usable(home.s3):
         return
     s3_process.stop(home.s3)
-    bucket = s3_process.start(address.for_pods(cluster.nodes[0]), home.s3)
+    bucket = s3_process.start(address.for_pods(node), home.s3)
     say(f"An S3 server runs at {bucket.endpoint_url}.")
     if before and before != bucket:
-        was, now = (urlsplit(found.endpoint_url or "") for found in (before, bucket))
-        why = "another program has its port now" if was.hostname == now.hostname else "the network is another"
+        same = _host(before) == _host(bucket)
+        why = "another program has its port now" if same else "the network is another"
         say(f"It was at {before.endpoint_url}: {why}.")
+
+
+def _host(bucket: Bucket) -> str | None:
+    return urlsplit(bucket.endpoint_url or "").hostname
 
 
 def _loaded(home: Home, driver: Driver, noted: State, image: Image | None, say: Say) -> str | None:
