@@ -322,6 +322,17 @@ def test_down_when_nothing_is_up(user: User) -> None:
     assert user.types("env", expect=3).startswith("false\n")
 
 
+@pytest.mark.parametrize("driver", ["kind", "k3d"])
+def test_what_cannot_be_asked_is_not_taken_for_gone(driver: str, user: User) -> None:
+    user.machine.install(driver)
+    user.types("up")
+    user.machine.trouble("docker-down")
+    assert "Is the docker daemon running?" in " ".join(user.types("down", expect=3).split())
+    user.machine.mend("docker-down")
+    user.types("down")
+    assert user.machine.clusters(driver) == []
+
+
 def test_another_driver_than_that_of_the_cluster_is_refused(user: User) -> None:
     user.machine.install("kind", "k3d")
     user.types("up", "--driver", "kind")

@@ -55,6 +55,13 @@ class Tool:
             output, errors = process.communicate()
         return Answer(process.returncode, output, errors)
 
+    def read(self, *arguments: str) -> str:
+        """What it prints. Raises ClusterError with its last words when it fails, or where it is not there."""
+        answer = self.ask(*arguments)
+        if answer.code:
+            raise self._failed(arguments, answer.code, answer.words)
+        return answer.output
+
     def do(self, *arguments: str) -> None:
         """Raises ClusterError with the program's last words when it fails, or where it is not there."""
         last: deque[str] = deque(maxlen=LAST_LINES * 2)
@@ -64,10 +71,11 @@ class Tool:
                 last.append(line)
                 self.say(f"  {line.rstrip()}")
         if process.returncode:
-            raise ClusterError(
-                f"`{' '.join((self.program, *arguments))}` failed with exit code {process.returncode}.",
-                where=last_words(last),
-            )
+            raise self._failed(arguments, process.returncode, last_words(last))
+
+    def _failed(self, arguments: tuple[str, ...], code: int, words: str) -> ClusterError:
+        called = " ".join((self.program, *arguments))
+        return ClusterError(f"`{called}` failed with exit code {code}.", where=words)
 
     def _started(self, arguments: tuple[str, ...], stderr: int) -> subprocess.Popen[str]:
         environment = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from byok8s.errors import ClusterError
 from byok8s.local_cluster import private_file
 from byok8s.local_cluster.drivers import NAME, not_installed
 from byok8s.local_cluster.tools import Tool
@@ -28,7 +27,7 @@ class K3d:
         return answer.words if answer.code else ""
 
     def exists(self) -> bool:
-        return NAME in clusters(self._k3d.ask("cluster", "list", "-o", "json").output)
+        return NAME in clusters(self._k3d.read("cluster", "list", "-o", "json"))
 
     def up(self) -> None:
         if self.exists():
@@ -37,10 +36,7 @@ class K3d:
             # by itself it would have the API listen on every address of this machine
             address = ("--api-port", "127.0.0.1:random")
             self._k3d.do("cluster", "create", NAME, *address, "--kubeconfig-update-default=false")
-        answer = self._k3d.ask("kubeconfig", "get", NAME)
-        if answer.code:
-            raise ClusterError("k3d does not give the cluster's kubeconfig.", where=answer.words)
-        private_file.write(self._kubeconfig, answer.output)
+        private_file.write(self._kubeconfig, self._k3d.read("kubeconfig", "get", NAME))
 
     def down(self) -> None:
         self._k3d.do("cluster", "delete", NAME)
@@ -51,4 +47,4 @@ class K3d:
 
 def clusters(output: str) -> list[str]:
     """Of `k3d cluster list -o json`."""
-    return [cluster["name"] for cluster in json.loads(output or "[]")]
+    return [cluster["name"] for cluster in json.loads(output)]

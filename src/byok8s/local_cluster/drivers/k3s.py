@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from byok8s.errors import ClusterError
 from byok8s.local_cluster import private_file
 from byok8s.local_cluster.drivers import not_installed
 from byok8s.local_cluster.tools import Tool
@@ -44,10 +43,7 @@ class K3s:
 
     def up(self) -> None:
         self._systemctl.do("start", SERVICE)
-        answer = self._k3s.ask("kubectl", "config", "view", "--raw")
-        if answer.code:
-            raise ClusterError("k3s does not give its kubeconfig.", where=answer.words)
-        private_file.write(self._kubeconfig, answer.output)
+        private_file.write(self._kubeconfig, self._k3s.read("kubectl", "config", "view", "--raw"))
 
     def down(self) -> None:
         self._killall.do()

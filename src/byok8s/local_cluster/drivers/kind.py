@@ -27,7 +27,7 @@ class Kind:
         return answer.words if answer.code else ""
 
     def exists(self) -> bool:
-        return NAME in clusters(self._kind.ask("get", "clusters").output)
+        return NAME in clusters(self._kind.read("get", "clusters"))
 
     def up(self) -> None:
         if self.exists():

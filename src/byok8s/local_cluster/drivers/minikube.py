@@ -37,9 +37,7 @@ class Minikube:
         return answer.words if answer.code else ""
 
     def exists(self) -> bool:
-        return self.cluster in profiles(
-            self._minikube.ask("profile", "list", "--light", "--output", "json").output
-        )
+        return self.cluster in profiles(self._minikube.read("profile", "list", "--light", "--output", "json"))
 
     def up(self) -> None:
         self._minikube.do(*self._start)
@@ -50,18 +48,16 @@ class Minikube:
     def load(self, archive: Path, image: str) -> None:
         self._minikube.do("image", "load", str(archive), *self._profile)
         # it exits with 0 also where it could not: DoLoadImages in pkg/minikube/machine/cache_images.go
-        answer = self._minikube.ask("image", "ls", *self._profile)
-        if not has_image(answer.output, image):
+        if not has_image(self._minikube.read("image", "ls", *self._profile), image):
             raise ClusterError(
                 f"minikube did not load the image {image}.",
-                where=answer.words,
                 hint=f"`minikube image load {image} --profile {self.cluster} --alsologtostderr` says why.",
             )
 
 
 def profiles(output: str) -> list[str]:
     """Of `minikube profile list -o json`: also those that it calls invalid, as a start that was killed leaves one."""
-    found = json.loads(output or "{}")
+    found = json.loads(output)
     return [profile["Name"] for kind in ("valid", "invalid") for profile in found.get(kind) or []]
 
 
