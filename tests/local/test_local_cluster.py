@@ -145,9 +145,20 @@ def test_the_image_is_put_into_the_cluster_again_only_when_it_is_another(user: U
     assert user.machine.images("k3d", "byok8s") == [IMAGE, IMAGE]
 
 
+def test_an_image_that_cannot_be_saved_is_said_and_can_be_tried_again(user: User) -> None:
+    user.machine.install("kind", "docker")
+    docker.has(user.machine.folder, IMAGE, "abc")
+    user.machine.trouble("disk-full")
+    said = " ".join(user.types("up", "--image", IMAGE, expect=3).split())
+    assert f"`docker save {IMAGE}` failed with exit code 1. write /dev/stdout: no space left" in said
+    user.machine.mend("disk-full")
+    user.types("up", "--image", IMAGE)
+    assert user.machine.images("kind", "byok8s") == [IMAGE]
+
+
 def test_an_image_of_an_archive(user: User, tmp_path: Path) -> None:
     user.machine.install("minikube")
-    docker.write_archive(tmp_path / "image.tar", [IMAGE], "abc")
+    (tmp_path / "image.tar").write_bytes(docker.archive([IMAGE], "abc"))
     said = user.types("up", "--image-archive", str(tmp_path / "image.tar"))
     assert f"image:      {IMAGE}\n" in said
     assert user.machine.images("minikube", "byok8s") == [IMAGE]
@@ -156,7 +167,7 @@ def test_an_image_of_an_archive(user: User, tmp_path: Path) -> None:
 def test_an_image_that_minikube_did_not_load_is_said(user: User, tmp_path: Path) -> None:
     user.machine.install("minikube")
     user.machine.trouble("load")
-    docker.write_archive(tmp_path / "image.tar", [IMAGE], "abc")
+    (tmp_path / "image.tar").write_bytes(docker.archive([IMAGE], "abc"))
     said = user.types("up", "--image-archive", str(tmp_path / "image.tar"), expect=3)
     assert f"minikube did not load the image {IMAGE}" in said
 

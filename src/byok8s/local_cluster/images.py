@@ -76,5 +76,6 @@ def as_archive(image: Image, folder: Path, say: Callable[[str], None]) -> Iterat
         return
     with TemporaryDirectory(dir=folder) as scratch:
         archive = Path(scratch) / "image.tar"
-        Tool(image.place, None, say).do("save", "-o", str(archive), image.name)
+        # not by its -o: a docker of snap may not write into folders with a dot
+        Tool(image.place, None, say).write(archive, "save", image.name)
         yield archive

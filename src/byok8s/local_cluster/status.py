@@ -39,7 +39,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def status(home: Home) -> Status:
-    """Changes nothing, and does not wait. Raises InputError where what was noted cannot be read."""
+    """Changes nothing. Raises InputError where what was noted cannot be read."""
     noted = state.read(home.state)
     if noted is None:
         return Status(problems=("There is no local cluster.",), next=_UP)

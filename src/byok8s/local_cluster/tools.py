@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from byok8s.errors import ClusterError
 
@@ -62,6 +62,13 @@ class Tool:
             raise self._failed(arguments, answer.code, answer.words)
         return answer.output
 
+    def write(self, to: Path, *arguments: str) -> None:
+        """What it prints, into a file. Raises ClusterError with its last words when it fails, or is not there."""
+        with to.open("wb") as file, self._started(arguments, stdout=file, stderr=subprocess.PIPE) as process:
+            _, errors = process.communicate()
+        if process.returncode:
+            raise self._failed(arguments, process.returncode, last_words(errors.splitlines()))
+
     def do(self, *arguments: str) -> None:
         """Raises ClusterError with the program's last words when it fails, or where it is not there."""
         last: deque[str] = deque(maxlen=LAST_LINES * 2)
@@ -77,7 +84,9 @@ class Tool:
         called = " ".join((self.program, *arguments))
         return ClusterError(f"`{called}` failed with exit code {code}.", where=words)
 
-    def _started(self, arguments: tuple[str, ...], stderr: int) -> subprocess.Popen[str]:
+    def _started(
+        self, arguments: tuple[str, ...], *, stderr: int, stdout: int | IO[bytes] = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         environment = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
         if self.kubeconfig:
             environment["KUBECONFIG"] = str(self.kubeconfig)
@@ -86,7 +95,7 @@ class Tool:
                 [self.program, *arguments],
                 env=environment | _PLAIN,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=stdout,
                 stderr=stderr,
                 text=True,
                 errors="replace",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tarfile
 from pathlib import Path
 
@@ -49,12 +50,17 @@ def save(arguments: list[str]) -> None:
     flags.add_argument("-o", "--output")
     flags.add_argument("image")
     given = flags.parse_args(arguments)
-    write_archive(Path(given.output), [given.image], content(given.image))
+    if machine().has_trouble("disk-full"):
+        fail("write /dev/stdout: no space left on device", 1)
+    assert given.output is None, "a docker of snap could not write there"
+    sys.stdout.buffer.write(archive([given.image], content(given.image)))
 
 
-def write_archive(path: Path, tags: list[str], content: str) -> None:
+def archive(tags: list[str], content: str) -> bytes:
     manifest = json.dumps([{"Config": f"blobs/sha256/{content}", "RepoTags": tags, "Layers": []}]).encode()
-    with tarfile.open(path, "w") as tar:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
         member = tarfile.TarInfo("manifest.json")
         member.size = len(manifest)
         tar.addfile(member, io.BytesIO(manifest))
+    return file.getvalue()
