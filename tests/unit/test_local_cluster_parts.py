@@ -224,6 +224,12 @@ def test_the_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert home().folder == tmp_path / "byok8s" / "cluster"
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="XDG_STATE_HOME"), Home(tmp_path / "file" / "cluster").alone():
+        pass
+
+
 def test_one_at_a_time(tmp_path: Path) -> None:
     with Home(tmp_path).alone(), pytest.raises(InUse), Home(tmp_path).alone():
         pass

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from byok8s.errors import InUse
+from byok8s.errors import InputError, InUse
 from byok8s.locks.folder import try_lock
 
 
@@ -34,9 +35,11 @@ class Home:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody else makes or removes the cluster meanwhile. Raises InUse when somebody does."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a") as lock:
+        """Nobody else makes or removes the cluster meanwhile.
+
+        Raises InUse when somebody does, InputError when the folder cannot be made or written.
+        """
+        with self._opened() as lock:
             if not try_lock(lock):
                 raise InUse(
                     "Another `byok8s cluster up` or `down` is at work.",
@@ -44,6 +47,17 @@ class Home:
                     hint="Wait for it to end.",
                 )
             yield
+
+    def _opened(self) -> IO[str]:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return (self.folder / "lock").open("a")
+        except OSError as error:
+            raise InputError(
+                "The folder for the local cluster cannot be made or written.",
+                where=str(error),
+                hint="XDG_STATE_HOME may name another place than ~/.local/state.",
+            ) from error
 
 
 def home() -> Home:
