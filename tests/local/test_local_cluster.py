@@ -225,11 +225,22 @@ def test_minikubes_driver_none_has_minikubes_own_profile(user: User) -> None:
     assert user.machine.clusters("minikube") == []
 
 
-@pytest.mark.parametrize("driver", ["minikube", "kind", "k3d"])
-def test_a_cluster_of_our_name_that_we_did_not_make_is_left_alone(driver: str, user: User) -> None:
+@pytest.mark.parametrize(
+    ("driver", "removal"),
+    [
+        ("minikube", "minikube delete --profile byok8s"),
+        ("kind", "kind delete cluster --name byok8s"),
+        ("k3d", "k3d cluster delete byok8s"),
+    ],
+)
+def test_a_cluster_of_our_name_that_we_did_not_make_is_left_alone(
+    driver: str, removal: str, user: User
+) -> None:
     user.machine.install(driver)
     user.machine.begin_cluster(driver, "byok8s")
-    assert f"{driver} has a cluster named byok8s that byok8s knows nothing of" in user.types("up", expect=3)
+    said = user.types("up", expect=3)
+    assert f"{driver} has a cluster named byok8s that byok8s knows nothing of" in said
+    assert f"  If you do not need it: {removal}\n" in said
     assert "There is no local cluster." in user.types("down")
     assert user.machine.clusters(driver) == ["byok8s"]
 

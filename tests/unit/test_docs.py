@@ -25,7 +25,7 @@ from byok8s.executor.names import Names
 from byok8s.executor.words import WORDS
 from byok8s.kube.json import Json, Object, items, text
 from byok8s.leftovers import SILENCE_SECONDS
-from byok8s.local_cluster.drivers import drivers
+from byok8s.local_cluster.choose import drivers
 from byok8s.rights import CLEAN_RIGHTS, HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.settings import Settings
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 
 from byok8s.local_cluster import s3_process, state
-from byok8s.local_cluster.drivers import drivers
+from byok8s.local_cluster.choose import drivers
 from byok8s.local_cluster.home import Home
 
 

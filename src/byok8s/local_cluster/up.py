@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from byok8s.errors import ClusterError, InputError
 from byok8s.local_cluster import address, images, nodes, s3_process, state
-from byok8s.local_cluster.drivers import Driver, choose, drivers
+from byok8s.local_cluster.choose import choose, drivers
+from byok8s.local_cluster.drivers import Driver
 from byok8s.local_cluster.home import Home
 from byok8s.local_cluster.images import Image
 from byok8s.local_cluster.state import State
