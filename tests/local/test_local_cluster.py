@@ -332,7 +332,7 @@ def test_the_bucket_outlives_down_and_not_purge(user: User) -> None:
     assert "--purge" in user.types("down")
     user.types("up")
     assert get(user) == b"kept"
-    user.types("down", "--purge")
+    assert "What was in the bucket is removed." in user.types("down", "--purge")
     user.types("up")
     with pytest.raises(Exception, match="NoSuchKey"):
         get(user)

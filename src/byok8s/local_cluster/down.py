@@ -29,7 +29,8 @@ def down(home: Home, *, purge: bool, say: Callable[[str], None]) -> None:
         s3_process.stop(home.s3)
         for file in (home.kubeconfig, home.state):
             file.unlink(missing_ok=True)
+        if home.s3.is_dir():
+            stays = f"What is in the bucket stays in {home.s3}; `byok8s cluster down --purge` removes it."
+            say("What was in the bucket is removed." if purge else stays)
         if purge:
             shutil.rmtree(home.folder, ignore_errors=True)
-        elif home.s3.is_dir():
-            say(f"What is in the bucket stays in {home.s3}; `byok8s cluster down --purge` removes it.")
