@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -23,6 +22,7 @@ from byok8s.locks.holder import Holder, Place
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3.prefix_lock import prefix_lock
+from byok8s.settings import default_image
 
 FOLDER = Path(".byok8s")
 # for the record of a run to get into the bucket; after Ctrl-C somebody waits
@@ -113,8 +113,7 @@ def _plan(request: Request, bucket: s3.Bucket, cluster: Cluster | None, lock: Fo
     if resumed and resumed.place != _place(request, cluster):
         resumed = None
     run = resumed.run if resumed and resumed.run else new_run_id()
-    image = request.image or f"snakemake/snakemake:v{metadata.version('snakemake')}"
-    return Plan(request, bucket, cluster, run, resumed, image)
+    return Plan(request, bucket, cluster, run, resumed, request.image or default_image())
 
 
 def _place(request: Request, cluster: Cluster | None) -> Place:

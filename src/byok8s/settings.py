@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -53,6 +54,11 @@ class WorkflowFile(Settings, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     workflow_target: str | list[str] | None = None
     description: str | None = None
+
+
+def default_image() -> str:
+    """The public image of the Snakemake that is installed here."""
+    return f"snakemake/snakemake:v{metadata.version('snakemake')}"
 
 
 def user_config() -> Settings:
