@@ -96,8 +96,8 @@ def choice(chosen: Sequence[Run], spared: Sequence[Run]) -> str:
 def dns_plan(plan: DnsPlan) -> str:
     """How the cluster's DNS is, and what would be done to it."""
     state, change = plan.state, plan.change
-    lines = [state.problem or f"{state.kind.value} runs: {state.count}."]
-    lines.append("Its configuration stays: it is this already." if change.is_empty else change.diff())
+    lines = [f"Cluster: {plan.cluster}", state.problem or f"{state.kind.value} runs: {state.count}."]
+    lines.append("It forwards to these servers already." if change.is_empty else change.diff())
     if plan.needed and state.pods:
         lines.append(f"To restart in kube-system: {', '.join(state.pods)}.")
     return "\n".join(lines)

@@ -89,7 +89,7 @@ def test_a_loop_is_seen_and_mended_and_put_back(cluster: Cluster) -> None:
 
         whole = dns.pods()
         said = fix_dns(cluster, dns)
-        assert "it is this already" in said
+        assert "It forwards to these servers already" in said
         assert FOUND in said
         assert dns.pods() == whole
 

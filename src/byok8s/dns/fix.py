@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from byok8s.dns.answer import CLUSTER_NAME, PodMade, ask
 from byok8s.dns.change import Change, forwarding, undoing
+from byok8s.dns.corefile import MOST_SERVERS, check_servers
 from byok8s.dns.state import (
     CONFIG_MAPS,
     NAMESPACE,
@@ -33,8 +34,9 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done to a DNS that may be changed."""
+    """What would be done to a DNS that may be changed. cluster: its context and address."""
 
+    cluster: str
     state: DnsState
     change: Change
 
@@ -49,6 +51,7 @@ def plan(client: KubeClient, namespace: str, servers: Sequence[str]) -> Plan:
 
     Raises ClusterError where there is no DNS, or none that we may change, and InputError for servers that cannot be.
     """
+    check_servers(servers, MOST_SERVERS)  # before anybody waits for a cluster
     return _plan(
         client,
         namespace,
@@ -66,7 +69,8 @@ def _plan(client: KubeClient, namespace: str, change: Callable[[DnsState, Object
     state = look(client)
     _check_ours(state)
     _check_rights(client, namespace)
-    return Plan(state, change(state, read_config_map(client, state.config_map)))
+    cluster = f"{client.context.name}, {client.context.server}"
+    return Plan(cluster, state, change(state, read_config_map(client, state.config_map)))
 
 
 def apply(client: KubeClient, change: Change) -> None:
