@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from byok8s import failures
 from byok8s.cli.clean import clean
-from byok8s.cli.fix_dns import fix_dns
+from byok8s.cli.cluster_fix_dns import fix_dns
 from byok8s.cli.run import EPILOG, run
 from byok8s.dns.change import ANNOTATION
 from byok8s.dns.managed import PROVIDERS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from byok8s.cli.fix_dns import fix_dns
+from byok8s.cli.cluster_fix_dns import fix_dns
 
 
 @click.group(short_help="Mend the cluster's DNS.")
