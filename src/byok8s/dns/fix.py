@@ -30,6 +30,7 @@ from byok8s.rights import DNS_RIGHTS, PROBE_RIGHTS
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 1.0
+READY_POLLS = 3  # in a row: one that finds a loop may seem ready before it ends
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def apply(client: KubeClient, change: Change) -> None:
         if error.code != CONFLICT:
             raise
         raise ClusterError(
-            f"The ConfigMap {change.config_map} was changed by somebody else in this moment; nothing was done.",
+            f"The ConfigMap {change.config_map} was changed by somebody else in this moment.",
             hint="Look again: the same command shows the change as it would be now.",
         ) from error
 
@@ -155,15 +156,15 @@ def _pods(client: KubeClient) -> list[Object]:
 
 
 def _await_ready(client: KubeClient, wanted: int, deleted: set[str]) -> None:
-    until = time.monotonic() + READY_SECONDS
-    while True:
-        new = [pod for pod in _pods(client) if text(pod, "metadata", "uid") not in deleted]
-        ready = sum(map(is_ready, new))
-        if ready >= wanted:
-            return
-        state = look(client)
+    until, polls = time.monotonic() + READY_SECONDS, 0
+    while polls < READY_POLLS:
+        time.sleep(POLL_SECONDS)
+        ready = sum(is_ready(pod) for pod in _pods(client) if text(pod, "metadata", "uid") not in deleted)
+        polls = polls + 1 if ready >= wanted else 0
+        if polls:
+            continue
+        state, over = look(client), time.monotonic() > until
         # one that has crashed once may have had its configuration from before
-        over = time.monotonic() > until
         if state.crashing or (over and not ready):
             raise ClusterError(
                 "With this configuration the cluster's DNS does not run.",
@@ -172,7 +173,6 @@ def _await_ready(client: KubeClient, wanted: int, deleted: set[str]) -> None:
             )
         if over:  # for another reason, as too few nodes; whether it answers is seen next
             return
-        time.sleep(POLL_SECONDS)
 
 
 def _no_answer(failed: Mapping[str, str]) -> ClusterError:
