@@ -75,7 +75,11 @@ class Standin:
         self.client.patch(f"{CONFIG_MAPS}/{self.config_map}", body)
 
     def pods(self) -> set[str]:
-        return {text(pod, "metadata", "uid") for pod in self.client.find(PODS, SELECTOR)}
+        """The uids of its pods, without those that are being deleted."""
+        found = [
+            pod for pod in self.client.find(PODS, SELECTOR) if not text(pod, "metadata", "deletionTimestamp")
+        ]
+        return {text(pod, "metadata", "uid") for pod in found}
 
     def await_state(self, is_so: Callable[[DnsState], bool]) -> DnsState:
         until = time.monotonic() + 60
@@ -107,12 +111,15 @@ def standing_in(
         client.post(DEPLOYMENTS, _deployment(name, addresses["InternalIP"], replicas))
         yield Standin(client, addresses["InternalIP"], name)
     finally:
-        client.delete(f"{DEPLOYMENTS}/{name}", {"propagationPolicy": "Foreground"})
+        client.delete(f"{DEPLOYMENTS}/{name}", {"propagationPolicy": "Background"})
         client.delete(f"{CONFIG_MAPS}/{name}")
         until = time.monotonic() + 60
-        while client.find(PODS, SELECTOR) or client.find(DEPLOYMENTS, SELECTOR):
+        # without grace: a kubelet may take a minute to be done with a pod that has ended
+        while pods := client.find(PODS, SELECTOR):
             assert time.monotonic() < until, "the stand-in for CoreDNS is still there after 60 s"
-            time.sleep(0.5)
+            for pod in pods:
+                client.delete(f"{PODS}/{text(pod, 'metadata', 'name')}", {"gracePeriodSeconds": 0})
+            time.sleep(1)
 
 
 def _deployment(name: str, address: str, replicas: int) -> dict[str, Json]:
