@@ -15,7 +15,7 @@ from markdown_it.token import Token
 from byok8s.cli import byok8s
 
 # Commands that are still to come; the last test fails as soon as one is there.
-TO_COME = {"doctor", "cluster"}
+TO_COME = {("doctor",), ("cluster", "up"), ("cluster", "down"), ("cluster", "status")}
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src/byok8s/failures").glob("*.md")]
@@ -44,7 +44,7 @@ def documented() -> Iterator[tuple[Path, list[str]]]:
     for document in DOCUMENTS:
         for text in code(MarkdownIt("commonmark").enable("table").parse(document.read_text())):
             for arguments in calls(text):
-                if arguments[0] not in TO_COME:
+                if not any(tuple(arguments[: len(words)]) == words for words in TO_COME):
                     yield document.relative_to(ROOT), arguments
 
 
@@ -97,5 +97,9 @@ def test_a_call_ends_where_the_shell_ends_it() -> None:
     assert [*calls(text)] == [["wf", "p", "-k", "lab"], ["rbac", "--user", "a@b.org"]]
 
 
-def test_a_command_that_is_there_is_not_to_come() -> None:
-    assert not TO_COME & byok8s.commands.keys()
+@pytest.mark.parametrize("words", TO_COME, ids=" ".join)
+def test_a_command_that_is_there_is_not_to_come(words: Sequence[str]) -> None:
+    command: click.Command | None = byok8s
+    for word in words:
+        command = command.commands.get(word) if isinstance(command, click.Group) else None
+    assert command is None
