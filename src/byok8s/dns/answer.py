@@ -24,7 +24,7 @@ from byok8s.settings import Settings, default_image
 
 SCRIPT = Path(__file__).with_name("lookup.py")
 CLUSTER_NAME = "kubernetes.default.svc"  # in every cluster, whatever its domain
-LOOKUP_SECONDS = 30
+LOOKUP_SECONDS = 15
 POD_SECONDS = 300.0  # its image may have to be pulled first
 POLL_SECONDS = 0.5
 
