@@ -60,3 +60,26 @@ CLEAN_RIGHTS = (
     Right("list", "secrets", "finding those whose Job is gone"),
     Right("list", "configmaps", "finding those whose Job is gone"),
 )
+
+# what a single pod of ours needs, which looks at something and is removed
+PROBE_RIGHTS = tuple(
+    right
+    for right in RIGHTS
+    if right.resource in {"pods", "pods/log"} and right.verb in {"create", "list", "delete", "get"}
+)
+
+# what `byok8s cluster fix-dns` needs beside, in kube-system; for `byok8s doctor` to look, those to list and get do
+DNS_RIGHTS = (
+    Right("list", "pods", "how the DNS is"),
+    Right("delete", "pods", "restarting it"),
+    Right("get", "configmaps", "what it forwards to"),
+    Right("patch", "configmaps", "changing that"),
+)
+
+# without these it does all but what they are for
+DNS_HELPFUL_RIGHTS = (
+    Right("list", "deployments", "how many pods of it there should be", "apps"),
+    Right("get", "pods/log", "telling a loop from other crashes"),
+    Right("create", "configmaps", "that of kube-dns, where there is none"),
+    Right("delete", "configmaps", "undoing that"),
+)

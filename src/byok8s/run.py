@@ -113,8 +113,7 @@ def _plan(request: Request, bucket: s3.Bucket, cluster: Cluster | None, lock: Fo
     if resumed and resumed.place != _place(request, cluster):
         resumed = None
     run = resumed.run if resumed and resumed.run else new_run_id()
-    image = request.image or default_image()
-    return Plan(request, bucket, cluster, run, resumed, image)
+    return Plan(request, bucket, cluster, run, resumed, request.image or default_image())
 
 
 def _place(request: Request, cluster: Cluster | None) -> Place:

@@ -13,6 +13,7 @@ from byok8s.errors import Byok8sError
 
 if TYPE_CHECKING:
     from byok8s.clean import Found
+    from byok8s.dns.fix import Plan as DnsPlan
     from byok8s.leftovers import Run
     from byok8s.local_cluster.status import Status
     from byok8s.run import Plan
@@ -90,6 +91,16 @@ def choice(chosen: Sequence[Run], spared: Sequence[Run]) -> str:
     if spared:
         names = ", ".join(run.name for run in spared)
         lines.append(f"May be alive, and stays: {names}. Name a run, or --all, to remove it.")
+    return "\n".join(lines)
+
+
+def dns_plan(plan: DnsPlan) -> str:
+    """How the cluster's DNS is, and what would be done to it."""
+    state, change = plan.state, plan.change
+    lines = [f"Cluster: {plan.cluster}", state.problem or f"{state.kind.value} runs: {state.count}."]
+    lines.append("It forwards to these servers already." if change.is_empty else change.diff())
+    if plan.needed and state.pods:
+        lines.append(f"To restart in kube-system: {', '.join(state.pods)}.")
     return "\n".join(lines)
 
 

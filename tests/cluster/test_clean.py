@@ -83,7 +83,7 @@ def test_a_killed_run_is_removed_when_it_is_named(cluster: Cluster) -> None:
     assert f"May be alive, and stays: {run}. Name a run, or --all, to remove it." in said
     said = cluster.run(run, command="clean", expect=2)
     assert "there is no terminal to ask on" in said
-    assert "--yes removes without asking" in said
+    assert "--yes does it without asking" in said
     assert cluster.names() == before
 
     assert "Removed." in cluster.run("--yes", run, command="clean")

@@ -27,7 +27,7 @@ class Cluster:
     environment: dict[str, str] = field(default_factory=dict)
 
     def command(self, *arguments: str, command: str = "run") -> list[str]:
-        return [sys.executable, "-m", "byok8s", command, "-k", self.namespace, *arguments]
+        return [sys.executable, "-m", "byok8s", *command.split(), "-k", self.namespace, *arguments]
 
     def run(self, *arguments: str, expect: int = 0, command: str = "run", **environment: str) -> str:
         """byok8s with these arguments; its output and errors, after a check of its exit code."""

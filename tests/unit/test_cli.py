@@ -56,6 +56,18 @@ def test_help_of_the_other_commands(tmp_path: Path) -> None:
         "130  interrupted",
     ):
         assert words in shown
+    shown = byok8s("cluster", "fix-dns", "--help", cwd=tmp_path).stdout
+    for words in (
+        "--k8s-namespace",
+        "--context",
+        "--undo",
+        "--dry-run",
+        "--yes",
+        "[SERVER]...",
+        "130  interrupted",
+    ):
+        assert words in shown
+    assert "fix-dns" in byok8s("cluster", "--help", cwd=tmp_path).stdout
     shown = byok8s("rbac", "--help", cwd=tmp_path).stdout
     for words in (
         "--k8s-namespace",
@@ -71,7 +83,7 @@ def test_help_of_the_other_commands(tmp_path: Path) -> None:
 
 def test_help_of_the_local_cluster(tmp_path: Path) -> None:
     shown = byok8s("cluster", "--help", cwd=tmp_path).stdout
-    for words in ("up", "down", "status", "env"):
+    for words in ("up", "down", "status", "env", "fix-dns"):
         assert f"\n  {words} " in shown
     shown = byok8s("cluster", "up", "--help", cwd=tmp_path).stdout
     for words in ("--driver", "--minikube-driver", "--image", "--image-archive", "130  interrupted"):
@@ -80,8 +92,9 @@ def test_help_of_the_local_cluster(tmp_path: Path) -> None:
     assert "--purge" in byok8s("cluster", "down", "--help", cwd=tmp_path).stdout
 
 
-def test_clean_without_a_cluster(tmp_path: Path) -> None:
-    done = byok8s("clean", cwd=tmp_path)
+@pytest.mark.parametrize("command", [("clean",), ("cluster", "fix-dns")])
+def test_without_a_cluster(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = byok8s(*command, cwd=tmp_path)
     assert done.returncode == 3
     assert "There is no kubeconfig" in done.stderr
     assert done.stdout == ""
@@ -105,6 +118,8 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
         (["wf"], "Missing argument 'PARAMS'"),
         (["wf", "params", "--no-such-flag"], "No such option"),
         (["run", "no-such", "params"], "There is no workflow file"),
+        (["cluster", "fix-dns", "--undo", "8.8.8.8"], "takes no SERVER"),
+        (["cluster", "fix-dns", "--pod", "gpus=few"], "'gpus' says nothing of a pod"),
     ],
 )
 def test_bad_input_is_one_short_paragraph(arguments: list[str], words: str, folder: Path) -> None:

@@ -15,7 +15,10 @@ from markdown_it import MarkdownIt
 
 from byok8s import failures
 from byok8s.cli.clean import clean
+from byok8s.cli.cluster_fix_dns import fix_dns
 from byok8s.cli.run import EPILOG, run
+from byok8s.dns.change import ANNOTATION
+from byok8s.dns.managed import PROVIDERS
 from byok8s.errors import InputError
 from byok8s.executor import manifest, template
 from byok8s.executor.cause import Cause
@@ -26,11 +29,20 @@ from byok8s.executor.words import WORDS
 from byok8s.kube.json import Json, Object, items, text
 from byok8s.leftovers import SILENCE_SECONDS
 from byok8s.local_cluster.choose import drivers
-from byok8s.rights import CLEAN_RIGHTS, HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
+from byok8s.rights import (
+    CLEAN_RIGHTS,
+    DNS_HELPFUL_RIGHTS,
+    DNS_RIGHTS,
+    HELPFUL_RIGHTS,
+    RIGHTS,
+    STREAM_RIGHTS,
+    Right,
+)
 from byok8s.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+DNS_DOCUMENT = (ROOT / "docs" / "dns.md").read_text()
 RIGHTS_DOCUMENT = (ROOT / "docs" / "rights.md").read_text()
 S3_DOCUMENT = (ROOT / "docs" / "s3.md").read_text()
 
@@ -51,13 +63,18 @@ def test_each_right_is_documented_and_no_other() -> None:
         rows(STREAM_RIGHTS),
         rows(HELPFUL_RIGHTS),
         rows(CLEAN_RIGHTS),
+        rows(DNS_RIGHTS),
+        rows(DNS_HELPFUL_RIGHTS),
     ]
 
 
-def test_the_exit_codes_in_the_readme_are_those_of_help() -> None:
-    for line in EPILOG.splitlines()[2:]:
+@pytest.mark.parametrize(
+    ("document", "epilog"), [(README, EPILOG), (DNS_DOCUMENT, fix_dns.epilog)], ids=["run", "fix-dns"]
+)
+def test_the_exit_codes_in_the_documents_are_those_of_help(document: str, epilog: str) -> None:
+    for line in epilog.splitlines()[2:]:
         code, _, meaning = line.strip().partition(" ")
-        assert f"| {code} | {meaning.strip()} |" in README
+        assert f"| {code} | {meaning.strip()} |" in document
 
 
 @pytest.mark.parametrize("words", [README, RIGHTS_DOCUMENT, clean.help])
@@ -195,3 +212,11 @@ def test_the_template_for_other_keys_puts_them_where_they_count_first(tmp_path: 
     given = variables(pod_of_document("pods/keys.yaml", tmp_path))
     for variable, key in (("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")):
         assert given[variable] == {"secretKeyRef": {"name": "job-keys", "key": key}}
+
+
+def test_whose_dns_is_left_alone_is_documented() -> None:
+    for provider in PROVIDERS:
+        assert f"| {provider.name}" in DNS_DOCUMENT.replace(
+            "| an add-on manager", "| the cluster's add-on manager"
+        )
+    assert f"`{ANNOTATION}`" in DNS_DOCUMENT

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import context_option, debug_option, exit_with, namespace_option, place
-from byok8s.errors import InputError
+from byok8s.cli.common import agreed, context_option, debug_option, exit_with, namespace_option, place
 
 EPILOG = """\b
 Exit codes:
@@ -56,19 +54,10 @@ def clean(
             return 0
         spared = [] if runs else [run for run in found.runs if run not in chosen]
         view.say(view.choice(chosen, spared))
-        if not chosen or dry_run or not (yes or _agreed()):
+        if not chosen or dry_run or not (yes or agreed("Remove?", "Nothing was removed")):
             return 0
         remove(found, chosen)
         view.say("Removed.")
         return 0
 
     exit_with(carry_out, debug=debug)
-
-
-def _agreed() -> bool:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InputError(
-            "Nothing was removed: there is no terminal to ask on.",
-            hint="--yes removes without asking; --dry-run only lists.",
-        )
-    return click.confirm("Remove?", err=True)

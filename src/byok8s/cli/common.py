@@ -8,7 +8,16 @@ from typing import NoReturn
 
 import click
 
-from byok8s.errors import INTERRUPTED, Byok8sError
+from byok8s.errors import INTERRUPTED, Byok8sError, InputError
+
+
+def pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
+    """WORD=VALUE, said several times."""
+    found = [entry.partition("=") for entry in given]
+    if wrong := next((entry for entry, pair in zip(given, found, strict=True) if not all(pair)), None):
+        raise click.BadParameter(f"{wrong!r} is not WORD=VALUE.", param=option)
+    return {word: value for word, _, value in found} or None
+
 
 namespace_option = click.option(
     *("-k", "--k8s-namespace"),
@@ -22,6 +31,32 @@ context_option = click.option(
     metavar="NAME",
     help="Context of the kubeconfig. [default: its current one]",
 )
+image_option = click.option(
+    "--image",
+    envvar="BYOK8S_IMAGE",
+    metavar="IMAGE",
+    help="Image of the pods, with Python and Snakemake. [default: snakemake/snakemake, your version]",
+)
+endpoint_option = click.option(
+    "--s3-endpoint-url",
+    metavar="URL",
+    envvar=["BYOK8S_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
+    help="S3 server, where it is not AWS.",
+)
+pod_option = click.option(
+    "--pod",
+    multiple=True,
+    callback=pairs,
+    envvar="BYOK8S_POD",
+    metavar="WORD=VALUE",
+    help="What all pods are to have, as in node_selector=disktype=ssd; see docs/pods.md.",
+)
+pod_template_option = click.option(
+    "--pod-template",
+    envvar="BYOK8S_POD_TEMPLATE",
+    metavar="FILE",
+    help="A Pod to merge under all pods: node selector, tolerations, volumes, …",
+)
 debug_option = click.option(
     "--debug", envvar="BYOK8S_DEBUG", is_flag=True, help="Show the traceback of an error."
 )
@@ -33,6 +68,16 @@ def place(context: str | None, namespace: str | None) -> tuple[str | None, str |
 
     settings = resolve([Settings(context=context, k8s_namespace=namespace), user_config()])
     return settings.context, settings.k8s_namespace
+
+
+def agreed(question: str, otherwise: str) -> bool:
+    """Whether the person at the terminal says yes. otherwise: what holds without, for where there is nobody."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError(
+            f"{otherwise}: there is no terminal to ask on.",
+            hint="--yes does it without asking; --dry-run only shows what would be done.",
+        )
+    return click.confirm(question, err=True)
 
 
 def exit_with(command: Callable[[], int], *, debug: bool) -> NoReturn:

@@ -6,7 +6,16 @@ from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import context_option, debug_option, exit_with, namespace_option
+from byok8s.cli.common import (
+    context_option,
+    debug_option,
+    endpoint_option,
+    exit_with,
+    image_option,
+    namespace_option,
+    pod_option,
+    pod_template_option,
+)
 
 EPILOG = """\b
 Exit codes:
@@ -29,14 +38,6 @@ class _WithSnakemakeArguments(click.Command):
         return super().parse_args(ctx, args)
 
 
-def _pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
-    """WORD=VALUE, said several times."""
-    pairs = [entry.partition("=") for entry in given]
-    if wrong := next((entry for entry, pair in zip(given, pairs, strict=True) if not all(pair)), None):
-        raise click.BadParameter(f"{wrong!r} is not WORD=VALUE.", param=option)
-    return {word: value for word, _, value in pairs} or None
-
-
 @click.command(cls=_WithSnakemakeArguments, epilog=EPILOG, short_help="Run a workflow (the default command).")
 @click.argument("workflow")
 @click.argument("params")
@@ -47,12 +48,7 @@ def _pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) ->
     metavar="BUCKET[/PREFIX]",
     help="Bucket for every file; it must exist.",
 )
-@click.option(
-    "--s3-endpoint-url",
-    metavar="URL",
-    envvar=["BYOK8S_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
-    help="S3 server, where it is not AWS.",
-)
+@endpoint_option
 @namespace_option
 @context_option
 @click.option(
@@ -68,32 +64,15 @@ def _pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) ->
     type=int,
     help="Run at most N jobs at once. [default: 16; with --local, this machine's cores]",
 )
-@click.option(
-    "--image",
-    envvar="BYOK8S_IMAGE",
-    metavar="IMAGE",
-    help="Image of the pods, with Python and Snakemake. [default: snakemake/snakemake, your version]",
-)
+@image_option
 @click.option(
     "--local/--no-local",
     envvar="BYOK8S_LOCAL",
     default=None,
     help="Run on this machine, without a cluster; without a bucket, with one in .byok8s/.",
 )
-@click.option(
-    "--pod",
-    multiple=True,
-    callback=_pairs,
-    envvar="BYOK8S_POD",
-    metavar="WORD=VALUE",
-    help="What all pods are to have, as in node_selector=disktype=ssd; see docs/pods.md.",
-)
-@click.option(
-    "--pod-template",
-    envvar="BYOK8S_POD_TEMPLATE",
-    metavar="FILE",
-    help="A Pod to merge under all pods: node selector, tolerations, volumes, …",
-)
+@pod_option
+@pod_template_option
 @click.option(
     "--oom-retries",
     envvar="BYOK8S_OOM_RETRIES",

@@ -107,13 +107,13 @@ def owner(names: Names, image: str, annotations: Mapping[str, str]) -> Object:
     pod: dict[str, Json] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
-        "securityContext": _pod_security(),
+        "securityContext": pod_security(),
         "containers": [
             {
                 "name": "none",
                 "image": image,
                 "command": ["true"],
-                "securityContext": _container_security(),
+                "securityContext": container_security(),
                 "resources": _resources(Shape(cores=1)),
             }
         ],
@@ -200,7 +200,7 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": _pod_security(),
+        "securityContext": pod_security(),
         "containers": [_container(names, settings, plan)],
         "volumes": [_files(names, settings), work],
     }
@@ -236,7 +236,7 @@ def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, 
         "workingDir": WORK,
         "env": variables,
         "resources": _resources(plan.shape),
-        "securityContext": _container_security(),
+        "securityContext": container_security(),
         "volumeMounts": [
             {"name": "files", "mountPath": MOUNT, "readOnly": True},
             {"name": "work", "mountPath": WORK, "subPath": "work"},
@@ -267,7 +267,7 @@ def _resources(shape: Shape) -> dict[str, Json]:
     return {"requests": requests, "limits": limits}
 
 
-def _pod_security() -> dict[str, Json]:
+def pod_security() -> dict[str, Json]:
     """The restricted profile (https://kubernetes.io/docs/concepts/security/pod-security-standards/)."""
     return {
         "runAsNonRoot": True,
@@ -278,7 +278,8 @@ def _pod_security() -> dict[str, Json]:
     }
 
 
-def _container_security() -> dict[str, Json]:
+def container_security() -> dict[str, Json]:
+    """The same, of each container."""
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
