@@ -6,16 +6,8 @@ from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import (
-    context_option,
-    debug_option,
-    endpoint_option,
-    exit_with,
-    image_option,
-    namespace_option,
-    pod_option,
-    pod_template_option,
-)
+from byok8s.cli.common import debug_option, exit_with
+from byok8s.cli.options import WithSnakemakeArguments, settings_options, snakemake_arguments
 
 EPILOG = """\b
 Exit codes:
@@ -27,80 +19,11 @@ Exit codes:
 """
 
 
-class _WithSnakemakeArguments(click.Command):
-    """Keeps what comes after `--` from click, which would take it for targets."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if "--" in args:
-            split = args.index("--")
-            ctx.meta["snakemake"] = args[split + 1 :]
-            args = args[:split]
-        return super().parse_args(ctx, args)
-
-
-@click.command(cls=_WithSnakemakeArguments, epilog=EPILOG, short_help="Run a workflow (the default command).")
+@click.command(cls=WithSnakemakeArguments, epilog=EPILOG, short_help="Run a workflow (the default command).")
 @click.argument("workflow")
 @click.argument("params")
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
-@click.option(
-    *("-b", "--s3-bucket"),
-    envvar="BYOK8S_S3_BUCKET",
-    metavar="BUCKET[/PREFIX]",
-    help="Bucket for every file; it must exist.",
-)
-@endpoint_option
-@namespace_option
-@context_option
-@click.option(
-    *("-s", "--snakefile"),
-    envvar="BYOK8S_SNAKEFILE",
-    metavar="FILE",
-    help="[default: Snakefile, then workflow/Snakefile]",
-)
-@click.option(
-    *("-j", "--jobs"),
-    envvar="BYOK8S_JOBS",
-    metavar="N",
-    type=int,
-    help="Run at most N jobs at once. [default: 16; with --local, this machine's cores]",
-)
-@image_option
-@click.option(
-    "--local/--no-local",
-    envvar="BYOK8S_LOCAL",
-    default=None,
-    help="Run on this machine, without a cluster; without a bucket, with one in .byok8s/.",
-)
-@pod_option
-@pod_template_option
-@click.option(
-    "--oom-retries",
-    envvar="BYOK8S_OOM_RETRIES",
-    metavar="N",
-    type=int,
-    help="Try a job that ran out of memory again up to N times, with more of it. [default: 0]",
-)
-@click.option(
-    "--oom-factor",
-    envvar="BYOK8S_OOM_FACTOR",
-    metavar="X",
-    type=float,
-    help="How many times the memory that it had before. [default: 1.5]",
-)
-@click.option(
-    "--pending-timeout",
-    envvar="BYOK8S_PENDING_TIMEOUT",
-    metavar="MINUTES",
-    type=float,
-    help="How long a pod may wait for a node before its job fails. [default: no end]",
-)
-@click.option(
-    "--no-reuse",
-    envvar="BYOK8S_NO_REUSE",
-    is_flag=True,
-    default=None,
-    help="Give each job a pod of its own, instead of workers that take one after another.",
-)
+@settings_options
 @click.option(
     *("-n", "--dry-run"),
     envvar="BYOK8S_DRY_RUN",
@@ -164,7 +87,7 @@ def run(
             dry_run=dry_run,
             force=force,
             ignore_lock=ignore_lock,
-            snakemake_arguments=ctx.meta.get("snakemake", []),
+            snakemake_arguments=snakemake_arguments(ctx),
         )
         from byok8s.run import execute
 

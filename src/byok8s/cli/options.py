@@ -1,0 +1,104 @@
+"""The flags of settings: the same for all commands that take a run's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from byok8s.cli.common import (
+    context_option,
+    endpoint_option,
+    image_option,
+    namespace_option,
+    pod_option,
+    pod_template_option,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SETTINGS = (
+    click.option(
+        *("-b", "--s3-bucket"),
+        envvar="BYOK8S_S3_BUCKET",
+        metavar="BUCKET[/PREFIX]",
+        help="Bucket for every file; it must exist.",
+    ),
+    endpoint_option,
+    namespace_option,
+    context_option,
+    click.option(
+        *("-s", "--snakefile"),
+        envvar="BYOK8S_SNAKEFILE",
+        metavar="FILE",
+        help="[default: Snakefile, then workflow/Snakefile]",
+    ),
+    click.option(
+        *("-j", "--jobs"),
+        envvar="BYOK8S_JOBS",
+        metavar="N",
+        type=int,
+        help="Run at most N jobs at once. [default: 16; with --local, this machine's cores]",
+    ),
+    image_option,
+    click.option(
+        "--local/--no-local",
+        envvar="BYOK8S_LOCAL",
+        default=None,
+        help="Run on this machine, without a cluster; without a bucket, with one in .byok8s/.",
+    ),
+    pod_option,
+    pod_template_option,
+    click.option(
+        "--oom-retries",
+        envvar="BYOK8S_OOM_RETRIES",
+        metavar="N",
+        type=int,
+        help="Try a job that ran out of memory again up to N times, with more of it. [default: 0]",
+    ),
+    click.option(
+        "--oom-factor",
+        envvar="BYOK8S_OOM_FACTOR",
+        metavar="X",
+        type=float,
+        help="How many times the memory that it had before. [default: 1.5]",
+    ),
+    click.option(
+        "--pending-timeout",
+        envvar="BYOK8S_PENDING_TIMEOUT",
+        metavar="MINUTES",
+        type=float,
+        help="How long a pod may wait for a node before its job fails. [default: no end]",
+    ),
+    click.option(
+        "--no-reuse",
+        envvar="BYOK8S_NO_REUSE",
+        is_flag=True,
+        default=None,
+        help="Give each job a pod of its own, instead of workers that take one after another.",
+    ),
+)
+
+
+def settings_options(command: F) -> F:
+    """A flag for each of byok8s.settings.Settings, of the same name."""
+    for option in reversed(_SETTINGS):
+        command = option(command)
+    return command
+
+
+class WithSnakemakeArguments(click.Command):
+    """Keeps what comes after `--` from click, which would take it for targets."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            split = args.index("--")
+            ctx.meta["snakemake"] = args[split + 1 :]
+            args = args[:split]
+        return super().parse_args(ctx, args)
+
+
+def snakemake_arguments(ctx: click.Context) -> list[str]:
+    """What came after `--`."""
+    return list(ctx.meta.get("snakemake", []))
