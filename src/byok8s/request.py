@@ -135,13 +135,19 @@ def _targets(path: Path, content: WorkflowFile) -> tuple[str, ...]:
 
 
 def _bucket(settings: Settings, *, local: bool) -> Bucket | None:
-    if not settings.s3_bucket:
-        if local:
-            return None
+    bucket = named_bucket(settings, local=local)
+    if bucket is None and not local:
         raise InputError(
             "No bucket is named for the workflow's files.",
             hint="Name one with --s3-bucket=BUCKET or BYOK8S_S3_BUCKET; or run on this machine with --local.",
         )
+    return bucket
+
+
+def named_bucket(settings: Settings, *, local: bool) -> Bucket | None:
+    """None where none is named. local: whether it need not be reached from pods. Raises InputError."""
+    if not settings.s3_bucket:
+        return None
     bucket = Bucket.parse(settings.s3_bucket, settings.s3_endpoint_url)
     if not local and bucket.endpoint_url and urlsplit(bucket.endpoint_url).hostname in THIS_MACHINE:
         raise InputError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from byok8s.s3.check import check_bucket
 from byok8s.s3.client import Bucket, Credentials, S3Client, connect, credentials
 from byok8s.s3.mirror import mirror
+from byok8s.s3.trial import remove, try_operations
 from byok8s.s3.upload import upload
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ __all__ = [
     "credentials",
     "embedded_server",
     "mirror",
+    "remove",
+    "try_operations",
     "upload",
 ]
 

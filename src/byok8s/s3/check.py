@@ -8,6 +8,8 @@ from byok8s.errors import BucketError
 from byok8s.s3.client import Bucket, Credentials, connect, credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from botocore.exceptions import BotoCoreError, ClientError
 
 _KEYS: Final = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the profile): are they for this server?"
@@ -40,10 +42,11 @@ _CODES: Final = {
 _NOT_S3: Final = "Check the endpoint: its address, port, and http:// or https://."
 
 
-def check_bucket(bucket: Bucket, keys: Credentials | None = None) -> None:
+def check_bucket(bucket: Bucket, keys: Credentials | None = None) -> Mapping[str, str]:
     """Raise BucketError unless the bucket exists and can be listed under its prefix. Writes nothing.
 
     keys: credentials to use instead of those that `credentials()` finds.
+    Returns the headers of the answer, their names in lower case.
 
     It is one request, a listing of at most one key. HeadBucket is not asked: it needs the same permission
     (s3:ListBucket), and its answers have no body, so that wrong keys, an expired token and a denied bucket
@@ -64,6 +67,7 @@ def check_bucket(bucket: Bucket, keys: Credentials | None = None) -> None:
         raise _not_s3(bucket, str(error)) from error
     if "Name" not in answer and "KeyCount" not in answer:
         raise _not_s3(bucket, "The answer to a listing has no listing in it.")
+    return answer["ResponseMetadata"]["HTTPHeaders"]
 
 
 def _refused(bucket: Bucket, error: ClientError) -> BucketError:

@@ -27,12 +27,6 @@ class ListedObject(TypedDict):
     LastModified: datetime
 
 
-class Listing(TypedDict, total=False):
-    """What we read of an answer of ListObjectsV2; `Contents` is absent where nothing was found."""
-
-    Contents: list[ListedObject]
-
-
 class Body(Protocol):
     def read(self) -> bytes: ...
 
@@ -43,6 +37,13 @@ class Answer(TypedDict):
     HTTPHeaders: dict[str, str]
 
 
+class Listing(TypedDict, total=False):
+    """What we read of an answer of ListObjectsV2; `Contents` is absent where nothing was found."""
+
+    Contents: list[ListedObject]
+    ResponseMetadata: Answer
+
+
 class StoredObject(TypedDict):
     """What we read of an answer of GetObject."""
 
@@ -51,6 +52,18 @@ class StoredObject(TypedDict):
     LastModified: datetime
     ETag: str
     ResponseMetadata: Answer
+
+
+class Upload(TypedDict):
+    """What we read of an answer of CreateMultipartUpload."""
+
+    UploadId: str
+
+
+class UploadedPart(TypedDict):
+    """What we read of an answer of UploadPart."""
+
+    ETag: str
 
 
 class Paginator(Protocol):
@@ -73,6 +86,14 @@ class S3Client(Protocol):
     def get_object(self, **request: str) -> StoredObject: ...
 
     def delete_object(self, **request: str) -> Mapping[str, object]: ...
+
+    def create_multipart_upload(self, **request: str) -> Upload: ...
+
+    def upload_part(self, **request: str | int | bytes) -> UploadedPart: ...
+
+    def complete_multipart_upload(self, **request: str | Mapping[str, object]) -> Mapping[str, object]: ...
+
+    def abort_multipart_upload(self, **request: str) -> Mapping[str, object]: ...
 
 
 @dataclass(frozen=True, slots=True)
