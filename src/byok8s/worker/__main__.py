@@ -2,7 +2,8 @@
 
 one: run one job, for a pod of its own; its result is left in the container's termination message, so that it
 reaches the controller with the pod's status. serve: be a worker, for many jobs, one after another. talk: be the
-near end of the stream to a worker that serves, for `kubectl exec` and its like.
+near end of the stream to a worker that serves, for `kubectl exec` and its like. probe: look around, for
+`byok8s doctor`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ def main() -> int:
             from byok8s.worker.talk import talk
 
             return talk()
+        case ["probe", bucket, key]:
+            from byok8s.worker import probe
+
+            return probe.main(bucket, key)
     print(__doc__, file=sys.stderr)  # noqa: T201
     return 2
 
