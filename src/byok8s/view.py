@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from byok8s.doctor.check import Check, Field, Report
+from byok8s.doctor.check import Status as CheckStatus
 from byok8s.errors import Byok8sError
 
 if TYPE_CHECKING:
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 
 RULE = "-" * 8
 WIDTH = 100
+REPORT_WIDTH = 80
+STATUS_WIDTH = len(CheckStatus.WARNING.value)
 HOUR, DAY = 60, 24 * 60  # minutes
 UNSEEN = {
     "jobs": "Without it no run is known to be dead.",
@@ -75,6 +82,89 @@ def _place(plan: Plan) -> dict[str, str]:
         "kubernetes": plan.cluster.version,
         "image": plan.image,
     }
+
+
+def show_field(field: Field) -> None:
+    say(field_lines(field) + "\n")
+
+
+def field_lines(field: Field) -> str:
+    """A field of the doctor's report, for a terminal of 80 columns. What mends several in a row stands below them."""
+    joined = _joined(field.checks)
+    if len(joined) == 1 and joined[0].status is CheckStatus.SKIPPED:
+        return "\n".join(_hanging(f"{field.title}: ", f"{CheckStatus.SKIPPED.value}, as {joined[0].seen}"))
+    width = max(len(check.name) for check in field.checks)
+    shown = [field.title]
+    for check, after in zip_longest(joined, joined[1:]):
+        shown += _check(check, width)
+        if check.mend and not (after and after.mend == check.mend):
+            shown += _hanging(" " * (STATUS_WIDTH + 4) + "-> ", check.mend)
+    return "\n".join(shown)
+
+
+def _joined(checks: Sequence[Check]) -> list[Check]:
+    """What has the same to say of several names in a row is said once; of one name all that is well, too."""
+    joined: list[Check] = []
+    for check in checks:
+        last = joined[-1] if joined else None
+        if last and (last.name, last.status) == (check.name, CheckStatus.OK):
+            joined[-1] = replace(last, seen=f"{last.seen}, {check.seen}")
+        elif last and (last.seen, last.status) == (check.seen, CheckStatus.SKIPPED):
+            joined[-1] = replace(last, name=f"{last.name}, {check.name}")
+        else:
+            joined.append(check)
+    return joined
+
+
+def _check(check: Check, width: int) -> list[str]:
+    status = check.status.value
+    if check.status is CheckStatus.SKIPPED:
+        return _hanging(f"  {status:<{STATUS_WIDTH}}  ", f"{check.name}: {check.seen}")
+    return _hanging(f"  {status:<{STATUS_WIDTH}}  {check.name:<{width}}  ", check.seen)
+
+
+def _hanging(first: str, words: str) -> list[str]:
+    return textwrap.wrap(
+        words,
+        REPORT_WIDTH,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def verdict(report: Report) -> str:
+    """The last line of the doctor's report."""
+    if report.would_work:
+        unseen = any(
+            all(check.status is CheckStatus.SKIPPED for check in field.checks) for field in report.fields
+        )
+        return f"A run would work{', as far as this has looked' if unseen else ''}."
+    failed = {
+        field.title: dict.fromkeys(check.name for check in field.checks if check.status is CheckStatus.FAILED)
+        for field in report.fields
+    }
+    words = [
+        f"{', '.join(names)} ({title[0].lower()}{title[1:]})" for title, names in failed.items() if names
+    ]
+    return "\n".join(_hanging("A run would fail: ", f"{'; '.join(words)}."))
+
+
+def report_json(report: Report) -> str:
+    """The doctor's report for machines."""
+    checks = [
+        {
+            "field": field.key,
+            "name": check.name,
+            "status": check.status.value,
+            "seen": check.seen,
+            "mend": check.mend,
+        }
+        for field in report.fields
+        for check in field.checks
+    ]
+    return json.dumps({"would_work": report.would_work, "checks": checks}, indent=2)
 
 
 def leftovers(found: Found, shown: Sequence[Run]) -> str:

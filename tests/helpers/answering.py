@@ -80,7 +80,7 @@ def answering(answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = 
             self.close_connection = said.cut or said.hold or said.close
             if said.cut:
                 return
-            self.send_response(said.code)
+            (self.send_response_only if "Date" in said.headers else self.send_response)(said.code)
             content = said.content if isinstance(said.content, bytes) else json.dumps(said.content).encode()
             for name, value in {"Content-Length": str(len(content)), **said.headers}.items():
                 self.send_header(name, value)

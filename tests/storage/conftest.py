@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from provide import Provide
 
 STRANGER = s3.Credentials("stranger", "stranger-secret")
+READER = s3.Credentials("reader", "reader-secret")
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.EmbeddedS3]:
             "byok8s", s3.Credentials("owner", "owner-secret"), ["Admin", "Read", "Write", "List", "Tagging"]
         ),
         user("stranger", STRANGER, ["Read:another-bucket", "List:another-bucket"]),
+        user("reader", READER, ["Read:local", "List:local"]),
     ]
     (data_dir / "keys.json").write_text(json.dumps({"identities": users}))
     with s3.embedded_server(data_dir) as running:
@@ -45,6 +47,13 @@ def stranger(server: s3.EmbeddedS3) -> s3.Credentials:
     """Keys that the server knows, of someone who may not use the bucket."""
     assert server.credentials != STRANGER
     return STRANGER
+
+
+@pytest.fixture
+def reader(server: s3.EmbeddedS3) -> s3.Credentials:
+    """Keys that the server knows, of someone who may read the bucket and not write."""
+    assert server.credentials != READER
+    return READER
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,15 @@ def test_help_of_the_other_commands(tmp_path: Path) -> None:
     ):
         assert words in shown
     assert "fix-dns" in byok8s("cluster", "--help", cwd=tmp_path).stdout
+    shown = byok8s("doctor", "--help", cwd=tmp_path).stdout
+    for words in (
+        "[WORKFLOW] [PARAMS] [TARGET]...",
+        "--s3-bucket",
+        "--pod-template",
+        "--json",
+        "130  interrupted",
+    ):
+        assert words in shown
     shown = byok8s("rbac", "--help", cwd=tmp_path).stdout
     for words in (
         "--k8s-namespace",
@@ -118,6 +127,10 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
         (["wf"], "Missing argument 'PARAMS'"),
         (["wf", "params", "--no-such-flag"], "No such option"),
         (["run", "no-such", "params"], "There is no workflow file"),
+        (["doctor", "wf"], "Missing argument 'PARAMS'"),
+        (["doctor", "wf", "no-such", "-b", "a-bucket"], "There is no params file 'no-such'"),
+        (["doctor", "--local"], "uses no cluster"),
+        (["doctor", "-b", "Wrong_Name"], "Wrong_Name"),
         (["cluster", "fix-dns", "--undo", "8.8.8.8"], "takes no SERVER"),
         (["cluster", "fix-dns", "--pod", "gpus=few"], "'gpus' says nothing of a pod"),
     ],

@@ -14,9 +14,6 @@ from markdown_it.token import Token
 
 from byok8s.cli import byok8s
 
-# Commands that are still to come; the last test fails as soon as one is there.
-TO_COME = [["doctor"]]
-
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src/byok8s/failures").glob("*.md")]
 OPERATORS = {"|", "||", "&", "&&", ";", ">", ">>", "<"}
@@ -44,8 +41,7 @@ def documented() -> Iterator[tuple[Path, list[str]]]:
     for document in DOCUMENTS:
         for text in code(MarkdownIt("commonmark").enable("table").parse(document.read_text())):
             for arguments in calls(text):
-                if not any(arguments[: len(words)] == words for words in TO_COME):
-                    yield document.relative_to(ROOT), arguments
+                yield document.relative_to(ROOT), arguments
 
 
 LINES = [*documented()]
@@ -95,11 +91,3 @@ def test_what_the_program_does_not_take_is_found(wrong: list[str], take: Callabl
 def test_a_call_ends_where_the_shell_ends_it() -> None:
     text = "$ byok8s wf p \\\n  -k lab   # why\nbyok8s rbac --user a@b.org | kubectl apply -f -\nit is byok8s' own\n"
     assert [*calls(text)] == [["wf", "p", "-k", "lab"], ["rbac", "--user", "a@b.org"]]
-
-
-@pytest.mark.parametrize("words", TO_COME, ids=" ".join)
-def test_a_command_that_is_there_is_not_to_come(words: list[str]) -> None:
-    command: click.Command | None = byok8s
-    for word in words:
-        command = command.commands.get(word) if isinstance(command, click.Group) else None
-    assert command is None

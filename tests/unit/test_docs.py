@@ -16,9 +16,14 @@ from markdown_it import MarkdownIt
 from byok8s import failures
 from byok8s.cli.clean import clean
 from byok8s.cli.cluster_fix_dns import fix_dns
+from byok8s.cli.doctor import doctor
 from byok8s.cli.run import EPILOG, run
 from byok8s.dns.change import ANNOTATION
 from byok8s.dns.managed import PROVIDERS
+from byok8s.doctor import inside
+from byok8s.doctor.clock import S3_SECONDS, UNREMARKABLE_SECONDS
+from byok8s.doctor.diagnosis import NAMES, TITLES
+from byok8s.doctor.visit import PULL_SECONDS
 from byok8s.errors import InputError
 from byok8s.executor import manifest, template
 from byok8s.executor.cause import Cause
@@ -42,6 +47,7 @@ from byok8s.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+DOCTOR_DOCUMENT = (ROOT / "docs" / "doctor.md").read_text()
 DNS_DOCUMENT = (ROOT / "docs" / "dns.md").read_text()
 RIGHTS_DOCUMENT = (ROOT / "docs" / "rights.md").read_text()
 S3_DOCUMENT = (ROOT / "docs" / "s3.md").read_text()
@@ -69,7 +75,9 @@ def test_each_right_is_documented_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "epilog"), [(README, EPILOG), (DNS_DOCUMENT, fix_dns.epilog)], ids=["run", "fix-dns"]
+    ("document", "epilog"),
+    [(README, EPILOG), (DNS_DOCUMENT, fix_dns.epilog), (DOCTOR_DOCUMENT, doctor.epilog)],
+    ids=["run", "fix-dns", "doctor"],
 )
 def test_the_exit_codes_in_the_documents_are_those_of_help(document: str, epilog: str) -> None:
     for line in epilog.splitlines()[2:]:
@@ -220,3 +228,28 @@ def test_whose_dns_is_left_alone_is_documented() -> None:
             "| an add-on manager", "| the cluster's add-on manager"
         )
     assert f"`{ANNOTATION}`" in DNS_DOCUMENT
+
+
+def test_each_check_of_the_doctor_is_documented_and_no_other() -> None:
+    _, *fields = tables(DOCTOR_DOCUMENT)  # the first is that of the exit codes
+    assert [[row[0] for row in rows] for rows in fields] == [[*names] for names in NAMES.values()]
+    assert re.findall(r"^### (.*)$", DOCTOR_DOCUMENT, re.MULTILINE) == [*TITLES.values()]
+
+
+def test_the_rights_that_the_doctor_asks_for_are_documented_by_their_verbs() -> None:
+    rows = {row[0]: row[1] for rows in tables(DOCTOR_DOCUMENT) for row in rows}
+    verbs: dict[str, list[str]] = {}
+    for right in (*RIGHTS, *STREAM_RIGHTS, *HELPFUL_RIGHTS):
+        verbs.setdefault(right.group_resource, []).append(right.verb)
+    for resource, wanted in verbs.items():
+        assert re.findall(r"`(\w+)`", rows[resource]) == wanted
+
+
+def test_the_bounds_of_the_doctor_are_those_of_its_document() -> None:
+    assert f"refuses {S3_SECONDS / 60:.0f} minutes" in DOCTOR_DOCUMENT
+    assert f"from {UNREMARKABLE_SECONDS:.0f} s on a warning" in DOCTOR_DOCUMENT
+    assert f"below {inside.LEAST_FREE_MB / 1000:.0f} GB a warning" in DOCTOR_DOCUMENT
+    oldest = ".".join(map(str, inside.OLDEST_SNAKEMAKE))
+    assert f"{oldest} and newer, below {inside.NEXT_SNAKEMAKE[0]}" in DOCTOR_DOCUMENT
+    assert PULL_SECONDS == 300
+    assert "up to five minutes" in DOCTOR_DOCUMENT

@@ -1,9 +1,12 @@
 """What a person sees of what runs left."""
 
+import json
+
 import pytest
 
 from byok8s import view
 from byok8s.clean import Found
+from byok8s.doctor.check import Check, Field, Report, failed, ok, skipped, warning
 from byok8s.leftovers import Part, Run
 
 PARTS = (
@@ -66,3 +69,77 @@ def test_what_is_to_be_removed(chosen: list[Run], spared: list[Run], said: str) 
 )
 def test_times_are_rounded_up(seconds: float, said: str) -> None:
     assert view._span(seconds) == said
+
+
+def field(*checks: Check) -> Field:
+    return Field("f", "A field", checks)
+
+
+def test_a_field_of_the_doctors_report_fits_80_columns() -> None:
+    shown = view.field_lines(
+        field(
+            ok("pods", "create"),
+            ok("pods", "list"),
+            failed(
+                "secrets",
+                "delete is not allowed; it is for removing them, as each run does at its end",
+                "Ask.",
+            ),
+            skipped("a", "there is no b"),
+            skipped("c", "there is no b"),
+        )
+    )
+    assert shown.splitlines() == [
+        "A field",
+        "  ok       pods     create, list",
+        "  failed   secrets  delete is not allowed; it is for removing them, as each run",
+        "                    does at its end",
+        "           -> Ask.",
+        "  not looked at  a, c: there is no b",
+    ]
+
+
+def test_what_mends_several_checks_in_a_row_is_said_once() -> None:
+    shown = view.field_lines(
+        field(failed("a", "x", "Ask."), failed("b", "y", "Ask."), failed("c", "z", "Look."))
+    )
+    assert shown.splitlines() == [
+        "A field",
+        "  failed   a  x",
+        "  failed   b  y",
+        "           -> Ask.",
+        "  failed   c  z",
+        "           -> Look.",
+    ]
+
+
+def test_a_field_that_was_not_looked_at_is_one_line() -> None:
+    assert view.field_lines(field(skipped("a", "there is no b"), skipped("c", "there is no b"))) == (
+        "A field: not looked at, as there is no b"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ([field(ok("a", ""), warning("b", "", ""))], "A run would work."),
+        ([field(ok("a", "")), field(skipped("b", ""))], "A run would work, as far as this has looked."),
+        (
+            [
+                field(ok("a", ""), *[failed("b", "")] * 2, failed("c", "")),
+                Field("g", "Others", [failed("d", "")]),
+            ],
+            "A run would fail: b, c (a field); d (others).",
+        ),
+    ],
+)
+def test_the_last_line_says_whether_a_run_would_work(fields: list[Field], said: str) -> None:
+    assert view.verdict(Report(fields)) == said
+
+
+def test_a_report_for_machines() -> None:
+    told = json.loads(view.report_json(Report([field(failed("a", "seen", "mend"))])))
+    assert told == {
+        "would_work": False,
+        "checks": [{"field": "f", "name": "a", "status": "failed", "seen": "seen", "mend": "mend"}],
+    }

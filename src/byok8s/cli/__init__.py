@@ -7,6 +7,7 @@ import click
 from byok8s import __version__
 from byok8s.cli.clean import clean
 from byok8s.cli.cluster import cluster
+from byok8s.cli.doctor import doctor
 from byok8s.cli.explain import explain
 from byok8s.cli.rbac import rbac
 from byok8s.cli.run import EPILOG, run
@@ -38,6 +39,7 @@ def byok8s() -> None:
 byok8s.add_command(run)
 byok8s.add_command(clean)
 byok8s.add_command(cluster)
+byok8s.add_command(doctor)
 byok8s.add_command(explain)
 byok8s.add_command(rbac)
 

@@ -1,0 +1,130 @@
+"""What the workflow would run: planned by Snakemake, as for a dry run, in a process of its own.
+
+Its own process, because Snakemake and the Snakefile print, change what is global, and take the processor for seconds.
+What they tell of each job is Snakemake's own event of it (snakemake_interface_logger_plugins, LogEvent.JOB_INFO).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+from byok8s import files, snakemake
+from byok8s.errors import InputError
+from byok8s.preflight import Cluster
+from byok8s.request import Request
+from byok8s.s3 import Bucket
+
+PLAN_SECONDS = 60.0
+NEVER_SCALED_DOWN = "1000000"  # a dry run has one core, and would show every job with one thread
+PLAIN = (bool, int, float, str)  # what is not known before other jobs have run is of a class of its own
+
+
+@dataclass(frozen=True)
+class Job:
+    """name: of its rule. resources: as Snakemake has them."""
+
+    name: str
+    resources: Mapping[str, bool | int | float | str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """jobs: those that are to be run, without those that ask for the same. fault: why there is no plan; hint: what to
+    do.
+    """
+
+    jobs: Sequence[Job] = field(default_factory=tuple)
+    fault: str = ""
+    hint: str = ""
+
+
+def plan(
+    request: Request,
+    bucket: Bucket,
+    environment: Mapping[str, str],
+    cluster: Cluster,
+    image: str,
+    ending: threading.Event,
+) -> Plan | None:
+    """None where it has taken longer than PLAN_SECONDS.
+
+    environment: beside this process'. ending: set where nobody waits for the plan any more.
+    """
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        params, found = folder / f"params{request.params_file.suffix}", folder / "plan.json"
+        # Snakemake refuses an empty config file
+        params.write_bytes(request.params_file.read_bytes() if files.load(request.params_file) else b"{}")
+        asked = snakemake.arguments(replace(request, dry_run=True), bucket, cluster, "doctor", image, params)
+        command = [sys.executable, "-m", __name__, str(found), "--cores", NEVER_SCALED_DOWN, *asked]
+        with (folder / "words").open("w+b") as words:
+            ended = _run(command, {**os.environ, **environment}, words, ending)
+            words.seek(0)
+            said = words.read().decode(errors="replace").strip().rpartition("\n")[2]
+        if found.is_file():
+            told = json.loads(found.read_text())
+            return Plan([Job(**job) for job in told["jobs"]], told["fault"], told["hint"])
+    return Plan(fault=f"Snakemake ended without a plan: {said}") if ended else None
+
+
+def _run(
+    command: list[str], environment: Mapping[str, str], words: IO[bytes], ending: threading.Event
+) -> bool:
+    """Whether the process has ended by itself."""
+    child = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words
+    )
+    until = time.monotonic() + PLAN_SECONDS
+    while (code := child.poll()) is None and time.monotonic() < until:
+        if ending.wait(0.05):
+            break
+    if code is None:
+        child.kill()
+        child.wait()
+    return code is not None
+
+
+def main(found: str, arguments: list[str]) -> None:
+    """The process' own life. found: the file that the plan is written to."""
+    from snakemake.logging import logger
+
+    keeper = _Keeper()
+    logger.addFilter(keeper)
+    told: dict[str, object] = {"jobs": [], "fault": "", "hint": ""}
+    try:
+        snakemake.run(arguments)
+    except InputError as error:
+        told |= {"fault": f"{error.what} {error.where}".strip(), "hint": error.hint}
+    told["jobs"] = [{"name": name, "resources": dict(resources)} for name, resources in keeper.jobs]
+    Path(found).write_text(json.dumps(told))
+
+
+class _Keeper(logging.Filter):
+    """Keeps what Snakemake tells of its jobs. jobs: the rule's name, and the resources."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: set[tuple[str, frozenset[tuple[str, object]]]] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        told = vars(record)
+        if str(told.get("event")) == "job_info":
+            resources = told["resources"].items()
+            plain = frozenset((name, value) for name, value in resources if type(value) in PLAIN)
+            self.jobs.add((told["rule_name"], plain))
+        return True
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

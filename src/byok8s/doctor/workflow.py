@@ -1,0 +1,60 @@
+"""The workflow: whether Snakemake can plan it, and whether the cluster takes what its jobs ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from byok8s.doctor.check import Check, failed, of_error, ok, skipped, warning
+from byok8s.doctor.plan import PLAN_SECONDS, Plan
+from byok8s.errors import Byok8sError
+from byok8s.executor.cluster import ClusterRun
+from byok8s.executor.manifest import DEFAULT_MEMORY_MB, Shape
+from byok8s.executor.shapes import Shapes
+from byok8s.executor.trial import try_shapes
+
+NAMES = ("plan", "largest job")
+NO_WORKFLOW = "no workflow is named: byok8s doctor WORKFLOW PARAMS"
+
+
+def planned(plan: Plan | None) -> Check:
+    """plan: None where it has taken too long."""
+    if plan is None:
+        return skipped("plan", f"Snakemake was not ready after {PLAN_SECONDS:.0f} s; a run waits for it")
+    if plan.fault:
+        return failed("plan", f"Snakemake cannot plan it: {plan.fault}", plan.hint)
+    rules = len({job.name for job in plan.jobs})
+    return ok("plan", f"jobs of {rules} rules to run" if rules else "nothing to run: all is up to date")
+
+
+def shapes(plan: Plan, of: Shapes) -> Mapping[str, Shape]:
+    """The largest of each rule. Raises InputError where a rule says something of its pods that cannot be used."""
+    found: dict[str, Shape] = {}
+    for job in plan.jobs:
+        shape = of.of(job)
+        found[job.name] = max(found.get(job.name, shape), shape, key=_size)
+    return found
+
+
+def largest(plan: Plan, of: Shapes, cluster: ClusterRun) -> Check:
+    """Whether the cluster takes a pod of each rule, and some node is large enough. Creates nothing."""
+    try:
+        found = shapes(plan, of)
+        if not found:
+            return skipped("largest job", "there is nothing to run")
+        trial = try_shapes(cluster, found)
+    except Byok8sError as error:
+        return of_error("largest job", error)
+    if trial.words:
+        return warning("largest job", trial.words, "Ask for less in the rule's threads, mem_mb or disk_mb.")
+    rule = max(found, key=lambda rule: _size(found[rule]))
+    room = "there is a node for it" if trial.largest_mb is not None else "the nodes are not for us to see"
+    return ok("largest job", f"{_words(found[rule])}, of rule {rule}: {room}")
+
+
+def _size(shape: Shape) -> tuple[int, int, int]:
+    return (shape.mem_mb or DEFAULT_MEMORY_MB, shape.cores, shape.disk_mb or 0)
+
+
+def _words(shape: Shape) -> str:
+    disk = f", {shape.disk_mb} MB of disk" if shape.disk_mb else ""
+    return f"{shape.cores} CPU, {shape.mem_mb or DEFAULT_MEMORY_MB} MB of memory{disk}"

@@ -1,0 +1,98 @@
+"""The workflow as byok8s doctor plans it: by a real Snakemake, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from byok8s.doctor import plan as planning
+from byok8s.doctor import workflow
+from byok8s.doctor.check import Status
+from byok8s.doctor.plan import Job, Plan
+from byok8s.errors import InputError
+from byok8s.executor.shapes import Shapes
+
+SNAKEFILE = """
+print("a Snakefile that speaks")
+rule all:
+    input: "a.txt", "1.txt", "2.txt"
+rule a:
+    output: "a.txt"
+    threads: 64
+    resources: mem_mb=2000, node_selector="disk=ssd", later=lambda wildcards, input: 1
+    shell: "touch {output}"
+rule b:
+    output: "{n}.txt"
+    resources: mem_mb=lambda wildcards: 1000 * int(wildcards.n)
+    shell: "touch {output}"
+"""
+
+
+def planned(folder: Path, snakefile: str, *arguments: str) -> dict[str, object]:
+    (folder / "Snakefile").write_text(snakefile)
+    done = subprocess.run(
+        [sys.executable, "-m", planning.__name__, "plan.json", "--cores", planning.NEVER_SCALED_DOWN, *arguments,
+         "--dry-run", "--nolock", "--executor", "byok8s", "--jobs", "2"],
+        cwd=folder, capture_output=True, text=True, check=True, env={**os.environ, "HOME": str(folder)},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    found: dict[str, object] = json.loads((folder / "plan.json").read_text())
+    return found
+
+
+def test_each_job_with_what_it_asks_for(tmp_path: Path) -> None:
+    told = planned(tmp_path, SNAKEFILE, "all")
+    assert not told["fault"]
+    assert isinstance(told["jobs"], list)
+    jobs = [Job(**job) for job in told["jobs"]]
+    found = workflow.shapes(Plan(jobs), Shapes({}, None))
+    assert sorted(found) == ["a", "all", "b"]
+    assert (found["a"].cores, found["a"].mem_mb) == (64, 2000)
+    assert "ssd" in found["a"].said
+    assert found["b"].mem_mb == 2000  # of the larger of the two
+
+
+def test_a_workflow_that_cannot_be_planned_is_said_in_snakemakes_words(tmp_path: Path) -> None:
+    told = planned(tmp_path, SNAKEFILE, "no-such-target")
+    assert "no-such-target" in str(told["fault"])
+    check = workflow.planned(Plan(fault=str(told["fault"])))
+    assert check.status is Status.FAILED
+    assert "no-such-target" in check.seen
+
+
+def test_a_plan_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with (tmp_path / "words").open("w+b") as words:
+        monkeypatch.setattr(planning, "PLAN_SECONDS", 0.2)
+        assert not planning._run(sleeper, os.environ, words, threading.Event())
+        monkeypatch.setattr(planning, "PLAN_SECONDS", 600)
+        ending = threading.Event()
+        ending.set()
+        assert not planning._run(sleeper, os.environ, words, ending)
+        assert planning._run([sys.executable, "-c", ""], os.environ, words, threading.Event())
+
+
+def test_a_plan_that_takes_long_fails_no_run() -> None:
+    assert workflow.planned(None).status is Status.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("jobs", "words"),
+    [
+        ([], "all is up to date"),
+        ([Job("a", {}), Job("a", {"mem_mb": 1}), Job("b", {})], "jobs of 2 rules to run"),
+    ],
+)
+def test_a_plan_in_words(jobs: list[Job], words: str) -> None:
+    check = workflow.planned(Plan(jobs))
+    assert check.status is Status.OK
+    assert words in check.seen
+
+
+def test_a_rule_that_asks_for_what_cannot_be_is_refused() -> None:
+    with pytest.raises(InputError, match="In rule a: tolerations"):
+        workflow.shapes(Plan([Job("a", {"tolerations": "x:Never"})]), Shapes({}, None))
