@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ class Fault:
     """What requests of these methods, to a path that ends so, are answered.
 
     status, code: of HTTP, and of S3's error. A status of 0 closes the connection without an answer.
-    everybody: not pods alone. since: until it is set all is well.
+    everybody: not pods alone. since: until it is set all is well. clock: seconds by which the answers' Date is wrong;
+    nothing fails then. pause: seconds before the answer, which then is the server's.
     """
 
     status: int
@@ -30,6 +32,8 @@ class Fault:
     path: str = ""
     everybody: bool = False
     since: threading.Event | None = None
+    clock: float = 0.0
+    pause: float = 0.0
 
     @property
     def body(self) -> bytes:
@@ -41,6 +45,10 @@ class _Handler(BaseHTTPRequestHandler):
     fault: Fault
     host: str
     netloc: str
+    ahead = 0.0  # of the clock, for the answer that comes next
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((timestamp or time.time()) + self.ahead)
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -51,6 +59,10 @@ class _Handler(BaseHTTPRequestHandler):
             or self.command not in self.fault.methods
             or not urlsplit(self.path).path.endswith(self.fault.path)
         ):
+            self.forward(body)
+        elif self.fault.clock or self.fault.pause:
+            time.sleep(self.fault.pause)
+            self.ahead = self.fault.clock
             self.forward(body)
         elif self.fault.status:
             self.reply(self.fault.status, [("Content-Type", "application/xml")], self.fault.body)
