@@ -41,6 +41,7 @@ class Request:
     jobs: int | None
     local: bool
     no_reuse: bool
+    no_credentials: bool
     oom_retries: int | None
     oom_factor: float | None
     pending_timeout: float | None
@@ -86,6 +87,7 @@ def read_request(
         jobs=settings.jobs if local else settings.jobs or DEFAULT_JOBS,
         local=local,
         no_reuse=bool(settings.no_reuse),
+        no_credentials=bool(settings.no_credentials),
         oom_retries=_at_least(0, "oom_retries", settings.oom_retries),
         oom_factor=_at_least(1, "oom_factor", settings.oom_factor),
         pending_timeout=_at_least(0, "pending_timeout", settings.pending_timeout),

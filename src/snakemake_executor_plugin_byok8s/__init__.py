@@ -44,6 +44,10 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=False,
         metadata={"help": "Give each job a pod of its own instead of one worker after another"},
     )
+    no_credentials: bool = field(
+        default=False,
+        metadata={"help": "Give pods no copy of this machine's S3 credentials: they have their own"},
+    )
     oom_retries: Optional[int] = field(
         default=None,
         metadata={"help": "Try a job that ran out of memory again so often, with more of it (default: 0)"},

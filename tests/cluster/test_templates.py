@@ -1,9 +1,11 @@
 """Pod templates on a real cluster: for a run, for a rule, and one that the cluster does not want."""
 
+import base64
+import os
 import time
 
 from byok8s.kube import Object
-from byok8s.kube.json import items, text
+from byok8s.kube.json import items, mapping, text
 from corner import Cluster
 
 SNAKEFILE = (
@@ -16,6 +18,9 @@ SNAKEFILE = (
 
 def template(variable: str, extra: str = "") -> str:
     return f"spec:\n  containers:\n  - env: [{{name: {variable}, value: {variable.lower()}}}]\n{extra}"
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
 
 
 def node(cluster: Cluster) -> str:
@@ -130,3 +135,31 @@ def test_a_rules_words_are_tried_before_the_first_job(cluster: Cluster) -> None:
     assert "nobody" in said
     assert cluster.names() == []
     assert cluster.made() == []
+
+
+def test_pods_with_credentials_of_their_own_get_no_copy_of_the_users(cluster: Cluster) -> None:
+    data = {name: base64.b64encode(os.environ[variable].encode()).decode() for variable, name in KEYS.items()}
+    keys: Object = {"metadata": {"name": "job-keys"}, "data": dict(data)}
+    cluster.client.post(f"/api/v1/namespaces/{cluster.namespace}/secrets", keys)
+    variables = "".join(
+        f"    - name: {variable}\n      valueFrom: {{secretKeyRef: {{name: job-keys, key: {name}}}}}\n"
+        for variable, name in KEYS.items()
+    )
+    cluster.write(
+        {
+            "Snakefile": "rule only:\n    output: 'out.txt'\n"
+            "    shell: 'sleep 3; ls $AWS_SHARED_CREDENTIALS_FILE > {output} 2>&1 || true'\n",
+            "wf.yaml": "workflow_target: only\npod_template: keys.yaml\nno_credentials: true\n",
+            "params.json": "{}",
+            "keys.yaml": f"spec:\n  containers:\n  - env:\n{variables}",
+        }
+    )
+    run = cluster.start("wf", "params")
+    cluster.await_pods()
+    (secret,) = (obj for obj in cluster.objects() if obj["kind"] == "secrets")
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, said
+    assert "aws-credentials" not in mapping(secret, "data")
+    assert not set(data.values()) & set(mapping(secret, "data").values())
+    assert "No such file" in cluster.read("out.txt")
+    assert cluster.names() == []

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from answering import Answer, answering
 from byok8s import failures
 from byok8s.cli.clean import clean
 from byok8s.cli.cluster_fix_dns import fix_dns
@@ -185,6 +186,23 @@ def test_what_a_pod_takes_before_the_copy_of_the_users_credentials(
     for name, value in (more | {"AWS_SHARED_CREDENTIALS_FILE": str(copy)}).items():
         monkeypatch.setenv(name, value)
     assert botocore.session.Session().get_credentials().method == method
+
+
+def test_without_the_copy_pod_identity_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with --no-credentials: the file is named, and is not there."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    keys = {
+        "AccessKeyId": "role's",
+        "SecretAccessKey": "x",
+        "Token": "y",
+        "Expiration": "2099-01-01T00:00:00Z",
+    }
+    with answering(lambda _: Answer(200, keys)) as server:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.url)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
+        found = botocore.session.Session().get_credentials()
+        assert (found.method, found.access_key) == ("container-role", "role's")
 
 
 def pod_of_document(name: str, folder: Path) -> Object:

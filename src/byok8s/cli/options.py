@@ -78,6 +78,13 @@ _SETTINGS = (
         default=None,
         help="Give each job a pod of its own, instead of workers that take one after another.",
     ),
+    click.option(
+        "--no-credentials",
+        envvar="BYOK8S_NO_CREDENTIALS",
+        is_flag=True,
+        default=None,
+        help="Give pods no copy of your S3 credentials: they have their own, as by a service account.",
+    ),
 )
 
 

@@ -63,7 +63,7 @@ def _fields(
     """What waits for another is begun after it, so that there is always a thread for it."""
     key = f".byok8s/doctor-{new_run_id()}"
     of_bucket = threads.submit(bucket.look, subject.bucket, f"{key}-here")
-    brought = threads.submit(contents)
+    brought = threads.submit(contents, subject)
     reached = machine.look(subject.context)
     if reached.client is None:
         yield Field("cluster", TITLES["cluster"], reached.checks)

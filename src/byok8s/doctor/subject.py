@@ -14,7 +14,8 @@ from byok8s.settings import Settings, default_image
 @dataclass(frozen=True)
 class Subject:
     """context, namespace: None for the default. bucket: None where none is named. image: of the pods.
-    pod: words of all pods. pod_template: a path. request: None where no workflow is named.
+    pod: words of all pods. pod_template: a path. no_credentials: pods get no copy of those that are used here.
+    request: None where no workflow is named.
     """
 
     context: str | None
@@ -23,6 +24,7 @@ class Subject:
     image: str
     pod: Mapping[str, object]
     pod_template: str | None
+    no_credentials: bool
     request: Request | None = None
 
     @property
@@ -42,6 +44,7 @@ def of_request(request: Request) -> Subject:
         request.image or default_image(),
         request.pod,
         request.pod_template,
+        request.no_credentials,
         request,
     )
 
@@ -56,6 +59,7 @@ def of_settings(settings: Settings) -> Subject:
         settings.image or default_image(),
         settings.pod or {},
         settings.pod_template,
+        bool(settings.no_credentials),
     )
 
 

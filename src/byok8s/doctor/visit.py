@@ -49,10 +49,10 @@ class Visit:
     left: str = ""
 
 
-def contents() -> Contents:
+def contents(subject: Subject) -> Contents:
     """What a run brings along, but for the workflow's sources."""
     shares = delivery.config_maps(delivery.worker_files(), {"libraries": delivery.libraries()})
-    return Contents(surroundings.credentials_file(), shares)
+    return Contents({} if subject.no_credentials else surroundings.credentials_file(), shares)
 
 
 def cluster_run(client: KubeClient, namespace: str, subject: Subject, brought: Contents) -> ClusterRun:

@@ -174,7 +174,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self.workflow.scheduler.executor_error_callback,
         )
         self._cluster = cluster
-        secret = dict(self.envvars()) | surroundings.credentials_file()
+        credentials = {} if self.executor_settings.no_credentials else surroundings.credentials_file()
+        secret = dict(self.envvars()) | credentials
         self._dispatch.start(Contents(secret, shares), self._annotations(), first)
 
     def _options(self) -> Options:
