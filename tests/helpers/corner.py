@@ -72,10 +72,10 @@ class Cluster:
         """The workflow's files in the bucket, below the test's prefix: no records, nor upstream's copy of the sources."""
         return [key for key in self.kept() if not key.startswith((".byok8s/", "snakemake-workflow-sources."))]
 
-    def await_made(self, count: int) -> None:
-        until = time.monotonic() + 90
+    def await_made(self, count: int, seconds: float = 90) -> None:
+        until = time.monotonic() + seconds
         while len(self.made()) < count:
-            assert time.monotonic() < until, f"only {self.made()} within 90 s"
+            assert time.monotonic() < until, f"only {self.made()} within {seconds} s"
             time.sleep(0.25)
 
     def kept(self) -> list[str]:

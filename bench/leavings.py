@@ -1,0 +1,87 @@
+"""What is there after a run of upstream: outputs in the bucket, objects in the cluster, logs on the disk."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+
+from byok8s import s3
+from byok8s.kube.json import Json, items, mapping, text
+from corner import Cluster
+
+DELETION_SECONDS = 120.0
+
+
+def look(cluster: Cluster, expected: Mapping[str, str]) -> str:
+    """In words. expected: what the outputs hold if all goes well."""
+    return "; ".join(
+        (_outputs(_made(cluster), expected), _begun(cluster), f"left: {_left(cluster)}", _logs(cluster))
+    )
+
+
+def _made(cluster: Cluster) -> dict[str, str]:
+    client = s3.connect(cluster.bucket.endpoint_url)
+    with suppress(client.exceptions.NoSuchBucket):  # type: ignore[attr-defined]
+        return {key: cluster.read(key) for key in cluster.made()}
+    return {}
+
+
+def _outputs(made: Mapping[str, str], expected: Mapping[str, str]) -> str:
+    whole = [key for key in expected if made.get(key) == expected[key]]
+    wrong = sorted(key for key in made if made[key] != expected.get(key))
+    return f"{len(whole)} of {len(expected)} outputs" + (f", wrong: {', '.join(wrong)}" if wrong else "")
+
+
+def _begun(cluster: Cluster) -> str:
+    """How many pods began, by the kubelet's events: pods themselves are deleted."""
+    events = _all(cluster, "/api/v1/namespaces/{}/events")
+    pods = {text(event, "involvedObject", "name") for event in events if text(event, "reason") == "Started"}
+    again = [job for job, pods_of in Counter(pod.rpartition("-")[0] for pod in pods).items() if pods_of > 1]
+    return f"{_count(len(pods), 'pod')} began" + (
+        f", more than one of {_count(len(again), 'Job')}" if again else ""
+    )
+
+
+def _left(cluster: Cluster) -> str:
+    """Once what is being deleted is gone."""
+    until = time.monotonic() + DELETION_SECONDS
+    while _is_going(found := _objects(cluster)) and time.monotonic() < until:
+        time.sleep(0.5)
+    return ", ".join(_count(len(objects), kind) for kind, objects in found.items() if objects) or "nothing"
+
+
+def _count(number: int, kind: str) -> str:
+    first, *rest = kind.split()
+    return " ".join([str(number), first if number == 1 else f"{first}s", *rest])
+
+
+def _is_going(found: Mapping[str, list[dict[str, Json]]]) -> bool:
+    return any(text(obj, "metadata", "deletionTimestamp") for objects in found.values() for obj in objects)
+
+
+def _objects(cluster: Cluster) -> dict[str, list[dict[str, Json]]]:
+    return {
+        "Job": _all(cluster, "/apis/batch/v1/namespaces/{}/jobs"),
+        "pod": _all(cluster, "/api/v1/namespaces/{}/pods"),
+        "Secret with the keys": [
+            secret for secret in _all(cluster, "/api/v1/namespaces/{}/secrets") if _has_keys(secret)
+        ],
+    }
+
+
+def _has_keys(secret: dict[str, Json]) -> bool:
+    return base64.b64encode(s3.credentials().secret_key.encode()).decode() in mapping(secret, "data").values()
+
+
+def _all(cluster: Cluster, path: str) -> list[dict[str, Json]]:
+    return items(cluster.client.get(path.format(cluster.namespace)), "items")
+
+
+def _logs(cluster: Cluster) -> str:
+    """Of the jobs: the executor puts them below .snakemake on the disk of whoever started the run."""
+    sizes = [file.stat().st_size for file in cluster.folder.glob(".snakemake/kubernetes-logs/*")]
+    whole = [size for size in sizes if size]
+    return f"{_count(len(whole), 'log')} of jobs kept" + (f" ({sum(whole)} bytes)" if whole else "")
