@@ -80,13 +80,13 @@ def _try_rows(options: argparse.Namespace) -> None:
         for name in names:
             if ROWS[name].shared:
                 bench.try_row(name)
-        versions = ", ".join(f"{name} {version}" for name, version in theirs.versions().items())
-        notes = [
-            f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; upstream: {versions}",
-            *report.circumstances(cluster, (before, os.getloadavg()[0])),
-            *words,
-        ]
+        notes = [_when_and_what(theirs), *report.circumstances(cluster, (before, os.getloadavg()[0])), *words]
         print("\n".join(f"- {note}" for note in notes))
+
+
+def _when_and_what(theirs: upstream.Upstream) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in theirs.versions().items())
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; upstream: {versions}"
 
 
 @dataclass(frozen=True)

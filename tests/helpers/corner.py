@@ -69,7 +69,7 @@ class Cluster:
         return str(body.read().decode())
 
     def made(self) -> list[str]:
-        """The workflow's files in the bucket, below the test's prefix: no records, nor upstream's copy of the sources."""
+        """The workflow's files in the bucket, below the test's prefix: no records, and no sources of upstream's."""
         return [key for key in self.kept() if not key.startswith((".byok8s/", "snakemake-workflow-sources."))]
 
     def await_made(self, count: int, seconds: float = 90) -> None:
