@@ -120,6 +120,7 @@ class Bench:
                 ends = ROWS[name].act(trial)
             except AssertionError as error:
                 return f"could not be tried: {error}"
+            trial.keep_logs()
             words = [f"{number}. {end}" if len(ends) > 1 else str(end) for number, end in enumerate(ends, 1)]
             return "; ".join([leavings.look(cluster, ROWS[name].outputs), *words])
 

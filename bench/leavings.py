@@ -13,6 +13,7 @@ from byok8s.kube.json import Json, items, mapping, text
 from corner import Cluster
 
 DELETION_SECONDS = 120.0
+COLLECTION_SECONDS = 15.0  # for Kubernetes' own collection of what has lost its owner
 
 
 def look(cluster: Cluster, expected: Mapping[str, str]) -> str:
@@ -46,9 +47,12 @@ def _begun(cluster: Cluster) -> str:
 
 
 def _left(cluster: Cluster) -> str:
-    """Once what is being deleted is gone."""
-    until = time.monotonic() + DELETION_SECONDS
-    while _is_going(found := _objects(cluster)) and time.monotonic() < until:
+    """Once what is being deleted is gone, and what is without an owner could have been."""
+    collected = time.monotonic() + COLLECTION_SECONDS
+    deleted = time.monotonic() + DELETION_SECONDS
+    while any((found := _objects(cluster)).values()):
+        if time.monotonic() > (deleted if _is_going(found) else collected):
+            break
         time.sleep(0.5)
     return ", ".join(_count(len(objects), kind) for kind, objects in found.items() if objects) or "nothing"
 

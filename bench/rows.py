@@ -86,7 +86,7 @@ def pod_taken_away(take: Callable[[Cluster, str], None]) -> Callable[[Trial], li
     def act(trial: Trial) -> list[Ended]:
         trial.cluster.write(only(TAKEN_AWAY))
         process = trial.start()
-        take(trial.cluster, trial.await_jobs()[0])
+        take(trial.cluster, trial.await_job())
         return [trial.end(process)]
 
     return act
@@ -151,10 +151,10 @@ def signalled(number: signal.Signals) -> Callable[[Trial], list[Ended]]:
 
 
 def sleeping(trial: Trial, files: dict[str, str]) -> Process:
-    """A run with jobs at work."""
+    """A run with a job at work."""
     trial.cluster.write(files)
     process = trial.start()
-    trial.await_jobs()
+    trial.await_job()
     return process
 
 
@@ -168,10 +168,7 @@ def twice_interrupted(trial: Trial) -> list[Ended]:
 
 def killed_and_again(trial: Trial) -> list[Ended]:
     """And, as it is refused, once more as Snakemake advises."""
-    trial.cluster.write(many(4, "sleep 12; echo {wildcards.i} >> {output}"))
-    process = trial.start()
-    trial.await_jobs(2)
-    process.kill()
+    sleeping(trial, many(4, "sleep 12; echo {wildcards.i} >> {output}")).kill()
     return [trial.run(), trial.run("--unlock"), trial.run("--rerun-incomplete")]
 
 
@@ -183,9 +180,7 @@ def killed_and_changed(trial: Trial) -> list[Ended]:
 
 def killed_and_nobody(trial: Trial) -> list[Ended]:
     """What is left is looked at when the jobs have ended."""
-    trial.cluster.write(many(2, "sleep 5; echo {wildcards.i} >> {output}"))
-    process = trial.start()
-    trial.await_jobs(2)
+    process = sleeping(trial, many(2, "sleep 5; echo {wildcards.i} >> {output}"))
     process.kill()
     ended = trial.end(process)
     trial.await_ended(2)

@@ -54,15 +54,22 @@ class Trial:
     def run(self, *arguments: str, jobs: int = 2) -> Ended:
         return self.end(self.start(*arguments, jobs=jobs))
 
-    def await_jobs(self, wanted: int = 1) -> list[str]:
-        """The names of so many pods or more, once a job is at work in each."""
-        return self._await(lambda: [pod for pod in self._pods("Running") if self._is_at_work(pod)], wanted)
+    def await_job(self) -> str:
+        """The name of a pod in which a job is at work."""
+        return self._await(lambda: [pod for pod in self._pods("Running") if AT_WORK.search(self._log(pod))])[
+            0
+        ]
 
     def await_ended(self, wanted: int) -> None:
         """Until so many pods are there whose container has ended."""
         self._await(lambda: self._pods(*ENDED), wanted)
 
-    def _await(self, find: Callable[[], list[str]], wanted: int) -> list[str]:
+    def keep_logs(self) -> None:
+        """Of the pods that are still there, beside what Snakemake said."""
+        for pod in self._pods("Running", *ENDED):
+            Path(f"{self.logs}-{pod}.log").write_text(self._log(pod))
+
+    def _await(self, find: Callable[[], list[str]], wanted: int = 1) -> list[str]:
         until = time.monotonic() + WAIT_SECONDS
         while len(found := find()) < wanted:
             assert time.monotonic() < until, f"{len(found)} of {wanted} pods after {WAIT_SECONDS:.0f} s"
@@ -73,8 +80,7 @@ class Trial:
         found = items(self.cluster.client.get(f"/api/v1/namespaces/{self.cluster.namespace}/pods"), "items")
         return [text(pod, "metadata", "name") for pod in found if text(pod, "status", "phase") in phases]
 
-    def _is_at_work(self, pod: str) -> bool:
-        path = f"/api/v1/namespaces/{self.cluster.namespace}/pods/{pod}/log"
+    def _log(self, pod: str) -> str:
         with suppress(ApiError):  # it has just been deleted
-            return bool(AT_WORK.search(self.cluster.client.get_text(path)))
-        return False
+            return self.cluster.client.get_text(f"/api/v1/namespaces/{self.cluster.namespace}/pods/{pod}/log")
+        return ""
