@@ -6,7 +6,8 @@ import base64
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
+
+from botocore.exceptions import ClientError
 
 from byok8s import s3
 from byok8s.kube.json import Json, items, mapping, text
@@ -24,10 +25,12 @@ def look(cluster: Cluster, expected: Mapping[str, str]) -> str:
 
 
 def _made(cluster: Cluster) -> dict[str, str]:
-    client = s3.connect(cluster.bucket.endpoint_url)
-    with suppress(client.exceptions.NoSuchBucket):  # type: ignore[attr-defined]
+    try:
         return {key: cluster.read(key) for key in cluster.made()}
-    return {}
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
+        return {}
 
 
 def _outputs(made: Mapping[str, str], expected: Mapping[str, str]) -> str:
