@@ -53,11 +53,13 @@ def _left(cluster: Cluster) -> str:
     """Once what is being deleted is gone, and what is without an owner could have been."""
     collected = time.monotonic() + COLLECTION_SECONDS
     deleted = time.monotonic() + DELETION_SECONDS
-    while any((found := _objects(cluster)).values()):
-        if time.monotonic() > (deleted if _is_going(found) else collected):
+    while found := _objects(cluster):
+        is_going = any(text(obj, "metadata", "deletionTimestamp") for _, obj in found)
+        if time.monotonic() > (deleted if is_going else collected):
             break
         time.sleep(0.5)
-    return ", ".join(_count(len(objects), kind) for kind, objects in found.items() if objects) or "nothing"
+    counts = Counter(kind for kind, _ in found)
+    return ", ".join(_count(number, kind) for kind, number in counts.items()) or "nothing"
 
 
 def _count(number: int, kind: str) -> str:
@@ -65,18 +67,16 @@ def _count(number: int, kind: str) -> str:
     return " ".join([str(number), first if number == 1 else f"{first}s", *rest])
 
 
-def _is_going(found: Mapping[str, list[dict[str, Json]]]) -> bool:
-    return any(text(obj, "metadata", "deletionTimestamp") for objects in found.values() for obj in objects)
-
-
-def _objects(cluster: Cluster) -> dict[str, list[dict[str, Json]]]:
-    return {
-        "Job": _all(cluster, "/apis/batch/v1/namespaces/{}/jobs"),
-        "pod": _all(cluster, "/api/v1/namespaces/{}/pods"),
-        "Secret with the keys": [
-            secret for secret in _all(cluster, "/api/v1/namespaces/{}/secrets") if _has_keys(secret)
-        ],
-    }
+def _objects(cluster: Cluster) -> list[tuple[str, dict[str, Json]]]:
+    """With their kinds in words."""
+    jobs = _all(cluster, "/apis/batch/v1/namespaces/{}/jobs")
+    pods = _all(cluster, "/api/v1/namespaces/{}/pods")
+    secrets = _all(cluster, "/api/v1/namespaces/{}/secrets")
+    return [
+        *(("Job", job) for job in jobs),
+        *((f"pod ({text(pod, 'status', 'phase')})", pod) for pod in pods),
+        *(("Secret with the keys", secret) for secret in secrets if _has_keys(secret)),
+    ]
 
 
 def _has_keys(secret: dict[str, Json]) -> bool:
