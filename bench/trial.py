@@ -56,9 +56,7 @@ class Trial:
 
     def await_job(self) -> str:
         """The name of a pod in which a job is at work."""
-        return self._await(lambda: [pod for pod in self._pods("Running") if AT_WORK.search(self._log(pod))])[
-            0
-        ]
+        return self._await(self._at_work)[0]
 
     def await_ended(self, wanted: int) -> None:
         """Until so many pods are there whose container has ended."""
@@ -75,6 +73,9 @@ class Trial:
             assert time.monotonic() < until, f"{len(found)} of {wanted} pods after {WAIT_SECONDS:.0f} s"
             time.sleep(0.25)
         return found
+
+    def _at_work(self) -> list[str]:
+        return [pod for pod in self._pods("Running") if AT_WORK.search(self._log(pod))]
 
     def _pods(self, *phases: str) -> list[str]:
         found = items(self.cluster.client.get(f"/api/v1/namespaces/{self.cluster.namespace}/pods"), "items")
