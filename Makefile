@@ -53,6 +53,10 @@ bench-scale: venv  ## byok8s' controller with 10,000 jobs, the workers' work sto
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; .venv/bin/python bench/scale.py $(ARGS)
 
+bench-faults: venv  ## try upstream with the faults of docs/faults.md, on the rig; ARGS="exit image --at-once 2"
+	@tests/rig/up.sh
+	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/faults.py $(ARGS)
+
 rig-up: venv  ## start the test rig: Kubernetes and S3 on this machine (root on Debian 12)
 	@tests/rig/up.sh
 
@@ -66,4 +70,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo check test docs bench bench-scale rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo check test docs bench bench-scale bench-faults rig-up rig-down rig-env clean

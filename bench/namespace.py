@@ -14,7 +14,7 @@ import yaml
 
 from byok8s.kube import Context, KubeClient, Object
 from byok8s.kube.json import Json, get_in, items, text
-from common import BenchError
+from common import BenchError, say
 
 TOKEN_SECONDS = 12 * 3600
 PATIENCE_SECONDS = 120.0
@@ -108,6 +108,19 @@ def corner() -> Iterator[Corner]:
         yield Corner(client, namespace)
     finally:
         client.delete(f"/api/v1/namespaces/{namespace}")
+        _wait_until_gone(client, namespace)
+
+
+def _wait_until_gone(client: KubeClient, namespace: str) -> None:
+    """Its pods take room until then."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while namespace in [
+        text(i, "metadata", "name") for i in items(client.get("/api/v1/namespaces"), "items")
+    ]:
+        if time.monotonic() > end:
+            say(f"namespace {namespace} is still being deleted")
+            return
+        time.sleep(0.5)
 
 
 def _wait_for_default_account(client: KubeClient, namespace: str) -> None:

@@ -19,7 +19,7 @@ import upstream
 from byok8s.errors import Byok8sError
 from common import OURS, THEIRS, BenchError, alone, need_rig, say
 from measure import BYOK8S, Bench, Run, prefix
-from namespace import AUDIT_LOG, AuditLog, Corner, corner
+from namespace import AUDIT_LOG, AuditLog, corner
 from workflows import WORKFLOWS
 
 LIMIT_SECONDS = 300
@@ -63,7 +63,7 @@ def _measure(options: argparse.Namespace) -> tuple[list[tuple[str, ...]], list[s
         here = stack.enter_context(corner())
         folder = options.logs or Path(stack.enter_context(TemporaryDirectory(prefix="byok8s-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
-        precommand, words = _prepare_pods(here, url)
+        precommand, words = upstream.prepare_pods(here, url)
         audit = AuditLog()
         if not audit:
             words.append(f"API requests were not counted: {AUDIT_LOG} names no audit log")
@@ -90,35 +90,6 @@ def _repeat(bench: Bench, workflows: Sequence[str], repetitions: int) -> list[Ru
                 say(f"{workflow} {number}/{repetitions} {side}: {run.seconds:.1f} s{counted}{late}{crowded}")
                 runs.append(run)
     return runs
-
-
-def _prepare_pods(here: Corner, url: str) -> tuple[str, list[str]]:
-    """Look at the image that is measured: upstream's pods need pip, and wheels for their Python.
-
-    Returns the precommand for them and what is to be said about it.
-    """
-    words = [
-        "upstream's pods install their wheels from this machine's disk, which is faster than the internet"
-    ]
-    python, _, pip = here.shell(
-        "python -c 'import sys; print(*sys.version_info[:2], sep=\".\")'; command -v pip || true"
-    ).partition("\n")
-    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if python != ours:
-        raise BenchError(
-            f"The image has Python {python}, the bench runs with {ours}: upstream's wheels won't fit."
-        )
-    if pip.strip():
-        here.shell(f"python -c 'import urllib.request as u; u.urlopen(\"{url}\")'")  # can pods reach it?
-        return "", words
-    precommand = upstream.bring_pip(url)
-    clock = "date +%s.%N"
-    printed = here.shell(f"{clock} && {precommand} && {clock} && pip --version").splitlines()
-    seconds = float(printed[1]) - float(printed[0])
-    words.append(
-        f"the image has no pip, which upstream needs: fetching it takes {seconds:.1f} s of each of its pods"
-    )
-    return precommand, words
 
 
 def _warm(theirs: upstream.Upstream) -> None:

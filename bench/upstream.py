@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from byok8s import s3
 from common import CACHE, BenchError, say
+from namespace import Corner
 
 REQUIREMENTS = Path(__file__).with_name("upstream.txt")
 PIP_ARCHIVE = "pip.tar"
@@ -101,7 +102,36 @@ def environment(wheels_url: str) -> dict[str, str]:
     }
 
 
-def bring_pip(wheels_url: str) -> str:
+def prepare_pods(here: Corner, url: str) -> tuple[str, list[str]]:
+    """Look at the image that is measured: upstream's pods need pip, and wheels for their Python.
+
+    Returns the precommand for them and what is to be said about it.
+    """
+    words = [
+        "upstream's pods install their wheels from this machine's disk, which is faster than the internet"
+    ]
+    python, _, pip = here.shell(
+        "python -c 'import sys; print(*sys.version_info[:2], sep=\".\")'; command -v pip || true"
+    ).partition("\n")
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if python != ours:
+        raise BenchError(
+            f"The image has Python {python}, the bench runs with {ours}: upstream's wheels won't fit."
+        )
+    if pip.strip():
+        here.shell(f"python -c 'import urllib.request as u; u.urlopen(\"{url}\")'")  # can pods reach it?
+        return "", words
+    precommand = _bring_pip(url)
+    clock = "date +%s.%N"
+    printed = here.shell(f"{clock} && {precommand} && {clock} && pip --version").splitlines()
+    seconds = float(printed[1]) - float(printed[0])
+    words.append(
+        f"the image has no pip, which upstream needs: fetching it takes {seconds:.1f} s of each of its pods"
+    )
+    return precommand, words
+
+
+def _bring_pip(wheels_url: str) -> str:
     """Shell words for pods of an image that has no pip: it is fetched, and `pip` becomes a function."""
     program = (
         "import tarfile, urllib.request; "

@@ -3,23 +3,24 @@
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from byok8s.kube.json import Object, get_in
+from breaking import delete, evict, quota
 from corner import Cluster
-
-
-def workflow(cluster: Cluster, shell: str, rule: str = "only", **more: str) -> None:
-    cluster.write(
-        {
-            "Snakefile": f"rule {rule}:\n    output: 'out.txt'\n    shell: {shell!r}\n",
-            "wf.yaml": f"workflow_target: {rule}\n",
-            "params.yaml": "",
-            **more,
-        }
-    )
+from snakefiles import (
+    FAILING,
+    ONE_OF_TWO_FAILS,
+    SIGNALLED,
+    SLEEPING,
+    STUBBORN,
+    TAKEN_AWAY,
+    many,
+    memory,
+    only,
+)
 
 
 def await_line(run: subprocess.Popen[str], word: str) -> str:
@@ -43,7 +44,7 @@ def await_log(cluster: Cluster, word: str) -> None:
 
 
 def test_exit_code_and_last_lines(cluster: Cluster) -> None:
-    workflow(cluster, "echo about to fail; echo the reason >&2; exit 3")
+    cluster.write(only(FAILING))
     said = cluster.run("wf", "params", expect=1)
     assert "exit code 3" in said
     assert "the reason" in said
@@ -75,7 +76,7 @@ def test_the_rules_log_file_of_a_failed_job_is_kept(flags: tuple[str, ...], clus
 
 
 def test_a_signal_is_named(cluster: Cluster) -> None:
-    workflow(cluster, "kill -SEGV $$")
+    cluster.write(only(SIGNALLED))
     said = cluster.run("wf", "params", expect=1)
     assert "killed by SIGSEGV" in said
     assert "byok8s explain signal" in said
@@ -99,17 +100,7 @@ def test_retries(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize(("flags", "made"), [((), False), (("--", "--keep-going"), True)])
 def test_keep_going(flags: tuple[str, ...], made: bool, cluster: Cluster) -> None:
-    cluster.write(
-        {
-            "Snakefile": "rule all:\n    input: 'bad.txt', 'good-2.txt'\n"
-            "rule bad:\n    output: 'bad.txt'\n    priority: 5\n    shell: 'exit 7'\n"
-            "rule good:\n    output: 'good-1.txt'\n    shell: 'sleep 8; echo good > {output}'\n"
-            "rule better:\n    input: 'good-1.txt'\n    output: 'good-2.txt'\n"
-            "    shell: 'cp {input} {output}'\n",
-            "wf.json": '{"workflow_target": "all"}',
-            "params.json": "{}",
-        }
-    )
+    cluster.write(ONE_OF_TWO_FAILS)
     said = cluster.run("wf", "params", *flags, expect=1)
     assert "exit code 7" in said
     assert ("good-2.txt" in cluster.made()) is made
@@ -118,20 +109,15 @@ def test_keep_going(flags: tuple[str, ...], made: bool, cluster: Cluster) -> Non
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
-@pytest.mark.parametrize("how", ["deleted", "evicted"])
+@pytest.mark.parametrize("take_away", [delete, evict])
 def test_a_job_whose_pod_is_taken_away_is_made_again(
-    how: str, flags: tuple[str, ...], cluster: Cluster
+    take_away: Callable[[Cluster, str], None], flags: tuple[str, ...], cluster: Cluster
 ) -> None:
-    workflow(cluster, "echo started; sleep 6; echo x >> {output}")
+    cluster.write(only(TAKEN_AWAY))
     run = cluster.start("wf", "params", *flags)
     (pod,) = cluster.await_pods()
     await_time_in_pod(cluster, pod, flags)
-    path = f"/api/v1/namespaces/{cluster.namespace}/pods/{pod}"
-    if how == "deleted":
-        cluster.client.delete(path, {"gracePeriodSeconds": 0})
-    else:
-        eviction: Object = {"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": pod}}
-        cluster.client.post(f"{path}/eviction", eviction)
+    take_away(cluster, pod)
     said, _ = run.communicate(timeout=90)
     assert run.returncode == 0, said
     assert "It is tried again in 1 s (1 of 5 times)" in said
@@ -147,14 +133,7 @@ def await_time_in_pod(cluster: Cluster, pod: str, flags: tuple[str, ...]) -> Non
 
 
 def test_more_memory_for_a_job_that_ran_out_of_it(cluster: Cluster) -> None:
-    cluster.write(
-        {
-            "Snakefile": "rule only:\n    output: 'out.txt'\n    resources: mem_mb=300\n"
-            "    shell: 'python -c \"x = bytearray(350_000_000)\"; echo enough > {output}'\n",
-            "wf.json": '{"workflow_target": "only"}',
-            "params.json": "{}",
-        }
-    )
+    cluster.write(memory("300", 350_000_000))
     said = cluster.run("wf", "params", "--oom-retries", "2", "--oom-factor", "2")
     assert "out of memory: used 300 MB of 300 MB" in said
     assert "It is tried again with 600 MB instead of 300 (1 of 2 times)" in said
@@ -163,14 +142,7 @@ def test_more_memory_for_a_job_that_ran_out_of_it(cluster: Cluster) -> None:
 
 
 def test_memory_beyond_the_limit_is_named(cluster: Cluster) -> None:
-    cluster.write(
-        {
-            "Snakefile": "rule only:\n    output: 'out.txt'\n    resources: mem_mb=300\n"
-            "    shell: 'python -c \"x = bytearray(2_000_000_000)\"; touch {output}'\n",
-            "wf.json": '{"workflow_target": "only"}',
-            "params.json": "{}",
-        }
-    )
+    cluster.write(memory("300", 2_000_000_000))
     said = cluster.run("wf", "params", expect=1)
     assert "out of memory: used 300 MB of 300 MB" in said
     assert "byok8s explain out-of-memory" in said
@@ -178,7 +150,7 @@ def test_memory_beyond_the_limit_is_named(cluster: Cluster) -> None:
 
 
 def test_an_image_that_is_not_there_ends_the_run(cluster: Cluster) -> None:
-    workflow(cluster, "touch {output}")
+    cluster.write(only("touch {output}"))
     said = cluster.run("wf", "params", "--image", "localhost/no/such-image:1", expect=1)
     assert "its image localhost/no/such-image:1 cannot be pulled" in said
     assert "byok8s explain image-" in said
@@ -192,7 +164,7 @@ NOWHERE = (
 
 
 def test_a_pod_that_no_node_takes_says_so_and_waits(cluster: Cluster) -> None:
-    workflow(cluster, "touch {output}")
+    cluster.write(only("touch {output}"))
     run = cluster.start("wf", "params", "--pod", NOWHERE)
     assert "no node takes it yet" in await_line(run, "node affinity")
     run.send_signal(signal.SIGINT)
@@ -203,7 +175,7 @@ def test_a_pod_that_no_node_takes_says_so_and_waits(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
 def test_a_pod_that_no_node_takes_is_given_up_in_time(flags: tuple[str, ...], cluster: Cluster) -> None:
-    workflow(cluster, "touch {output}")
+    cluster.write(only("touch {output}"))
     said = cluster.run("wf", "params", "--pod", NOWHERE, "--pending-timeout", "0.05", *flags, expect=1)
     assert "no node took its pod for" in said
     assert "node affinity" in said
@@ -211,35 +183,19 @@ def test_a_pod_that_no_node_takes_is_given_up_in_time(flags: tuple[str, ...], cl
     assert cluster.names() == []
 
 
-def quota(cluster: Cluster, pods: int) -> None:
-    path = f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"
-    cluster.client.post(path, {"metadata": {"name": "few"}, "spec": {"hard": {"pods": str(pods)}}})
-    for _ in range(40):  # until it is counted
-        if get_in(cluster.client.get(f"{path}/few"), "status", "hard"):
-            return
-        time.sleep(0.25)
-
-
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
 def test_a_quota_that_has_room_for_some(flags: tuple[str, ...], cluster: Cluster) -> None:
     quota(cluster, 1)
-    cluster.write(
-        {
-            "Snakefile": "rule all:\n    input: expand('{i}.txt', i=range(4))\n"
-            "rule one:\n    output: '{i}.txt'\n    shell: 'echo {wildcards.i} > {output}'\n",
-            "wf.json": '{"workflow_target": "all"}',
-            "params.json": "{}",
-        }
-    )
+    cluster.write(many(4, "echo {wildcards.i} > {output}"))
     cluster.run("wf", "params", *flags)
-    assert sorted(cluster.made()) == ["0.txt", "1.txt", "2.txt", "3.txt"]
+    assert sorted(cluster.made()) == [f"out-{i}.txt" for i in range(4)]
     assert cluster.names() == []
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
 def test_a_quota_that_has_room_for_none_ends_the_run(flags: tuple[str, ...], cluster: Cluster) -> None:
     quota(cluster, 0)
-    workflow(cluster, "touch {output}")
+    cluster.write(only("touch {output}"))
     said = cluster.run("wf", "params", *flags, expect=1)
     assert "exceeded quota: few" in said
     assert "byok8s explain quota" in said
@@ -248,7 +204,7 @@ def test_a_quota_that_has_room_for_none_ends_the_run(flags: tuple[str, ...], clu
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_the_pods_and_leaves_nothing(number: signal.Signals, cluster: Cluster) -> None:
-    workflow(cluster, "sleep 300; touch {output}")
+    cluster.write(only(SLEEPING))
     run = cluster.start("wf", "params")
     cluster.await_pods()
     run.send_signal(number)
@@ -260,7 +216,7 @@ def test_an_interrupt_ends_the_pods_and_leaves_nothing(number: signal.Signals, c
 
 
 def test_a_second_ctrl_c_waits_for_nothing_and_still_leaves_nothing(cluster: Cluster) -> None:
-    workflow(cluster, "trap '' TERM INT; sleep 300; touch {output}")
+    cluster.write(only(STUBBORN))
     run = cluster.start("wf", "params")
     cluster.await_pods()
     run.send_signal(signal.SIGINT)
@@ -272,9 +228,9 @@ def test_a_second_ctrl_c_waits_for_nothing_and_still_leaves_nothing(cluster: Clu
 
 
 def test_a_run_after_a_failed_one_makes_what_is_missing(cluster: Cluster) -> None:
-    workflow(cluster, "exit 1")
+    cluster.write(only("exit 1"))
     cluster.run("wf", "params", expect=1)
-    workflow(cluster, "echo mended > {output}")
+    cluster.write(only("echo mended > {output}"))
     cluster.run("wf", "params")
     assert cluster.read("out.txt") == "mended\n"
     assert Path(cluster.folder, ".snakemake").is_dir()

@@ -3,41 +3,18 @@
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from breaking import delete_bucket, own_bucket, small_disk
 from byok8s import s3
 from corner import Cluster
 from rig_control import away, killed, process, stopped
 from s3_faults import Fault, failing
-
-MANY = (
-    "rule all:\n    input: expand('out-{{i}}.txt', i=range({count}))\n"
-    "rule one:\n    output: 'out-{{i}}.txt'\n    shell: {shell!r}\n"
-)
-
-
-def workflow(cluster: Cluster, count: int, shell: str) -> None:
-    cluster.write(
-        {
-            "Snakefile": MANY.format(count=count, shell=shell),
-            "wf.json": '{"workflow_target": "all"}',
-            "params.json": "{}",
-        }
-    )
-
-
-def await_made(cluster: Cluster, count: int) -> None:
-    until = time.monotonic() + 90
-    while len(cluster.made()) < count:
-        assert time.monotonic() < until, f"only {cluster.made()} within 90 s"
-        time.sleep(0.25)
+from snakefiles import LONG_LOG, ONCE, many
 
 
 def jobs(cluster: Cluster) -> list[dict[str, str]]:
@@ -55,16 +32,13 @@ def assert_all_made_once(cluster: Cluster, count: int) -> None:
     assert cluster.names() == []
 
 
-ONCE = "sleep 2; echo {wildcards.i} >> {output}"
-
-
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(("part", "seconds"), [("apiserver", 60), ("etcd", 20), ("s3", 30)])
 def test_a_part_is_away_for_a_while(part: str, seconds: float, cluster: Cluster) -> None:
     process(part)
-    workflow(cluster, 10, ONCE)
+    cluster.write(many(10, ONCE))
     run = cluster.start("wf", "params", "--jobs", "2")
-    await_made(cluster, 2)
+    cluster.await_made(2)
     away(part, seconds)
     said, _ = run.communicate(timeout=240)
     assert run.returncode == 0, said
@@ -76,9 +50,9 @@ def test_a_part_is_away_for_a_while(part: str, seconds: float, cluster: Cluster)
 @pytest.mark.timeout(400)
 def test_the_kubelet_hangs_for_a_minute(cluster: Cluster) -> None:
     process("kubelet")
-    workflow(cluster, 8, ONCE)
+    cluster.write(many(8, ONCE))
     run = cluster.start("wf", "params", "--jobs", "2")
-    await_made(cluster, 2)
+    cluster.await_made(2)
     with stopped("kubelet"):
         time.sleep(60)
     said, _ = run.communicate(timeout=240)
@@ -90,9 +64,9 @@ def test_the_kubelet_hangs_for_a_minute(cluster: Cluster) -> None:
 def test_s3_is_away_for_good(cluster: Cluster) -> None:
     process("s3")
     cluster.environment["BYOK8S_S3_PATIENCE_SECONDS"] = "10"
-    workflow(cluster, 6, ONCE)
+    cluster.write(many(6, ONCE))
     run = cluster.start("wf", "params", "--jobs", "2")
-    await_made(cluster, 2)
+    cluster.await_made(2)
     with killed("s3"):
         said, _ = run.communicate(timeout=330)
     assert run.returncode == 1, said
@@ -101,34 +75,18 @@ def test_s3_is_away_for_good(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
-@pytest.fixture
-def own_bucket(cluster: Cluster) -> Iterator[s3.Bucket]:
-    """A bucket that can be deleted."""
-    bucket = s3.Bucket(cluster.namespace, "", cluster.bucket.endpoint_url)
-    s3.connect(bucket.endpoint_url).create_bucket(Bucket=bucket.name)
-    yield bucket
-    empty(bucket)
-
-
-def empty(bucket: s3.Bucket) -> None:
-    client = s3.connect(bucket.endpoint_url)
-    with suppress(client.exceptions.NoSuchBucket):  # type: ignore[attr-defined]
-        for item in client.list_objects_v2(Bucket=bucket.name).get("Contents", []):
-            client.delete_object(Bucket=bucket.name, Key=str(item["Key"]))
-        client.delete_bucket(Bucket=bucket.name)  # type: ignore[attr-defined]
-
-
 @pytest.mark.timeout(300)
-def test_the_bucket_is_deleted_in_mid_run(cluster: Cluster, own_bucket: s3.Bucket) -> None:
-    workflow(cluster, 6, "sleep 5; echo {wildcards.i} >> {output}")
-    run = cluster.start("wf", "params", "--jobs", "1", "--s3-bucket", own_bucket.name)
-    client = s3.connect(own_bucket.endpoint_url)
-    until = time.monotonic() + 60
-    while not client.list_objects_v2(Bucket=own_bucket.name, Prefix="out-").get("Contents"):
-        assert time.monotonic() < until
-        time.sleep(0.25)
-    empty(own_bucket)
-    said, _ = run.communicate(timeout=180)
+def test_the_bucket_is_deleted_in_mid_run(cluster: Cluster) -> None:
+    cluster.write(many(6, "sleep 5; echo {wildcards.i} >> {output}"))
+    with own_bucket(cluster) as bucket:
+        run = cluster.start("wf", "params", "--jobs", "1", "--s3-bucket", bucket.name)
+        client = s3.connect(bucket.endpoint_url)
+        until = time.monotonic() + 60
+        while not client.list_objects_v2(Bucket=bucket.name, Prefix="out-").get("Contents"):
+            assert time.monotonic() < until
+            time.sleep(0.25)
+        delete_bucket(bucket)
+        said, _ = run.communicate(timeout=180)
     assert run.returncode == 1, said
     assert "NoSuchBucket" in said
     assert "Traceback" not in said
@@ -140,10 +98,10 @@ def test_the_keys_are_revoked_in_mid_run(cluster: Cluster) -> None:
     """By a proxy before the server, which knows no other way to lose a key while it runs."""
     revoked = threading.Event()
     fault = Fault(403, "InvalidAccessKeyId", everybody=True, since=revoked)
-    workflow(cluster, 6, ONCE)
+    cluster.write(many(6, ONCE))
     with failing(cluster.bucket.endpoint_url or "", fault) as url:
         run = cluster.start("wf", "params", "--jobs", "1", "--s3-endpoint-url", url)
-        await_made(cluster, 2)
+        cluster.await_made(2)
         revoked.set()
         said, _ = run.communicate(timeout=180)
     assert run.returncode == 1, said
@@ -153,7 +111,7 @@ def test_the_keys_are_revoked_in_mid_run(cluster: Cluster) -> None:
 
 
 def test_an_image_with_no_such_tag(cluster: Cluster) -> None:
-    workflow(cluster, 1, ONCE)
+    cluster.write(many(1, ONCE))
     image = os.environ["BYOK8S_IMAGE"].rpartition(":")[0] + ":no-such-tag"
     said = cluster.run("wf", "params", "--image", image, expect=1)
     assert f"its image {image} cannot be pulled" in said
@@ -163,7 +121,7 @@ def test_an_image_with_no_such_tag(cluster: Cluster) -> None:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["workers", "single pods"])
 def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], cluster: Cluster) -> None:
-    workflow(cluster, 4, "sleep 12; echo {wildcards.i} >> {output}")
+    cluster.write(many(4, "sleep 12; echo {wildcards.i} >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2", *flags)
     cluster.await_pods(2)
     time.sleep(5)
@@ -179,12 +137,12 @@ def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], c
 
 @pytest.mark.timeout(300)
 def test_a_killed_controllers_run_is_not_gone_on_with_when_the_workflow_has_changed(cluster: Cluster) -> None:
-    workflow(cluster, 2, "sleep 300; echo old >> {output}")
+    cluster.write(many(2, "sleep 300; echo old >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2")
     cluster.await_pods()
     run.kill()
     run.communicate()
-    workflow(cluster, 2, "echo {wildcards.i} >> {output}")
+    cluster.write(many(2, "echo {wildcards.i} >> {output}"))
     said = cluster.run("wf", "params", "--jobs", "2")
     assert "Going on" not in said
     assert_all_made_once(cluster, 2)
@@ -192,9 +150,9 @@ def test_a_killed_controllers_run_is_not_gone_on_with_when_the_workflow_has_chan
 
 @pytest.mark.timeout(300)
 def test_a_killed_controllers_run_of_which_nothing_is_left_to_do_is_removed(cluster: Cluster) -> None:
-    workflow(cluster, 2, "test {wildcards.i} = 0 || sleep 300; echo {wildcards.i} >> {output}")
+    cluster.write(many(2, "test {wildcards.i} = 0 || sleep 300; echo {wildcards.i} >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2", "out-0.txt", "out-1.txt")
-    await_made(cluster, 1)
+    cluster.await_made(1)
     run.kill()
     run.communicate()
     made = cluster.made()
@@ -210,7 +168,7 @@ FORSAKEN = "spec:\n  containers:\n  - env: [{name: BYOK8S_FORSAKEN_SECONDS, valu
 @pytest.mark.timeout(300)
 def test_a_controller_killed_and_nobody_comes_back(cluster: Cluster) -> None:
     """With a lease of 30 s instead of an hour, and workers that wait for 3 s instead of 5 min."""
-    workflow(cluster, 2, "sleep 5; echo {wildcards.i} >> {output}")
+    cluster.write(many(2, "sleep 5; echo {wildcards.i} >> {output}"))
     cluster.write({"forsaken.yaml": FORSAKEN})
     cluster.environment["BYOK8S_LEASE_SECONDS"] = "30"
     run = cluster.start("wf", "params", "--jobs", "2", "--pod-template", "forsaken.yaml")
@@ -225,7 +183,7 @@ def test_a_controller_killed_and_nobody_comes_back(cluster: Cluster) -> None:
 
 
 def test_a_second_controller_is_refused(cluster: Cluster) -> None:
-    workflow(cluster, 1, "sleep 300; touch {output}")
+    cluster.write(many(1, "sleep 300; touch {output}"))
     run = cluster.start("wf", "params")
     cluster.await_pods()
     (first,) = cluster.objects("jobs")
@@ -239,28 +197,20 @@ def test_a_second_controller_is_refused(cluster: Cluster) -> None:
 
 
 def test_a_full_disk_of_the_controller(cluster: Cluster, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)], check=False)
-    if mounted.returncode:
-        pytest.skip("only root can mount a small disk")
-    try:
-        cluster.folder = small
-        workflow(
-            cluster, 3, "sleep 2; head -c 8000000 /dev/zero | tr '\\0' 'x'; echo {wildcards.i} >> {output}"
-        )
+    with small_disk(tmp_path) as folder:
+        cluster.folder = folder
+        shell = "sleep 2; head -c 8000000 /dev/zero | tr '\\0' 'x'; echo {wildcards.i} >> {output}"
+        cluster.write(many(3, shell))
         said = cluster.run("wf", "params", "--jobs", "1", expect=1)
         assert "is not complete: [Errno 28] No space left on device" in said
         assert "Error recording metadata" in said  # Snakemake's own, without which it does not go on
         assert {cluster.read(name).partition("\n")[0] for name in cluster.made()} <= {"0", "1", "2"}
         assert cluster.names() == []
-    finally:
-        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 @pytest.mark.timeout(300)
 def test_a_job_that_writes_a_log_of_200_mb(cluster: Cluster) -> None:
-    workflow(cluster, 1, "seq 25000000; echo {wildcards.i} >> {output}")
+    cluster.write(many(1, LONG_LOG))
     cluster.run("wf", "params")
     assert_all_made_once(cluster, 1)
     (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")
@@ -269,7 +219,7 @@ def test_a_job_that_writes_a_log_of_200_mb(cluster: Cluster) -> None:
 
 @pytest.mark.timeout(400)
 def test_64_jobs_fail_at_once(cluster: Cluster) -> None:
-    workflow(cluster, 64, "echo the reason of {wildcards.i}; exit 5")
+    cluster.write(many(64, "echo the reason of {wildcards.i}; exit 5"))
     said = cluster.run("wf", "params", "--jobs", "64", "--", "--keep-going", expect=1)
     assert said.count("exit code 5") == 64
     assert {job["outcome"] for job in jobs(cluster)} == {"failed"}

@@ -69,8 +69,14 @@ class Cluster:
         return str(body.read().decode())
 
     def made(self) -> list[str]:
-        """The workflow's files in the bucket, below the test's prefix."""
-        return [key for key in self.kept() if not key.startswith(".byok8s/")]
+        """The workflow's files in the bucket, below the test's prefix: no records, and no sources of upstream's."""
+        return [key for key in self.kept() if not key.startswith((".byok8s/", "snakemake-workflow-sources."))]
+
+    def await_made(self, count: int, seconds: float = 90) -> None:
+        until = time.monotonic() + seconds
+        while len(self.made()) < count:
+            assert time.monotonic() < until, f"only {self.made()} within {seconds} s"
+            time.sleep(0.25)
 
     def kept(self) -> list[str]:
         """All that is in the bucket, below the test's prefix."""
