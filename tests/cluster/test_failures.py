@@ -34,15 +34,6 @@ def await_line(run: subprocess.Popen[str], word: str) -> str:
     raise AssertionError(f"{word!r} was never said:\n{said}")
 
 
-def await_log(cluster: Cluster, word: str) -> None:
-    """Until a job's log, as it comes in, has `word`."""
-    for _ in range(240):
-        if any(word in log.read_text() for log in (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")):
-            return
-        time.sleep(0.25)
-    raise AssertionError(f"{word!r} was in no log within 60 s")
-
-
 def test_exit_code_and_last_lines(cluster: Cluster) -> None:
     cluster.write(only(FAILING))
     said = cluster.run("wf", "params", expect=1)
@@ -129,7 +120,7 @@ def await_time_in_pod(cluster: Cluster, pod: str, flags: tuple[str, ...]) -> Non
     if flags:  # its log comes when it has ended
         time.sleep(3)
     else:
-        await_log(cluster, "started")
+        cluster.await_log("started")
 
 
 def test_more_memory_for_a_job_that_ran_out_of_it(cluster: Cluster) -> None:

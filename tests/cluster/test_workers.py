@@ -3,6 +3,7 @@
 import threading
 import time
 
+from breaking import evict, quota
 from byok8s.kube.json import text
 from corner import Cluster
 from rig_control import away, process
@@ -124,6 +125,21 @@ def test_a_worker_deleted_in_mid_job_is_replaced(cluster: Cluster) -> None:
     assert run.returncode == 0, said
     assert "its pod was deleted" in said
     assert [cluster.read(f"out-{i}.txt") for i in range(6)] == [f"{i}\n" for i in range(6)]
+    assert cluster.names() == []
+
+
+def test_a_worker_that_is_told_to_end_takes_no_other_job(cluster: Cluster) -> None:
+    """The other job waits for the one pod that the namespace has room for."""
+    quota(cluster, 1)
+    workflow(cluster, many(2, "echo started; sleep 6; echo {wildcards.i} >> {output}"))
+    run = cluster.start("wf", "params", "--jobs", "2")
+    (pod,) = cluster.await_pods()
+    cluster.await_log("started")
+    evict(cluster, pod)
+    said, _ = run.communicate(timeout=180)
+    assert run.returncode == 0, said
+    assert said.count("It is tried again") == 1, said
+    assert [cluster.read(f"out-{i}.txt") for i in range(2)] == ["0\n", "1\n"]
     assert cluster.names() == []
 
 

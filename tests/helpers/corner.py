@@ -112,5 +112,12 @@ class Cluster:
         pods = self.objects("pods")
         return [text(pod, "metadata", "name") for pod in pods if text(pod, "status", "phase") == "Running"]
 
+    def await_log(self, word: str) -> None:
+        """Until a job's log, as it comes in, has `word`."""
+        until = time.monotonic() + 60
+        while not any(word in log.read_text() for log in (self.folder / ".byok8s").glob("runs/*/logs/*.log")):
+            assert time.monotonic() < until, f"{word!r} was in no log within 60 s"
+            time.sleep(0.25)
+
     def names(self) -> list[str]:
         return [f"{obj['kind']}/{text(obj, 'metadata', 'name')}" for obj in self.objects()]

@@ -8,16 +8,12 @@ near end of the stream to a worker that serves, for `kubectl exec` and its like.
 
 from __future__ import annotations
 
-import json
 import select
 import signal
 import sys
 
-from byok8s.worker import folder, sections
-from byok8s.worker.job import TERMINATION_LOG, Job, Order
-from byok8s.worker.protocol import Result
-
-TERMINATION_LOG_BYTES = 4096  # Kubernetes' limit for one container
+from byok8s.worker import folder, last_word, sections
+from byok8s.worker.job import Job, Order
 
 
 def main() -> int:
@@ -43,7 +39,7 @@ def main() -> int:
 
 def one(order: Order) -> int:
     job = Job(order, folder.make(order.job, folder.bring_plugins()))
-    signal.signal(signal.SIGTERM, lambda *_: job.end("its pod was told to end", "pod-deleted"))
+    signal.signal(signal.SIGTERM, lambda *_: job.end_with_pod())
     while not job.output_is_over():
         if not select.select([job.output], [], [], 1.0)[0]:
             continue
@@ -53,19 +49,8 @@ def one(order: Order) -> int:
         sys.stdout.buffer.flush()
     result = job.result()
     sections.write_files(sys.stdout.buffer, job.folder, order.logs)
-    leave_word(result)
+    last_word.leave(result)
     return result.code
-
-
-def leave_word(result: Result) -> None:
-    """Write the termination message: as many of the last lines as fit, the newest of them."""
-    lines = result.last_lines.splitlines()
-    while True:
-        word = json.dumps({"why": result.why, "cause": result.cause, "last_lines": "\n".join(lines)})
-        if len(word) <= TERMINATION_LOG_BYTES or not lines:
-            break
-        lines = lines[1:]
-    TERMINATION_LOG.write_text(word[:TERMINATION_LOG_BYTES])
 
 
 if __name__ == "__main__":

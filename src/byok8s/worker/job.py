@@ -18,7 +18,7 @@ from byok8s.worker import evidence
 from byok8s.worker.folder import SHARED_FOLDERS
 from byok8s.worker.protocol import Result
 
-TERMINATION_LOG = Path("/dev/termination-log")
+POD_DELETED = "pod-deleted"
 KEPT_LINES = 30
 KEPT_LINE_CHARACTERS = 500
 GRACE_SECONDS = 3.0
@@ -83,6 +83,9 @@ class Job:
         ):
             time.sleep(0.05)
         _kill_group(self.pid, signal.SIGKILL)
+
+    def end_with_pod(self) -> None:
+        self.end("its pod was told to end", POD_DELETED)
 
     def result(self) -> Result:
         """Waits for the process, whose output has ended."""

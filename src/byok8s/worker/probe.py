@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from byok8s.worker import folder
-from byok8s.worker.job import TERMINATION_LOG
+from byok8s.worker.last_word import TERMINATION_LOG
 
 CLUSTER_NAME = "kubernetes.default.svc"  # in every cluster, whatever its domain
 LOOK_UP_SECONDS = 5.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import selectors
 import signal
@@ -20,8 +19,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from byok8s.worker import folder
-from byok8s.worker.job import TERMINATION_LOG, Job, Order
+from byok8s.worker import folder, last_word
+from byok8s.worker.job import POD_DELETED, Job, Order
 from byok8s.worker.kept import Kept
 from byok8s.worker.protocol import VERSION, Lines, Message, Result, done, line
 from byok8s.worker.warm import warm_up
@@ -44,14 +43,16 @@ def serve() -> int:
     warm_up()
     server = Server(listening, plugins)
     server.run()
-    # for a controller that comes back after all: it reaches it with the pod's status
     with contextlib.suppress(OSError):
-        TERMINATION_LOG.write_text(json.dumps({"succeeded": server.succeeded()[-MOST_TOLD:]}))
-    return 0
+        last_word.leave(server.result, server.succeeded()[-MOST_TOLD:])
+    return server.result.code
 
 
 class Server:
+    """result: of the job that ended with the pod; without one, success."""
+
     def __init__(self, listening: socket.socket, plugins: Path) -> None:
+        self.result = Result(0)
         self._plugins = plugins
         self._listening = listening
         self._selector = selectors.DefaultSelector()
@@ -90,7 +91,7 @@ class Server:
     def _on_terminate(self, _: int, __: FrameType | None) -> None:
         self._ending = True
         if self._job:
-            self._job.end("its pod was told to end", "pod-deleted")
+            self._job.end_with_pod()
 
     # -- the stream --
 
@@ -186,7 +187,10 @@ class Server:
         result = job.result()
         self._kept[job.order.job].keep_files(job.folder, job.order.logs)
         folder.clean_up(self._near_ends())
-        self._finish(job.order.job, result)
+        if result.cause == POD_DELETED:
+            self.result = result  # not told: the pod's status will say who ended it, and why
+        else:
+            self._finish(job.order.job, result)
 
     def _finish(self, job: str, result: Result) -> None:
         self._kept[job].result = result

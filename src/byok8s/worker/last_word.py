@@ -1,0 +1,32 @@
+"""The container's termination message: it reaches the controller with the pod's status, and needs no stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from byok8s.worker.protocol import Result
+
+TERMINATION_LOG = Path("/dev/termination-log")
+MOST_BYTES = 4096  # Kubernetes' limit for one container
+
+
+def leave(result: Result, succeeded: Sequence[str] = ()) -> None:
+    """result: of the job that ends with the container; as many of its last lines are left as fit, the newest of them.
+    succeeded: other jobs, whose end nobody has fetched: for a controller that comes back. Raises OSError.
+    """
+    lines = result.last_lines.splitlines()
+    while True:
+        word = json.dumps(
+            {
+                "why": result.why,
+                "cause": result.cause,
+                "succeeded": list(succeeded),
+                "last_lines": "\n".join(lines),
+            }
+        )
+        if len(word) <= MOST_BYTES or not lines:
+            break
+        lines = lines[1:]
+    TERMINATION_LOG.write_text(word[:MOST_BYTES])
