@@ -7,6 +7,7 @@ from byok8s.executor.outcome import GONE, Outcome, State
 from byok8s.executor.waiting import GRACE_SECONDS, Waiting
 
 STUCK = Outcome(State.FAILED, "its image x cannot be pulled", stuck=True, cause=Cause.IMAGE_NOT_FOUND)
+PULLING = Outcome(State.WAITING, "its image x cannot be pulled", cause=Cause.IMAGE_NOT_FOUND)
 UNPLACED = Outcome(State.WAITING, "no node takes it yet: 0/1 nodes", unplaced=True, cause=Cause.UNSCHEDULABLE)
 RUNNING = Outcome(State.RUNNING)
 
@@ -42,6 +43,16 @@ def test_a_stuck_pod_that_recovers_has_its_grace_anew(clock: Clock) -> None:
     clock.now += 2
     assert waiting.see("pod", STUCK).state is State.WAITING
     assert waiting.overdue() == []
+
+
+def test_pulls_that_fail_again_and_again_are_one_wait(clock: Clock) -> None:
+    """As kubelets of 1.20 and 1.36 tell of them: each try is an ErrImagePull, between them is ImagePullBackOff."""
+    waiting = Waiting(60)
+    for found in (PULLING, STUCK, PULLING):
+        assert waiting.see("pod", found).state is State.WAITING
+        clock.now += 20
+    assert waiting.overdue() == []
+    assert waiting.see("pod", STUCK) == STUCK
 
 
 def test_a_pod_without_a_node_waits_without_end_unless_it_is_said_for_how_long(clock: Clock) -> None:

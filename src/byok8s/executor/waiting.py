@@ -14,7 +14,8 @@ GRACE_SECONDS = 30.0
 
 @dataclass
 class _Pod:
-    """last: what was read of it. since: when it began to be stuck or without a node; None while it is neither."""
+    """last: what was read of it. since: when it began to be stuck, without its image or without a node; None while it
+    is none of these."""
 
     last: Outcome
     since: float | None = None
@@ -56,14 +57,15 @@ class Waiting:
 
     def _judge(self, pod: _Pod, now: float) -> Outcome:
         found = pod.last
-        stuck = found.stuck or found.unplaced
-        pod.since = (pod.since or now) if stuck else None
+        # a pull that is tried again and fails again is no recovery
+        held_up = found.stuck or found.unplaced or (found.cause is not None and found.cause.of_image)
+        pod.since = (pod.since or now) if held_up else None
         if pod.since is None:
             return found
         waited = now - pod.since
         if found.stuck:
             return found if waited >= GRACE_SECONDS else replace(found, state=State.WAITING)
-        if self._timeout is not None and waited >= self._timeout:
+        if found.unplaced and self._timeout is not None and waited >= self._timeout:
             words = found.why.removeprefix("no node takes it yet: ")
             why = f"no node took its pod for {waited / 60:.3g} min (--pending-timeout): {words}"
             return replace(found, state=State.FAILED, why=why, unplaced=False)
