@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from urllib3 import HTTPResponse
 
 from answering import (
     OK,
@@ -30,6 +31,7 @@ from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, Context, ExecStream, KubeClient, Unreachable
 from byok8s.kube import client as client_module
 from byok8s.kube.client import LONGEST_RETRY_AFTER_SECONDS, pause_after
+from byok8s.kube.transport import Stream
 
 Connect = Callable[..., KubeClient]
 
@@ -294,6 +296,17 @@ def test_a_stream_is_closed_from_another_thread(connect: Connect) -> None:
         listener.start()
         ours.close()
         assert broken.wait(timeout=20)
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError, TypeError, OSError])
+def test_closing_what_another_thread_is_closing_is_no_failure(error: type[Exception]) -> None:
+    """Which of them urllib3 raises depends on how far the other thread is."""
+
+    class Closing(HTTPResponse):
+        def shutdown(self) -> None:
+            raise error
+
+    Stream(Closing(), pytest.fail).close()
 
 
 # -- encryption and proxies --

@@ -205,7 +205,8 @@ class Stream:
             self._response.close()
 
     def close(self) -> None:
-        with contextlib.suppress(ValueError):  # it has ended by itself
+        # it has ended by itself, or the thread that reads it is just closing it
+        with contextlib.suppress(ValueError, RuntimeError, TypeError, OSError):
             self._response.shutdown()
 
 
