@@ -87,6 +87,23 @@ def test_a_job_that_uses_too_much_memory_is_named_and_the_next_one_unharmed(clus
     assert cluster.made() == ["good.txt"]
 
 
+def test_a_worker_that_is_killed_for_its_jobs_memory_is_replaced(cluster: Cluster) -> None:
+    """Of many processes, each smaller than the worker itself."""
+    hog = 'python -c "x = bytearray(45_000_000); import time; time.sleep(20)"'
+    workflow(
+        cluster,
+        "rule all:\n    input: 'good.txt', 'bad.txt'\n"
+        "rule bad:\n    output: 'bad.txt'\n    priority: 5\n    resources: mem_mb=300\n"
+        f"    shell: 'for i in $(seq 12); do {hog} & done; wait; exit 1'\n"
+        "rule good:\n    output: 'good.txt'\n    resources: mem_mb=300\n    shell: 'echo good > {output}'\n",
+    )
+    said = cluster.run("wf", "params", "--jobs", "1", "--", "--keep-going", expect=1)
+    assert "out of memory" in said
+    assert "byok8s explain out-of-memory" in said
+    assert cluster.made() == ["good.txt"]
+    assert cluster.names() == []
+
+
 def test_a_job_that_fills_tmp_is_named_and_the_next_one_unharmed(cluster: Cluster) -> None:
     workflow(
         cluster,
