@@ -17,6 +17,10 @@ def containerd(name: str, what: str) -> str:
 
 
 REQUEST = 'failed to do request: Head "https://registry.example/v2/x/y/manifests/1": '
+NEWER = (
+    'failed to pull and unpack image "x/y:1": failed to resolve image: failed to do request: '
+    'Head "https://x/v2/y/manifests/1": '
+)
 LIMIT = (
     "toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating and "
     "upgrading: https://www.docker.com/increase-rate-limit"
@@ -29,6 +33,14 @@ MESSAGES = [
     (
         containerd("docker.io/a/controller-manager:v0", "docker.io/a/controller-manager:v0: not found"),
         Cause.IMAGE_NOT_FOUND,
+    ),
+    # Kubernetes 1.36.2 and containerd 2.3.4
+    (NEWER + "dial tcp 127.0.0.1:443: connect: connection refused", Cause.IMAGE_REGISTRY_UNREACHABLE),
+    (NEWER + "tls: first record does not look like a TLS handshake", Cause.IMAGE_REGISTRY_UNREACHABLE),
+    (
+        f'Back-off pulling image "x/y:1": ErrImagePull: {NEWER}dial tcp: lookup x on 10.96.0.10:53: dial udp '
+        "10.96.0.10:53: connect: network is unreachable",
+        Cause.IMAGE_REGISTRY_UNREACHABLE,
     ),
     ('Container image "localhost/x:1" is not present with pull policy of Never', Cause.IMAGE_NOT_FOUND),
     # lachie83/k8s-kubectl#157, Docker
@@ -196,3 +208,8 @@ def test_the_sentence_has_the_image_what_it_means_and_the_runtimes_last_words() 
     )
     assert said.endswith("dial tcp 1.2.3.4:443: i/o timeout)")
     assert "rpc error" not in said
+
+
+def test_newer_runtimes_say_it_with_other_words_before_it() -> None:
+    said = image.why("x/y:1", NEWER + "dial tcp 127.0.0.1:443: connect: connection refused")
+    assert '(Head "https://x/v2/y/manifests/1": dial tcp' in said

@@ -69,6 +69,18 @@ STATUSES = [
         Cause.DEADLINE,
         "runtime allows (2 min)",
     ),
+    # Kubernetes 1.36.2, of a pod that used more disk than its limit, while its container ends
+    (
+        pod(
+            "Failed",
+            waiting("ContainerCreating"),
+            reason="Evicted",
+            message="Pod ephemeral local storage usage exceeds the total limit of containers 200M. ",
+        ),
+        State.FAILED,
+        Cause.DISK_FULL,
+        "exceeds the total limit of containers 200M",
+    ),
     (
         pod("Failed", reason="Evicted", message="The node was low on resource: memory. "),
         State.FAILED,

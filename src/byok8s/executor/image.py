@@ -13,8 +13,9 @@ _WORDS = (
     (
         Cause.IMAGE_REGISTRY_UNREACHABLE,
         r"no such host|dial tcp|i/o timeout|connection refused|connection reset|connection timed out"
-        r"|tls handshake timeout|x509:|http response to https|context deadline exceeded|client\.timeout exceeded"
-        r"|temporary failure in name resolution|proxyconnect|network is unreachable|registry is unavailable"
+        r"|tls handshake timeout|not look like a tls handshake|x509:|http response to https|context deadline exceeded"
+        r"|client\.timeout exceeded|temporary failure in name resolution|proxyconnect|network is unreachable"
+        r"|registry is unavailable"
         r"|status(?: code)?[^\n]*\b5\d\d\b|: unexpected eof",
     ),
     (
@@ -40,7 +41,7 @@ _SAID = {
 _BEFORE = re.compile(
     r"^(?:back-off pulling image \S+: )?(?:errimagepull: )?(?:failed to pull image \S+: )?"
     r"(?:rpc error: code = \w+ desc = )?(?:failed to pull and unpack image \S+: )?"
-    r"(?:failed to resolve reference \S+: )?(?:failed to do request: )?",
+    r"(?:failed to resolve (?:reference \S+|image): )?(?:failed to do request: )?",
     re.IGNORECASE,
 )
 _BACK_OFF = re.compile(r"^back-off pulling image \S+(?:: errimagepull:?)?$", re.IGNORECASE)
