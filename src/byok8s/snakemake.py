@@ -65,13 +65,8 @@ def _said(flag: str, value: float | str | None) -> list[str]:
 
 
 def load() -> None:
-    """Import it, which takes the best part of a second: for a thread beside what waits for answers.
-
-    Where it fails, whoever needs it meets the error again; and nobody does where the program ends meanwhile, which
-    fails an import, too.
-    """
-    with contextlib.suppress(Exception):
-        import snakemake.cli  # noqa: F401
+    """Import it, which takes the best part of a second: for a thread beside what waits for answers."""
+    import snakemake.cli  # noqa: F401
 
 
 def run(argv: list[str]) -> bool:

@@ -162,12 +162,3 @@ def test_the_environment_is_asked_where_a_flag_says_nothing(folder: Path) -> Non
 def test_what_comes_after_two_dashes_is_not_taken_for_targets(folder: Path) -> None:
     done = byok8s("wf", "params", "-b", "Wrong_Name", "--", "--no-such-flag-of-ours", cwd=folder)
     assert "Wrong_Name" in done.stderr
-
-
-def test_a_program_that_ends_while_snakemake_is_loaded_says_nothing_of_it(tmp_path: Path) -> None:
-    """As where cluster or bucket are found to be unusable at once."""
-    ends = "import threading; from byok8s import snakemake; threading.Thread(target=snakemake.load).start()"
-    done = subprocess.run(
-        [sys.executable, "-c", ends], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
