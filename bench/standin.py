@@ -53,8 +53,11 @@ class StandIn:
     def output_is_over(self) -> bool:
         return False  # the server learns it by `read`
 
-    def end(self, because: str) -> None:
+    def end(self, because: str, cause: str) -> None:
         """It has nothing to end."""
+
+    def end_with_pod(self) -> None:
+        """Nor here."""
 
     def result(self) -> object:
         from byok8s.worker.protocol import Result
