@@ -11,6 +11,7 @@ import pytest
 
 from breaking import delete_bucket, own_bucket, small_disk
 from byok8s import s3
+from byok8s.kube import Object
 from corner import Cluster
 from rig_control import away, killed, process, stopped
 from s3_faults import Fault, failing
@@ -45,6 +46,22 @@ def test_a_part_is_away_for_a_while(part: str, seconds: float, cluster: Cluster)
     assert said.count("Error in rule") == 0
     assert "Traceback" not in said
     assert_all_made_once(cluster, 10)
+
+
+def test_a_namespace_that_has_no_service_account_yet(cluster: Cluster) -> None:
+    process("controller-manager")
+    cluster.write(many(1, ONCE))
+    cluster.namespace += "-new"
+    new: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace}}
+    with stopped("controller-manager"):
+        cluster.client.post("/api/v1/namespaces", new)
+        run = cluster.start("wf", "params")
+        time.sleep(8)
+        assert run.poll() is None
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, said
+    assert_all_made_once(cluster, 1)
+    cluster.client.delete(f"/api/v1/namespaces/{cluster.namespace}")
 
 
 @pytest.mark.timeout(400)

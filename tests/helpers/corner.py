@@ -25,6 +25,7 @@ class Cluster:
     bucket: s3.Bucket
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def command(self, *arguments: str, command: str = "run") -> list[str]:
         return [sys.executable, "-m", "byok8s", *command.split(), "-k", self.namespace, *arguments]
@@ -47,7 +48,7 @@ class Cluster:
         return done.stdout
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        run = subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
             env=self.environment,
@@ -55,6 +56,8 @@ class Cluster:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.started.append(run)
+        return run
 
     def write(self, files: dict[str, str]) -> None:
         for name, content in files.items():
@@ -75,8 +78,18 @@ class Cluster:
     def await_made(self, count: int, seconds: float = 90) -> None:
         until = time.monotonic() + seconds
         while len(self.made()) < count:
-            assert time.monotonic() < until, f"only {self.made()} within {seconds} s"
+            assert time.monotonic() < until, f"only {self.made()} within {seconds} s\n{self._why()}"
             time.sleep(0.25)
+
+    def _why(self) -> str:
+        """What Kubernetes and the runs say, for a test that has waited in vain. The runs are ended."""
+        pods = [(text(pod, "metadata", "name"), pod.get("status")) for pod in self.objects("pods")]
+        events = items(self.client.get(f"/api/v1/namespaces/{self.namespace}/events"), "items")
+        noted = [(text(event, "reason"), text(event, "message")) for event in events]
+        for run in self.started:
+            run.terminate()
+        said = [run.communicate(timeout=60)[0] for run in self.started]
+        return "\n".join(map(str, [*pods, *noted, *said]))
 
     def kept(self) -> list[str]:
         """All that is in the bucket, below the test's prefix."""

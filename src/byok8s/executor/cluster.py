@@ -26,6 +26,9 @@ GONE_SECONDS = 30.0
 LOG_SILENCE_SECONDS = 60.0
 CLEAN_UP_PATIENCE = 20.0  # seconds for each request, so that an exit is never held up for long
 MOST_NODES = 500
+# the controller that makes it may be busy, or find its way back to an API server that was away
+NEW_NAMESPACE_SECONDS = 60.0
+NO_ACCOUNT_YET = 'serviceaccount "default" not found'
 PODS_END_SECONDS = manifest.GRACE_SECONDS + 5
 
 
@@ -124,8 +127,20 @@ class ClusterRun:
         return manifest.pod(self.names, self._reference, self._settings, plan)
 
     def try_pod(self, plan: PodPlan) -> None:
-        """Have the cluster look at a pod like those to come, creating none. Raises ApiError with its objection."""
-        self._client.post(self.pods, self.pod(plan), {"dryRun": "All"})
+        """Have the cluster look at a pod like those to come, creating none. Raises ApiError with its objection.
+
+        A namespace that was made a moment ago may have to wait for its default service account.
+        """
+        until = time.monotonic() + NEW_NAMESPACE_SECONDS
+        while True:
+            try:
+                self._client.post(self.pods, self.pod(plan), {"dryRun": "All"})
+            except ApiError as error:
+                wait = NO_ACCOUNT_YET in error.message and time.monotonic() < until
+                if not wait or self._ending.wait(0.5):
+                    raise
+            else:
+                return
 
     def create_pod(self, plan: PodPlan) -> None:
         """Raises ApiError where the cluster refuses the pod, Unreachable where it stays away."""
