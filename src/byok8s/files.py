@@ -15,14 +15,16 @@ SUFFIXES = (".json", ".yaml", ".yml")
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def find(kind: str, name: str) -> Path:
+def find(kind: str, name: str, elsewhere: Path | None = None) -> Path:
     """The file that `name` means: itself, or its stem with .json, .yaml or .yml.
 
-    kind: what the file is to the user, for the error.
+    kind: what the file is to the user, for the error. elsewhere: a folder to look in after the working folder.
     Raises InputError that lists every place looked at.
     """
     given = Path(name).expanduser()
     places = [given, *(given.with_name(given.name + suffix) for suffix in SUFFIXES)]
+    if elsewhere:
+        places += [elsewhere / place for place in places]
     for place in places:
         if place.is_file():
             return place.resolve()
@@ -31,6 +33,15 @@ def find(kind: str, name: str) -> Path:
         where="Looked for " + ", ".join(str(place) for place in places) + f" (in {Path.cwd()}).",
         hint="Name a file, or its name without .json, .yaml or .yml.",
     )
+
+
+def find_within(what: str, folder: Path, name: str) -> Path:
+    """A file of a folder by its path there, or its stem. what: the folder to the user. Raises InputError."""
+    places = [folder / name, *(folder / f"{name}{suffix}" for suffix in SUFFIXES)]
+    for place in places:
+        if place.is_file() and place.resolve().is_relative_to(folder.resolve()):
+            return place
+    raise InputError(f"There is no file {name!r} in {what}.", hint="Name it by its path within.")
 
 
 def load(path: Path) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from byok8s import files
+from byok8s.elsewhere import Source
 from byok8s.errors import InputError
 from byok8s.s3 import Bucket
 from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
@@ -24,6 +25,7 @@ Number = TypeVar("Number", int, float)
 class Request:
     """One run, as asked for.
 
+    source: of the workflow, where that is not the working folder; snakefile is then within it, else absolute.
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
     jobs: how many at once. oom_retries, oom_factor, pending_timeout: None for the
     executor's default. pod: words of all pods. ignore_lock: run beside another run at the same place in the
@@ -32,6 +34,7 @@ class Request:
 
     workflow_file: Path
     params_file: Path
+    source: Source | None
     snakefile: Path
     targets: tuple[str, ...]
     bucket: Bucket | None
@@ -63,13 +66,16 @@ def read_request(
     force: bool,
     ignore_lock: bool,
     snakemake_arguments: Sequence[str],
+    source: Source | None = None,
 ) -> Request:
     """Find and read the files, and settle every setting.
 
     workflow, params: a file or its stem. targets: instead of the workflow file's own. said: by flags and
-    environment. Raises InputError.
+    environment. source: of a workflow that is not in the working folder. Raises InputError.
     """
-    workflow_file, params_file = files.find("workflow file", workflow), files.find("params file", params)
+    elsewhere = source.folder if source else None
+    workflow_file = files.find("workflow file", workflow, elsewhere)
+    params_file = files.find("params file", params, elsewhere)
     content = files.load_as(workflow_file, WorkflowFile)
     files.load(params_file)
     settings = resolve([said, content, user_config()])
@@ -78,7 +84,8 @@ def read_request(
     return Request(
         workflow_file=workflow_file,
         params_file=params_file,
-        snakefile=_snakefile(settings.snakefile),
+        source=source,
+        snakefile=_snakefile_of(source, settings.snakefile) if source else _snakefile(settings.snakefile),
         targets=tuple(targets) or _targets(workflow_file, content),
         bucket=_bucket(settings, local=local),
         context=settings.context,
@@ -122,6 +129,19 @@ def _snakefile(name: str | None) -> Path:
             hint=f"cd {found.parent}",
         )
     return found
+
+
+def _snakefile_of(source: Source, name: str | None) -> Path:
+    """Within the source; of a package it may be one of the working folder, which takes the place of the package's."""
+    places = [Path(name)] if name else list(SNAKEFILES)
+    folders = [Path.cwd(), source.folder] if source.packaged else [source.folder]
+    for place in places:
+        within = not place.is_absolute() and ".." not in place.parts
+        if within and any((folder / place).is_file() for folder in folders):
+            return place
+    raise InputError(
+        f"There is no Snakefile in {source.name}.", where="Looked for " + ", ".join(map(str, places)) + "."
+    )
 
 
 def _targets(path: Path, content: WorkflowFile) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Protocol
 
 from byok8s import clean, errors, files, preflight, s3, snakemake
+from byok8s.elsewhere import workspace
 from byok8s.executor import record
 from byok8s.executor.names import new_run_id
 from byok8s.locks.folder import FolderLock, folder_lock
@@ -172,7 +173,7 @@ def _results(plan: Plan) -> str:
 
 
 def _run_snakemake(plan: Plan) -> int:
-    with _params(plan) as params, _interruptible() as interrupted:
+    with _workspace(plan), _params(plan) as params, _interruptible() as interrupted:
         arguments = snakemake.arguments(plan.request, plan.bucket, plan.cluster, plan.run, plan.image, params)
         try:
             done = snakemake.run(arguments)
@@ -181,6 +182,11 @@ def _run_snakemake(plan: Plan) -> int:
         if interrupted():
             return errors.INTERRUPTED
     return 0 if done else errors.WORKFLOW_FAILED
+
+
+def _workspace(plan: Plan) -> contextlib.AbstractContextManager[None]:
+    source = plan.request.source
+    return workspace.entered(source, dry_run=plan.request.dry_run) if source else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -68,12 +68,12 @@ def test_a_plan_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytes
     sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
     with (tmp_path / "words").open("w+b") as words:
         monkeypatch.setattr(planning, "PLAN_SECONDS", 0.2)
-        assert not planning._run(sleeper, os.environ, words, threading.Event())
+        assert not planning._run(sleeper, tmp_path, os.environ, words, threading.Event())
         monkeypatch.setattr(planning, "PLAN_SECONDS", 600)
         ending = threading.Event()
         ending.set()
-        assert not planning._run(sleeper, os.environ, words, ending)
-        assert planning._run([sys.executable, "-c", ""], os.environ, words, threading.Event())
+        assert not planning._run(sleeper, tmp_path, os.environ, words, ending)
+        assert planning._run([sys.executable, "-c", ""], tmp_path, os.environ, words, threading.Event())
 
 
 def test_a_plan_that_takes_long_fails_no_run() -> None:

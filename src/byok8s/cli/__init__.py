@@ -7,23 +7,16 @@ import click
 from byok8s import __version__
 from byok8s.cli.clean import clean
 from byok8s.cli.cluster import cluster
+from byok8s.cli.default_command import DefaultCommand
 from byok8s.cli.doctor import doctor
 from byok8s.cli.explain import explain
+from byok8s.cli.package import package
 from byok8s.cli.rbac import rbac
 from byok8s.cli.run import EPILOG, run
 
 
-class _DefaultCommand(click.Group):
-    """`byok8s WORKFLOW PARAMS` means `byok8s run WORKFLOW PARAMS`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in {"--help", "-h", "--version"}:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
 @click.group(
-    cls=_DefaultCommand,
+    cls=DefaultCommand,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EPILOG,
 )
@@ -41,6 +34,7 @@ byok8s.add_command(clean)
 byok8s.add_command(cluster)
 byok8s.add_command(doctor)
 byok8s.add_command(explain)
+byok8s.add_command(package)
 byok8s.add_command(rbac)
 
 

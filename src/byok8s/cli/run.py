@@ -88,6 +88,7 @@ def run(
             force=force,
             ignore_lock=ignore_lock,
             snakemake_arguments=snakemake_arguments(ctx),
+            source=ctx.obj,  # set by the command of a package
         )
         from byok8s.run import execute
 

@@ -14,12 +14,14 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
 from byok8s import files, snakemake
+from byok8s.elsewhere import workspace
 from byok8s.errors import InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
@@ -61,7 +63,11 @@ def plan(
 
     environment: beside this process'. ending: set where nobody waits for the plan any more.
     """
-    with TemporaryDirectory() as temporary:
+    source = request.source
+    with (
+        TemporaryDirectory() as temporary,
+        workspace.temporary(source) if source else nullcontext(Path()) as place,
+    ):
         folder = Path(temporary)
         params, found = folder / f"params{request.params_file.suffix}", folder / "plan.json"
         # Snakemake refuses an empty config file
@@ -69,7 +75,7 @@ def plan(
         asked = snakemake.arguments(replace(request, dry_run=True), bucket, cluster, "doctor", image, params)
         command = [sys.executable, "-m", __name__, str(found), "--cores", NEVER_SCALED_DOWN, *asked]
         with (folder / "words").open("w+b") as words:
-            ended = _run(command, {**os.environ, **environment}, words, ending)
+            ended = _run(command, place, {**os.environ, **environment}, words, ending)
             words.seek(0)
             said = words.read().decode(errors="replace").strip().rpartition("\n")[2]
         if found.is_file():
@@ -79,11 +85,15 @@ def plan(
 
 
 def _run(
-    command: list[str], environment: Mapping[str, str], words: IO[bytes], ending: threading.Event
+    command: list[str],
+    place: Path,
+    environment: Mapping[str, str],
+    words: IO[bytes],
+    ending: threading.Event,
 ) -> bool:
-    """Whether the process has ended by itself."""
+    """Whether the process has ended by itself. place: where it works."""
     child = subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words
+        command, cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words
     )
     until = time.monotonic() + PLAN_SECONDS
     while (code := child.poll()) is None and time.monotonic() < until:

@@ -1,6 +1,7 @@
 """How the workflow's sources, the worker and its libraries reach the pods: as bytes for ConfigMaps.
 
-Only what Snakemake has registered as a source, and what git tracks in the working folder, is delivered.
+Only what Snakemake has registered as a source, what git tracks in the working folder, and the files of a workflow
+from elsewhere are delivered.
 Nothing is installed in a pod: an image that has Snakemake but no S3 client (as the public snakemake/snakemake
 has) finds the client's pure-Python packages, those of this machine, in the libraries' archive.
 """
@@ -12,7 +13,6 @@ import gzip
 import importlib.util
 import io
 import os
-import subprocess
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from byok8s.elsewhere.workspace import laid_files
 from byok8s.errors import InputError
+from byok8s.executor.sources import beside_scripts, of_jobs, of_workflow, tracked_by_git
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -69,16 +71,17 @@ def sources(dag: DAG) -> bytes:
 
     Raises InputError for a source outside of the working folder, and for more than pods can be given.
     """
-    registered = set(_registered(dag))
+    workflow = dag.workflow
+    registered = {*of_workflow(workflow), *beside_scripts(workflow), *of_jobs(dag), *laid_files()}
     if outside := sorted(path for path in registered if path.startswith("..")):
         raise InputError(
             f"A source of the workflow lies outside of the working folder: {outside[0]}.",
             where=f"The working folder is {Path.cwd()}.",
             hint="Start byok8s in a folder that holds the Snakefile and everything it includes.",
         )
-    small = {path for path in _tracked_by_git() if Path(path).stat().st_size <= TRACKED_FILE_BYTES}
+    small = {path for path in tracked_by_git() if Path(path).stat().st_size <= TRACKED_FILE_BYTES}
     chosen = sorted(registered | small)
-    archive = _archive((Path(path), path) for path in chosen)
+    archive = pack((Path(path), path) for path in chosen)
     if len(archive) > ARCHIVE_BYTES:
         largest = max(chosen, key=lambda path: Path(path).stat().st_size)
         raise InputError(
@@ -98,7 +101,7 @@ def libraries() -> bytes:
     cached = _cache() / f"libraries-{versions}.tar.gz"
     if cached.is_file():
         return cached.read_bytes()
-    archive = _archive(_library_files())
+    archive = pack(_library_files())
     with contextlib.suppress(OSError):  # without a home folder it is made each time
         cached.parent.mkdir(parents=True, exist_ok=True)
         unfinished = cached.with_suffix(f".{os.getpid()}")
@@ -117,64 +120,6 @@ def config_maps(files: dict[str, bytes], archives: dict[str, bytes]) -> list[dic
                 shares.append({})
             shares[-1][f"{name}.{number:03}"] = part
     return shares
-
-
-def _registered(dag: DAG) -> Iterator[str]:
-    """Snakefiles, includes, scripts with all that lies beside them, environments and config files.
-
-    Snakemake's own DAG.get_sources does this too, but cannot be used where git is not installed.
-    """
-    workflow = dag.workflow
-    yield from _local(workflow.included)
-    yield from (os.path.relpath(path) for path in workflow.configfiles)
-    for rule in workflow.rules:
-        if script := rule.script or rule.notebook:
-            path = _of_rule(script, rule.basedir)
-            yield path
-            yield from _beside(Path(path))
-    for job in dag.jobs:
-        spec = job.conda_env_spec
-        if spec and spec.is_file:
-            yield from (_of_rule(path, job.rule.basedir) for path in _local([spec.file]))
-
-
-def _local(files: Iterable[object]) -> Iterator[str]:
-    from snakemake.common import is_local_file
-    from snakemake.sourcecache import LocalSourceFile, SourceFile
-
-    for file in files:
-        if isinstance(file, LocalSourceFile):
-            yield os.path.relpath(file.get_path_or_uri(secret_free=True))
-        elif isinstance(file, str) and not isinstance(file, SourceFile) and is_local_file(file):
-            yield os.path.relpath(file)
-
-
-def _of_rule(path: str, basedir: object) -> str:
-    from snakemake.sourcecache import SourceFile
-
-    if Path(path).is_absolute() or not isinstance(basedir, SourceFile):
-        return os.path.relpath(path)
-    return os.path.relpath(str(basedir.join(path).get_path_or_uri(secret_free=True)))
-
-
-def _beside(script: Path) -> Iterator[str]:
-    """What a script may load: its folder, or of the working folder the files of the script's own kind."""
-    if script.parent == Path():
-        yield from map(str, Path().glob(f"*{script.suffix}"))
-        return
-    for path in script.parent.rglob("*"):
-        if path.is_file() and not {".snakemake", ".byok8s", "__pycache__"} & set(path.parts):
-            yield str(path)
-
-
-def _tracked_by_git() -> Iterator[str]:
-    try:
-        listed = subprocess.run(["git", "ls-files", "-z", "."], capture_output=True, check=True)
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return  # no git, or no repository
-    for path in os.fsdecode(listed.stdout).split("\0"):
-        if path and Path(path).is_file():
-            yield path
 
 
 def _library_files() -> Iterator[tuple[Path, str]]:
@@ -205,12 +150,14 @@ def _module(name: str) -> Path:
     return Path(spec.origin)
 
 
-def _archive(files: Iterable[tuple[Path, str]]) -> bytes:
-    """The same bytes for the same content: by them a run that goes on knows its own."""
+def pack(files: Iterable[tuple[Path, str]]) -> bytes:
+    """A compressed archive of files, each by the name that it has there.
+
+    The same bytes for the same content: by them a run that goes on knows its own."""
     buffer = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=6, mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w") as archive,
+        tarfile.open(fileobj=compressed, mode="w", dereference=True) as archive,
     ):
         for path, name in files:
             archive.add(path, arcname=name, filter=_plain)

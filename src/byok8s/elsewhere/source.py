@@ -1,0 +1,28 @@
+"""Where a workflow's files are, when that is not the working folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder with a workflow. Nothing is ever written there.
+
+    name: for people, with the version or commit. packaged: it is of a package, whose files pods can be given all, and
+    in whose place those of the user's folder are taken.
+    """
+
+    name: str
+    folder: Path
+    packaged: bool
+
+    def files(self) -> Iterator[Path]:
+        """All of them, within the folder, in order; without what Python leaves beside the scripts that it runs."""
+        for folder, folders, names in os.walk(self.folder):
+            folders[:] = sorted(name for name in folders if name != "__pycache__")
+            for name in sorted(names):
+                yield Path(folder, name).relative_to(self.folder)
