@@ -77,6 +77,7 @@ def test_help_of_the_other_commands(tmp_path: Path) -> None:
         "130  interrupted",
     ):
         assert words in shown
+    assert "[DIR]" in byok8s("init", "--help", cwd=tmp_path).stdout
     shown = byok8s("rbac", "--help", cwd=tmp_path).stdout
     for words in (
         "--k8s-namespace",

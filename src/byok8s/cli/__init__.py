@@ -10,6 +10,7 @@ from byok8s.cli.cluster import cluster
 from byok8s.cli.default_command import DefaultCommand
 from byok8s.cli.doctor import doctor
 from byok8s.cli.explain import explain
+from byok8s.cli.init import init
 from byok8s.cli.package import package
 from byok8s.cli.rbac import rbac
 from byok8s.cli.run import EPILOG, run
@@ -34,6 +35,7 @@ byok8s.add_command(clean)
 byok8s.add_command(cluster)
 byok8s.add_command(doctor)
 byok8s.add_command(explain)
+byok8s.add_command(init)
 byok8s.add_command(package)
 byok8s.add_command(rbac)
 
