@@ -15,7 +15,12 @@ from markdown_it.token import Token
 from byok8s.cli import byok8s
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src/byok8s/failures").glob("*.md")]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "src/byok8s/failures").glob("*.md"),
+    *(ROOT / "src/byok8s/scaffold").rglob("*.md"),
+]
 OPERATORS = {"|", "||", "&", "&&", ";", ">", ">>", "<"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
@@ -11,20 +12,34 @@ from pathlib import Path
 from byok8s.errors import InputError
 from byok8s.executor.delivery import ARCHIVE_BYTES, pack
 
+MARK = "[tool.byok8s.package]"  # in the pyproject.toml of a package
 NEVER = frozenset({"__pycache__", "node_modules"})
 
 
 def choose(folder: Path, exclude: Sequence[str]) -> list[Path]:
-    """The files of a folder, within it and in order: all but hidden ones and, in a git repository, ignored ones.
+    """The files of a folder, within it and in order: all but hidden ones, those of packages that were made in it, and,
+    in a git repository, ignored ones.
 
     exclude: patterns as in `*.bam` or `results/*`, of paths within the folder. Raises InputError for a file that is a
     link to outside of it or cannot be read, and for more than pods can be given.
     """
-    chosen = sorted(path for path in _present(folder) if not _is_left_out(path, exclude))
+    present = set(_present(folder))
+    packages = {
+        path.parent for path in present if path.name == "pyproject.toml" and is_package(folder / path.parent)
+    }
+    chosen = sorted(
+        path for path in present if not (_is_left_out(path, exclude) or packages & {*path.parents})
+    )
     for path in chosen:
         _check(folder, path)
     _check_size(folder, chosen)
     return chosen
+
+
+def is_package(folder: Path) -> bool:
+    """Whether this program has made it."""
+    project = folder / "pyproject.toml"
+    return project.is_file() and MARK in project.read_text(encoding="utf-8")
 
 
 def _present(folder: Path) -> Iterator[Path]:
@@ -49,8 +64,6 @@ def _present(folder: Path) -> Iterator[Path]:
 
 
 def _has_git() -> bool:
-    import shutil
-
     return shutil.which("git") is not None
 
 

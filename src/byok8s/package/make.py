@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from byok8s.errors import InputError
 from byok8s.package import catalogue, contents, names, project
-from byok8s.package.parse import Parsed, parse
+from byok8s.package.parse import parse
 from byok8s.package.project import Package
 from byok8s.request import SNAKEFILES
 
@@ -34,11 +34,6 @@ def make(
     _check_sources(folder, files, [entry.path for entry in found.params])
     package = Package(checked, version, folder, files, found)
     place = output or Path(checked.distribution)
-    if place.resolve().is_relative_to(folder):
-        raise InputError(
-            f"The package cannot be made inside of what it packages: {place.resolve()}.",
-            hint="Name a folder outside with --output.",
-        )
     project.write(package, place, force=force)
     return package, place
 
@@ -74,26 +69,26 @@ def _check_sources(folder: Path, files: Sequence[Path], params: Sequence[Path]) 
         _refuse(there, "is hidden, ignored by git or excluded, so it is left out")
     if left_out:
         _refuse(left_out, "is not there")
-    moved = _moved(folder, files, snakefile, params)
-    if fixed := [source for source in moved.sources if source.startswith("..")]:
-        _refuse((Path(path).name for path in fixed), "is named by its absolute path")
+    if fixed := _fixed(folder, files, snakefile, params):
+        _refuse(fixed, "is named by its absolute path")
 
 
-def _moved(folder: Path, files: Sequence[Path], snakefile: Path, params: Sequence[Path]) -> Parsed:
-    """As Snakemake reads it where the folder is not."""
+def _fixed(folder: Path, files: Sequence[Path], snakefile: Path, params: Sequence[Path]) -> list[str]:
+    """The sources that Snakemake still reads from the folder where the workflow itself is somewhere else."""
     with TemporaryDirectory(prefix="byok8s-") as temporary:
         copy = Path(temporary, "workflow").resolve()
         for path in files:
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / path, copy / path)
         try:
-            return parse(copy, snakefile, [copy / path for path in params])
+            moved = parse(copy, snakefile, [copy / path for path in params])
         except InputError as error:
             raise InputError(
                 "Snakemake can read the Snakefile in its folder, but not from a copy with the package's files:",
                 where=error.where.replace(f"{copy}/", ""),
                 hint="A file that is hidden, ignored by git or excluded is left out.",
             ) from error
+        return [str((copy / source).resolve()) for source in moved.sources if source.startswith("..")]
 
 
 def _refuse(named: Iterable[str], why: str) -> None:

@@ -40,7 +40,7 @@ def parse(folder: Path, snakefile: Path, params: Sequence[Path]) -> Parsed:
     tried = [_tried(folder, snakefile, file) for file in params] or [_tried(folder, snakefile, None)]
     told = next((one for one in tried if not one["fault"]), tried[0])
     if told["fault"]:
-        with_params = f", with {params[0]}" if params else ""
+        with_params = f", with {params[0].name}" if params else ""
         raise InputError(f"Snakemake cannot read {snakefile}{with_params}:", where=str(told["fault"]))
     return Parsed(_texts(told["sources"]), _texts(told["absolute"]))
 

@@ -15,15 +15,15 @@ from tempfile import TemporaryDirectory
 from byok8s import __version__
 from byok8s.errors import InputError
 from byok8s.package.catalogue import Catalogue, Entry
+from byok8s.package.contents import MARK, is_package
 from byok8s.package.names import Name
 
-MARK = "[tool.byok8s.package]"
 EXECUTABLE, PLAIN = 0o755, 0o644
 
 
 @dataclass(frozen=True)
 class Package:
-    """folder: the workflow's; files: those of it that are packaged, within it. title: what the workflow is."""
+    """folder: the workflow's. files: those of it that are packaged, within it."""
 
     name: Name
     version: str
@@ -38,7 +38,7 @@ def write(package: Package, output: Path, *, force: bool) -> None:
     force: take the place of one that byok8s has made. Raises InputError where something else is there.
     """
     before = output.exists()
-    if before and not (force and _is_ours(output)):
+    if before and not (force and is_package(output)):
         raise InputError(
             f"{output} is there already.",
             hint="--force packages anew into a folder that 'byok8s package' has made; --output names another one."
@@ -60,11 +60,6 @@ def write(package: Package, output: Path, *, force: bool) -> None:
                 raise
     except OSError as error:
         raise InputError(f"The package cannot be written: {error}.") from error
-
-
-def _is_ours(folder: Path) -> bool:
-    project = folder / "pyproject.toml"
-    return project.is_file() and MARK in project.read_text(encoding="utf-8")
 
 
 def _fill(package: Package, folder: Path) -> None:
