@@ -10,21 +10,22 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byok8s.doctor.check import Check, Field, Report
 from byok8s.doctor.check import Status as CheckStatus
+from byok8s.elsewhere.workspace import replaced
 from byok8s.errors import Byok8sError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from byok8s.clean import Found
     from byok8s.dns.fix import Plan as DnsPlan
     from byok8s.leftovers import Run
     from byok8s.local_cluster.status import Status
     from byok8s.package.catalogue import Catalogue, Entry
     from byok8s.package.project import Package
+    from byok8s.request import Request
     from byok8s.run import Plan
 
 RULE = "-" * 8
@@ -56,7 +57,7 @@ def details(plan: Plan) -> str:
     """The block that comes before anything is created."""
     request, bucket = plan.request, plan.bucket
     rows = {
-        "snakefile": str(request.snakefile) + (f" of {request.source.name}" if request.source else ""),
+        "snakefile": _snakefile(request),
         "config": str(request.workflow_file),
         "params": str(request.params_file),
         "target": " ".join(request.targets),
@@ -67,6 +68,13 @@ def details(plan: Plan) -> str:
     width = max(map(len, rows)) + 1
     body = [f"    {name + ':':<{width}} {value}" for name, value in rows.items()]
     return "\n".join([RULE, "details!", *body, RULE])
+
+
+def _snakefile(request: Request) -> str:
+    if request.source is None:
+        return str(request.snakefile)
+    own = ", ".join(map(str, replaced(request.source, Path.cwd())))
+    return f"{request.snakefile} of {request.source.name}" + (f" (but this folder's: {own})" if own else "")
 
 
 def _run(plan: Plan) -> str:

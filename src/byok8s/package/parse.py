@@ -119,10 +119,14 @@ def _sources(workflow: Workflow) -> Iterator[str]:
 
 
 def _absolute(workflow: Workflow) -> Iterator[str]:
+    from snakemake.io import is_flagged
+
     for rule in workflow.rules:
         for kind, files in (("input", rule.input), ("output", rule.output)):
             for file in files:
-                if isinstance(file, str) and Path(file).is_absolute():
+                # what workflow.source_path() returns lies in Snakemake's cache
+                own = is_flagged(file, "sourcecache_entry")
+                if isinstance(file, str) and Path(file).is_absolute() and not own:
                     yield f"{kind} {file} of rule {rule.name}"
 
 
