@@ -115,7 +115,8 @@ def _ref(ref: str, whole: str) -> str:
 def _snakefile(name: str) -> str | None:
     if not name:
         return None
-    if name.startswith("/") or name != str(PurePosixPath(name)) or ".." in PurePosixPath(name).parts:
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or name != "/".join(parts):
         raise InputError(
             f"{name!r} is no path of a Snakefile in a repository.",
             hint="What follows # is counted from the repository's top, as in #workflow/Snakefile.",

@@ -166,4 +166,4 @@ def _cause(errors: str) -> str:
     lines = [line for line in lines if line and not _NO_CAUSE.match(line)]
     named = [line for line in lines if line.startswith(("fatal: ", "error: "))]
     cause = (named or lines or ["git does not say why"])[-1].removeprefix("fatal: ").removeprefix("error: ")
-    return "".join(letter if letter.isprintable() else "?" for letter in cause)
+    return "".join(letter if letter.isprintable() else "?" for letter in cause).rstrip(".")

@@ -78,11 +78,12 @@ def unreachable(address: Address, error: Refused) -> InputError:
 
 def _no_tag(address: Address, refs: Refs) -> InputError:
     near = difflib.get_close_matches(address.ref, refs.tags, NEAR_NAMES, cutoff=0.5)
-    others = f"{len(refs.tags)} tags, {', '.join(list(refs.tags)[-NEAR_NAMES:])} among them"
+    shown = near or list(refs.tags)[-NEAR_NAMES:]
+    more = len(refs.tags) - len(shown)
     digits = re.fullmatch(r"[0-9a-f]+", address.ref) is not None
     return InputError(
         f"There is no tag {address.ref!r} in {address.url}.",
-        where=f"It has {', '.join(near) or (others if refs.tags else 'no tags')}.",
+        where=f"It has {', '.join(shown) or 'no tags'}{f' and {more} more' if more else ''}.",
         hint="A commit is named by at least 7 of its digits." if digits else "",
     )
 
