@@ -347,11 +347,11 @@ def fetching(repository: Repository, ref: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_two_at_once_fetch_once(tmp_path: Path, cache: Path) -> None:
+def test_several_at_once_fetch_once(tmp_path: Path, cache: Path) -> None:
     repository = Repository.create(tmp_path / "flow")
     commit = repository.commit({f"{n}.smk": "x" for n in range(500)} | {"Snakefile": SNAKEFILE}, tag="v1")
-    both = [fetching(repository, "v1") for _ in range(4)]
-    said = [process.communicate()[0].splitlines() for process in both]
+    all_four = [fetching(repository, "v1") for _ in range(4)]
+    said = [process.communicate()[0].splitlines() for process in all_four]
     assert [lines[-1] for lines in said] == [f"{commit} 501"] * 4
     assert sum(line.startswith("Fetching") for lines in said for line in lines) == 1
     assert kept(cache) == sorted([commit, "commits.json"])

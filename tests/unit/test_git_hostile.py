@@ -110,6 +110,14 @@ def test_no_hook_runs(setting: str, hook: str, repository: Repository, trace: Pa
     assert not trace.exists()
 
 
+def test_no_template_of_the_users_is_copied(repository: Repository, tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    template.mkdir()
+    (template / "config").write_text(f'[url "/nowhere"]\ninsteadOf = {repository.folder}\n')
+    config(tmp_path, f"[init]\ntemplateDir = {template}\n[safe]\nbareRepository = explicit\n")
+    fetch(repository, "v1")
+
+
 def test_no_hook_or_setting_of_a_repository_on_this_machine_runs(repository: Repository, trace: Path) -> None:
     """Its pack-objects hook counts in the user's own configuration alone; that is git's own rule."""
     command = program(repository.folder / "hook", trace)
@@ -153,9 +161,16 @@ def test_the_repository_of_the_working_folder_says_nothing(
     trace.unlink()
     with pytest.raises(InputError):
         git.fetch(git.Address("ssh://localhost:1/flow", "v1", None))
-    monkeypatch.setenv("GIT_DIR", str(here.folder / ".git"))
-    fetch(repository, "v1")
+    with monkeypatch.context() as hook:
+        for name, path in {
+            "GIT_DIR": ".git",
+            "GIT_COMMON_DIR": ".git",
+            "GIT_OBJECT_DIRECTORY": ".git/objects",
+        }.items():
+            hook.setenv(name, str(here.folder / path))
+        fetch(repository, "v1")
     assert here.git("for-each-ref") == ""
+    assert here.git("count-objects") == "0 objects, 0 kilobytes"
     assert not trace.exists()
 
 
