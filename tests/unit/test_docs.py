@@ -32,6 +32,7 @@ from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.names import Names
 from byok8s.executor.words import WORDS
+from byok8s.git.program import SILENT_SECONDS as GIT_SILENT_SECONDS
 from byok8s.kube.json import Json, Object, items, text
 from byok8s.leftovers import SILENCE_SECONDS
 from byok8s.local_cluster.choose import drivers
@@ -271,3 +272,8 @@ def test_the_bounds_of_the_doctor_are_those_of_its_document() -> None:
     assert f"{oldest} and newer, below {inside.NEXT_SNAKEMAKE[0]}" in DOCTOR_DOCUMENT
     assert PULL_SECONDS == 300
     assert "up to five minutes" in DOCTOR_DOCUMENT
+
+
+def test_how_long_a_git_server_may_say_nothing_is_documented() -> None:
+    document = (ROOT / "docs" / "elsewhere.md").read_text()
+    assert f"says nothing over http for {GIT_SILENT_SECONDS} s is given up" in document
