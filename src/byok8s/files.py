@@ -12,6 +12,7 @@ import msgspec
 from byok8s.errors import InputError
 
 SUFFIXES = (".json", ".yaml", ".yml")
+SNAKEFILES = (Path("Snakefile"), Path("workflow", "Snakefile"))  # where one is looked for, as Snakemake does
 T = TypeVar("T", bound=msgspec.Struct)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from byok8s import files
+from byok8s import files, git
 from byok8s.elsewhere import Source
 from byok8s.errors import InputError
 from byok8s.s3 import Bucket
 from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
 
-SNAKEFILES = (Path("Snakefile"), Path("workflow", "Snakefile"))
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
 
 
@@ -67,25 +66,30 @@ def read_request(
     ignore_lock: bool,
     snakemake_arguments: Sequence[str],
     source: Source | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Request:
     """Find and read the files, and settle every setting.
 
     workflow, params: a file or its stem. targets: instead of the workflow file's own. said: by flags and
-    environment. source: of a workflow that is not in the working folder. Raises InputError.
+    environment. source: of a package's workflow. say: is told when a repository is fetched. Raises InputError.
     """
+    fetched = None if source else _fetched(said.snakefile, say)
+    source = source or (fetched and fetched[0])
     elsewhere = source.folder if source else None
     workflow_file = files.find("workflow file", workflow, elsewhere)
     params_file = files.find("params file", params, elsewhere)
     content = files.load_as(workflow_file, WorkflowFile)
     files.load(params_file)
     settings = resolve([said, content, user_config()])
+    fetched = fetched or (None if source else _fetched(settings.snakefile, say))
+    source, snakefile = fetched or (source, _snakefile(settings.snakefile, source))
     _at_least(1, "jobs", settings.jobs)
     local = bool(settings.local)
     return Request(
         workflow_file=workflow_file,
         params_file=params_file,
         source=source,
-        snakefile=_snakefile_of(source, settings.snakefile) if source else _snakefile(settings.snakefile),
+        snakefile=snakefile,
         targets=tuple(targets) or _targets(workflow_file, content),
         bucket=_bucket(settings, local=local),
         context=settings.context,
@@ -113,14 +117,31 @@ def _at_least(least: int, flag: str, value: Number | None) -> Number | None:
     return value
 
 
-def _snakefile(name: str | None) -> Path:
-    places = [Path(name).expanduser()] if name else list(SNAKEFILES)
+def _fetched(name: str | None, say: Callable[[str], None]) -> tuple[Source, Path] | None:
+    """The repository that is named in a Snakefile's place, and the Snakefile in it; None where none is."""
+    address = git.parse(name) if name else None
+    if address is None:
+        return None
+    checkout = git.fetch(address, say=say)
+    place = replace(address, snakefile=None)
+    commit = "" if place.ref == checkout.commit else f" (commit {checkout.commit})"
+    return Source(f"{place}{commit}", checkout.folder, packaged=False), Path(checkout.snakefile)
+
+
+def _snakefile(name: str | None, source: Source | None) -> Path:
+    return _snakefile_of(source, name) if source else _own_snakefile(name)
+
+
+def _own_snakefile(name: str | None) -> Path:
+    places = [Path(name).expanduser()] if name else list(files.SNAKEFILES)
     found = next((place.resolve() for place in places if place.is_file()), None)
     if found is None:
         raise InputError(
             "There is no Snakefile.",
             where="Looked for " + ", ".join(map(str, places)) + f" (in {Path.cwd()}).",
-            hint="Start byok8s in the workflow's folder, or name the file with --snakefile.",
+            hint=f"A git repository is named git+{name}, with @ and a tag or commit behind it."
+            if name and "://" in name
+            else "Start byok8s in the workflow's folder, or name the file with --snakefile.",
         )
     if not found.is_relative_to(Path.cwd().resolve()):
         raise InputError(
@@ -132,12 +153,11 @@ def _snakefile(name: str | None) -> Path:
 
 
 def _snakefile_of(source: Source, name: str | None) -> Path:
-    """Within the source; of a package it may be one of the working folder, which takes the place of the package's."""
-    places = [Path(name)] if name else list(SNAKEFILES)
-    folders = [Path.cwd(), source.folder] if source.packaged else [source.folder]
+    """Within a package, or in its place in the working folder."""
+    places = [Path(name)] if name else list(files.SNAKEFILES)
     for place in places:
         within = not place.is_absolute() and ".." not in place.parts
-        if within and any((folder / place).is_file() for folder in folders):
+        if within and any((folder / place).is_file() for folder in (Path.cwd(), source.folder)):
             return place
     raise InputError(
         f"There is no Snakefile in {source.name}.", where="Looked for " + ", ".join(map(str, places)) + "."

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from byok8s.dns.fix import Plan as DnsPlan
     from byok8s.leftovers import Run
     from byok8s.local_cluster.status import Status
-    from byok8s.package.catalogue import Catalogue, Entry
-    from byok8s.package.project import Package
     from byok8s.request import Request
     from byok8s.run import Plan
 
@@ -243,40 +241,6 @@ def local_cluster(found: Status) -> str:
     lines = [f"{name + ':':<11} {value}" for name, value in rows.items() if value]
     next_step = "Run a workflow there:" if not found.problems else "Make it, or what is missing of it:"
     return "\n".join([*lines, *found.problems, "", next_step, f"    {found.next}"]).lstrip()
-
-
-def packaged(made: Package, place: Path) -> str:
-    """What a package holds, and what to type now."""
-    name = made.name.distribution
-    workflow, params = made.catalogue.workflows[0].name, [entry.name for entry in made.catalogue.params]
-    lines = [f"{place}: {name} {made.version}, with {len(made.files)} files of {made.folder}"]
-    lines += [f"    {path}" for path in made.files]
-    # of a bare name pip would think that it is on an index
-    project = place if place.is_absolute() else f"./{place}"
-    lines += ["", "Install it, and run it in any folder:", f"    pip install {project}"]
-    lines += [f"    {name} {workflow} {params[0] if params else 'PARAMS'} --local"]
-    return "\n".join(lines)
-
-
-def catalogue(found: Catalogue, replaced: Sequence[Path]) -> str:
-    """The workflows and params of a package. replaced: files in whose place those of the working folder are taken."""
-    shown = [
-        *_entries("WORKFLOW", found.workflows, replaced),
-        "",
-        *_entries("PARAMS", found.params, replaced),
-    ]
-    return "\n".join(shown)
-
-
-def _entries(title: str, entries: Sequence[Entry], replaced: Sequence[Path]) -> list[str]:
-    width = max([len(title), *(len(entry.name) for entry in entries)])
-    lines = [title]
-    for entry in entries:
-        words = " ".join(
-            filter(None, [entry.description, "(the one of this folder)" if entry.path in replaced else ""])
-        )
-        lines += _hanging(f"{entry.name:<{width}}  ", words) or [entry.name]
-    return lines
 
 
 def say(words: str) -> None:

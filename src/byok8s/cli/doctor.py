@@ -75,6 +75,7 @@ def doctor(
                 force=False,
                 ignore_lock=False,
                 snakemake_arguments=snakemake_arguments(ctx),
+                say=(lambda _: None) if as_json else view.say,
             )
             asked = subject.of_request(request)
         else:

@@ -32,7 +32,7 @@ _SETTINGS = (
         *("-s", "--snakefile"),
         envvar="BYOK8S_SNAKEFILE",
         metavar="FILE",
-        help="[default: Snakefile, then workflow/Snakefile]",
+        help="Or of a git repository: git+URL@TAG[#FILE]. [default: Snakefile, then workflow/Snakefile]",
     ),
     click.option(
         *("-j", "--jobs"),

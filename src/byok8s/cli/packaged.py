@@ -53,11 +53,11 @@ def show_list(source: object, *, debug: bool) -> NoReturn:
         from byok8s import view
         from byok8s.elsewhere import Source
         from byok8s.elsewhere.workspace import replaced
-        from byok8s.package import catalogue
+        from byok8s.package import catalogue, words
 
         assert isinstance(source, Source)
         found = catalogue.read(source.folder, source.files())
-        view.say(view.catalogue(found, replaced(source, Path.cwd())))
+        view.say(words.listed(found, replaced(source, Path.cwd())))
         return 0
 
     exit_with(carry_out, debug=debug)

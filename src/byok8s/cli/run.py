@@ -89,6 +89,7 @@ def run(
             ignore_lock=ignore_lock,
             snakemake_arguments=snakemake_arguments(ctx),
             source=ctx.obj,  # set by the command of a package
+            say=view.say,
         )
         from byok8s.run import execute
 

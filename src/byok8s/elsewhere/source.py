@@ -22,7 +22,15 @@ class Source:
 
     def files(self) -> Iterator[Path]:
         """All of them, within the folder, in order; without what Python leaves beside the scripts that it runs."""
-        for folder, folders, names in os.walk(self.folder):
-            folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for folder, folders, names in os.walk(self.folder, followlinks=True):
+            here = Path(folder)
+            folders[:] = sorted(
+                name for name in folders if name != "__pycache__" and not _leads_up(here, name)
+            )
             for name in sorted(names):
-                yield Path(folder, name).relative_to(self.folder)
+                yield (here / name).relative_to(self.folder)
+
+
+def _leads_up(folder: Path, name: str) -> bool:
+    """A link to where one has come from has no end."""
+    return (folder / name).is_symlink() and folder.resolve().is_relative_to((folder / name).resolve())

@@ -17,12 +17,12 @@ from typing import Final
 import msgspec
 
 from byok8s.errors import InputError
+from byok8s.files import SNAKEFILES
 from byok8s.git import remote, tree
 from byok8s.git.address import Address
 from byok8s.git.program import Git, Refused
 from byok8s.locks.folder import try_lock
 
-SNAKEFILES: Final = (PurePosixPath("Snakefile"), PurePosixPath("workflow/Snakefile"))
 _UNFINISHED: Final = "unfinished-"
 _SHOWN_SNAKEFILES: Final = 10
 
@@ -178,7 +178,11 @@ def _move(folder: Path, to: Path) -> None:
 
 
 def _snakefile(address: Address, folder: Path) -> PurePosixPath:
-    places = [PurePosixPath(address.snakefile)] if address.snakefile else list(SNAKEFILES)
+    places = (
+        [PurePosixPath(address.snakefile)]
+        if address.snakefile
+        else [PurePosixPath(place) for place in SNAKEFILES]
+    )
     for place in places:
         if (folder / place).is_file():
             return place

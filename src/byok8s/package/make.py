@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from byok8s.errors import InputError
+from byok8s.files import SNAKEFILES
 from byok8s.package import catalogue, contents, names, project
 from byok8s.package.parse import parse
 from byok8s.package.project import Package
-from byok8s.request import SNAKEFILES
 
 COMMANDS = frozenset({"list", "params", "run", "show"})  # of every packaged command
 
