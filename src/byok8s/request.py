@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from byok8s import files
+from byok8s import params as params_files
 from byok8s.errors import InputError
 from byok8s.s3 import Bucket
 from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
@@ -24,6 +25,7 @@ Number = TypeVar("Number", int, float)
 class Request:
     """One run, as asked for.
 
+    params: what the params file holds, with the defaults of the workflow's schema.
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
     jobs: how many at once. oom_retries, oom_factor, pending_timeout: None for the
     executor's default. pod: words of all pods. ignore_lock: run beside another run at the same place in the
@@ -32,6 +34,7 @@ class Request:
 
     workflow_file: Path
     params_file: Path
+    params: Mapping[str, object]
     snakefile: Path
     targets: tuple[str, ...]
     bucket: Bucket | None
@@ -71,14 +74,15 @@ def read_request(
     """
     workflow_file, params_file = files.find("workflow file", workflow), files.find("params file", params)
     content = files.load_as(workflow_file, WorkflowFile)
-    files.load(params_file)
     settings = resolve([said, content, user_config()])
+    snakefile = _snakefile(settings.snakefile)
     _at_least(1, "jobs", settings.jobs)
     local = bool(settings.local)
     return Request(
         workflow_file=workflow_file,
         params_file=params_file,
-        snakefile=_snakefile(settings.snakefile),
+        params=params_files.read(params_file, snakefile),
+        snakefile=snakefile,
         targets=tuple(targets) or _targets(workflow_file, content),
         bucket=_bucket(settings, local=local),
         context=settings.context,
