@@ -9,6 +9,7 @@ from byok8s.cli.clean import clean
 from byok8s.cli.cluster import cluster
 from byok8s.cli.doctor import doctor
 from byok8s.cli.explain import explain
+from byok8s.cli.params import params
 from byok8s.cli.rbac import rbac
 from byok8s.cli.run import EPILOG, run
 
@@ -41,6 +42,7 @@ byok8s.add_command(clean)
 byok8s.add_command(cluster)
 byok8s.add_command(doctor)
 byok8s.add_command(explain)
+byok8s.add_command(params)
 byok8s.add_command(rbac)
 
 
