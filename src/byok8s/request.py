@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from byok8s import files, git
+from byok8s import params as params_files
 from byok8s.elsewhere import Source
 from byok8s.errors import InputError
 from byok8s.s3 import Bucket
@@ -25,6 +26,7 @@ class Request:
     """One run, as asked for.
 
     source: of the workflow, where that is not the working folder; snakefile is then within it, else absolute.
+    params: what the params file holds, with the defaults of the workflow's schema.
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
     jobs: how many at once. oom_retries, oom_factor, pending_timeout: None for the
     executor's default. pod: words of all pods. ignore_lock: run beside another run at the same place in the
@@ -34,6 +36,7 @@ class Request:
     workflow_file: Path
     params_file: Path
     source: Source | None
+    params: Mapping[str, object]
     snakefile: Path
     targets: tuple[str, ...]
     bucket: Bucket | None
@@ -79,16 +82,15 @@ def read_request(
     workflow_file = files.find("workflow file", workflow, elsewhere)
     params_file = files.find("params file", params, elsewhere)
     content = files.load_as(workflow_file, WorkflowFile)
-    files.load(params_file)
     settings = resolve([said, content, user_config()])
-    fetched = fetched or (None if source else _fetched(settings.snakefile, say))
-    source, snakefile = fetched or (source, _snakefile(settings.snakefile, source))
+    source, snakefile = fetched or locate(settings.snakefile, source, say)
     _at_least(1, "jobs", settings.jobs)
     local = bool(settings.local)
     return Request(
         workflow_file=workflow_file,
         params_file=params_file,
         source=source,
+        params=params_files.read(params_file, params_files.folders(snakefile, source)),
         snakefile=snakefile,
         targets=tuple(targets) or _targets(workflow_file, content),
         bucket=_bucket(settings, local=local),
@@ -128,8 +130,15 @@ def _fetched(name: str | None, say: Callable[[str], None]) -> tuple[Source, Path
     return Source(f"{place}{commit}", checkout.folder, packaged=False), Path(checkout.snakefile)
 
 
-def _snakefile(name: str | None, source: Source | None) -> Path:
-    return _snakefile_of(source, name) if source else _own_snakefile(name)
+def locate(name: str | None, source: Source | None, say: Callable[[str], None]) -> tuple[Source | None, Path]:
+    """The Snakefile, and where it is from: of a source within it, else absolute.
+
+    name: as given; None for the usual places. source: of a package. say: is told when a repository is fetched. Raises
+    InputError.
+    """
+    if source:
+        return source, _snakefile_of(source, name)
+    return _fetched(name, say) or (None, _own_snakefile(name))
 
 
 def _own_snakefile(name: str | None) -> Path:

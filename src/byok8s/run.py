@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Protocol
 
-from byok8s import clean, errors, files, preflight, s3, snakemake
+from byok8s import clean, errors, params, preflight, s3, snakemake
 from byok8s.elsewhere import workspace
 from byok8s.executor import record
 from byok8s.executor.names import new_run_id
@@ -173,8 +173,8 @@ def _results(plan: Plan) -> str:
 
 
 def _run_snakemake(plan: Plan) -> int:
-    with _workspace(plan), _params(plan) as params, _interruptible() as interrupted:
-        arguments = snakemake.arguments(plan.request, plan.bucket, plan.cluster, plan.run, plan.image, params)
+    with _workspace(plan), _params(plan) as copy, _interruptible() as interrupted:
+        arguments = snakemake.arguments(plan.request, plan.bucket, plan.cluster, plan.run, plan.image, copy)
         try:
             done = snakemake.run(arguments)
         except KeyboardInterrupt:
@@ -191,18 +191,16 @@ def _workspace(plan: Plan) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _params(plan: Plan) -> Iterator[Path]:
-    """A copy of the params file, in the run's record: in the working folder, from where it reaches the pods.
+    """A copy of the params, in the run's record: in the working folder, from where it reaches the pods.
 
     A dry run leaves no record, nor does a new run that Snakemake refuses.
     """
-    given = plan.request.params_file
     kept = record.folder(plan.run)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory())) if plan.request.dry_run else kept
         folder.mkdir(parents=True, exist_ok=True)
         copy = folder / _params_copy(plan).name
-        # Snakemake refuses an empty config file
-        copy.write_bytes(given.read_bytes() if files.load(given) else b"{}")
+        copy.write_bytes(params.copy(plan.request.params_file, plan.request.params))
         try:
             yield copy
         except errors.InputError:

@@ -119,3 +119,16 @@ def test_what_cannot_be_had_is_said_before_anything_is_made(
     said = byok8s(folder, "workflow-all", "params-theirs", "-s", where, expect=2)
     assert words in " ".join(said.split())
     assert sorted(path.name for path in folder.iterdir()) == ["params-theirs.yaml", "workflow-all.yaml"]
+
+
+def test_its_schema_is_its_own(repository: Repository, folder: Path) -> None:
+    schema = "properties: {name: {type: string, description: Whose}, size: {type: integer, default: 3}}\n"
+    make = FLOW["workflow/scripts/make.py"].replace('["name"]', '["size"]')
+    repository.commit({"params.schema.yaml": schema, "workflow/scripts/make.py": make}, tag="v3")
+    (folder / "params.schema.yaml").write_text("properties: {name: {type: integer}}\n")
+    where = f"git+{repository.folder}@v3"
+    byok8s(folder, "workflow-all", "params-theirs", "-s", where)
+    assert (folder / OUT).read_text() == "one 3\n"
+    (folder / "params-theirs.yaml").write_text("name: 7\n")
+    said = byok8s(folder, "workflow-all", "params-theirs", "-s", where, expect=2)
+    assert "name: 7 is not of type 'string'" in said

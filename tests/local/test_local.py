@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import pytest
 
-from byok8s import s3
+from byok8s import files, s3
 from byok8s.s3.embedded import embedded_server
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
@@ -80,6 +80,43 @@ def test_a_second_run_finds_the_first_ones_results(folder: Path) -> None:
     run(folder, "workflow-zeta", "params-blue")
     assert "Nothing to be done" in run(folder, "workflow-zeta", "params-blue")
     assert read(folder, "zeta.txt") == "zeta a1 blue\nzeta a2 blue\nzeta b1 blue\nzeta b2 blue\nzeta blue\n"
+
+
+SCHEMA = """
+required: [name]
+additionalProperties: false
+properties:
+  name: {type: string}
+  greeting: {type: object, default: {}, properties: {word: {type: string, default: good morning}}}
+"""
+
+
+@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+def test_a_default_that_only_the_schema_gives(suffix: str, folder: Path) -> None:
+    (folder / "params.schema.yaml").write_text(SCHEMA)
+    (folder / "Snakefile").write_text(
+        "rule target1:\n    output: 'x'\n"
+        "    params: word=config['greeting']['word'], name=config['name']\n"
+        "    shell: 'echo {params.word} {params.name} > {output}'\n"
+    )
+    (folder / f"params-ada{suffix}").write_text('{"name": "Ada"}')
+    run(folder, "workflow-alpha", "params-ada")
+    assert read(folder, "x") == "good morning Ada\n"
+    [copy] = folder.glob(f".byok8s/runs/*/params{suffix}")
+    assert files.load(copy) == {"name": "Ada", "greeting": {"word": "good morning"}}
+
+
+def test_a_params_file_that_does_not_fit_is_refused_before_anything_is_made(folder: Path) -> None:
+    (folder / "params.schema.yaml").write_text(SCHEMA)
+    (folder / "params-ada.yaml").write_text("nam: Ada\ngreeting: {word: 3}\n")
+    said = run(folder, "workflow-alpha", "params-ada", expect=2)
+    for line in (
+        "greeting.word: 3 is not of type 'string'",
+        "nam: is not a name that the schema knows; did you mean name?",
+        "name: is required, and missing; there is nam",
+    ):
+        assert f"\n    {line}\n" in said
+    assert not [*folder.glob(".byok8s"), *folder.glob(".snakemake")]
 
 
 def test_a_failed_job_and_its_words(folder: Path) -> None:

@@ -1,11 +1,13 @@
 """The command line, as a process of its own: words, exit codes, and what it does not load."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 
 def byok8s(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -78,6 +80,9 @@ def test_help_of_the_other_commands(tmp_path: Path) -> None:
     ):
         assert words in shown
     assert "[DIR]" in byok8s("init", "--help", cwd=tmp_path).stdout
+    shown = byok8s("params", "--help", cwd=tmp_path).stdout
+    for words in ("-s, --snakefile", "--yaml", "params.schema.yaml"):
+        assert words in shown
     shown = byok8s("rbac", "--help", cwd=tmp_path).stdout
     for words in (
         "--k8s-namespace",
@@ -113,7 +118,7 @@ def test_without_a_cluster(command: tuple[str, ...], tmp_path: Path) -> None:
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     code = "import sys; from byok8s import cli; print([m for m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for module in ("snakemake", "kubernetes", "boto3", "urllib3", "yaml", "msgspec", "rich"):
+    for module in ("snakemake", "kubernetes", "boto3", "urllib3", "yaml", "msgspec", "jsonschema", "rich"):
         assert f"'{module}'" not in loaded
 
 
@@ -132,6 +137,8 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
         (["doctor", "wf", "no-such", "-b", "a-bucket"], "There is no params file 'no-such'"),
         (["doctor", "--local"], "uses no cluster"),
         (["doctor", "-b", "Wrong_Name"], "Wrong_Name"),
+        (["params"], "The workflow has no params.schema.yaml"),
+        (["params", "-s", "no-such"], "Looked for no-such"),
         (["cluster", "fix-dns", "--undo", "8.8.8.8"], "takes no SERVER"),
         (["cluster", "fix-dns", "--pod", "gpus=few"], "'gpus' says nothing of a pod"),
     ],
@@ -145,6 +152,45 @@ def test_bad_input_is_one_short_paragraph(arguments: list[str], words: str, fold
     assert len(done.stderr.splitlines()) <= 5
     assert not (folder / ".byok8s").exists()
     assert not (folder / ".snakemake").exists()
+
+
+SCHEMA = """
+required: [name]
+properties:
+  name: {type: string, description: Whom to greet}
+  times: {type: integer, minimum: 1, maximum: 8, default: 2}
+"""
+
+
+@pytest.mark.parametrize("place", ["params.schema.yaml", "elsewhere/params.schema.json"])
+def test_the_parameters_of_a_workflow(place: str, folder: Path) -> None:
+    (folder / "elsewhere" / "workflow").mkdir(parents=True)
+    snakefile = folder / "elsewhere" / "workflow" / "Snakefile"
+    snakefile.touch()
+    (folder / place).write_text(SCHEMA if place.endswith("yaml") else json.dumps(yaml.safe_load(SCHEMA)))
+    done = byok8s("params", "--snakefile", str(snakefile), cwd=folder)
+    assert done.stdout.splitlines() == [
+        "NAME   TYPE            DEFAULT   DESCRIPTION",
+        "name   string          required  Whom to greet",
+        "times  integer 1 to 8  2",
+    ]
+    begin = byok8s("params", "--yaml", cwd=folder, BYOK8S_SNAKEFILE=str(snakefile)).stdout
+    assert begin == "# Whom to greet\n# string; required\n# name:\n\n# integer 1 to 8\ntimes: 2\n"
+
+
+def test_every_fault_of_a_params_file_is_said(folder: Path) -> None:
+    (folder / "params.schema.yaml").write_text(SCHEMA)
+    (folder / "params.json").write_text('{"nam": "Ada", "times": 9}')
+    for arguments in (["wf", "params", "-b", "a-bucket"], ["doctor", "wf", "params", "-b", "a-bucket"]):
+        done = byok8s(*arguments, cwd=folder)
+        assert done.returncode == 2
+        assert done.stderr.splitlines() == [
+            "byok8s: params.json does not fit params.schema.yaml.",
+            f"  In {folder.resolve()}/params.json:",
+            "    name: is required, and missing; there is nam",
+            "    times: 9 is greater than the maximum of 8",
+            "  `byok8s params` lists the parameters.",
+        ]
 
 
 def test_debug_shows_the_traceback(folder: Path) -> None:

@@ -14,7 +14,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from answering import Answer, answering
-from byok8s import failures
+from byok8s import failures, schema
 from byok8s.cli.clean import clean
 from byok8s.cli.cluster_fix_dns import fix_dns
 from byok8s.cli.doctor import doctor
@@ -156,6 +156,25 @@ def test_each_setting_is_documented_with_its_flag_and_no_other() -> None:
     flags = {str(option.name): f"`--{str(option.name).replace('_', '-')}`" for option in run.params}
     settings = [field.name for field in msgspec.structs.fields(Settings)]
     assert {row[0]: row[1] for row in table} == {f"`{name}`": flags[name] for name in settings}
+
+
+def test_what_is_shown_of_parameters_is_what_the_schema_of_the_document_gives(tmp_path: Path) -> None:
+    document = (ROOT / "docs" / "params.md").read_text()
+    written, given, copy, begin = fences(document, "yaml")
+    refused, listed = fences(document, "")
+    path = tmp_path / "params.schema.yaml"
+    path.write_text(written)
+    found = schema.parameters(path)
+    assert listed == f"$ byok8s params\n{schema.table(found)}\n"
+    assert begin == f"{schema.skeleton(found)}\n"
+    with pytest.raises(InputError) as caught:
+        schema.apply(path, tmp_path / "params-blue.yaml", yaml.safe_load(given))
+    _, what, where, *faults, hint = refused.splitlines()
+    assert what == f"byok8s: {caught.value.what}"
+    assert where == "  In /home/ada/my-workflow/params-blue.yaml:"
+    assert [line.strip() for line in faults] == [line.strip() for line in caught.value.where.splitlines()[1:]]
+    assert hint.strip() == caught.value.hint
+    assert schema.apply(path, path, {"samples": [{"name": "a"}]}) == yaml.safe_load(copy)
 
 
 KEYS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}

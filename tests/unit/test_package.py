@@ -270,3 +270,9 @@ def test_the_first_params_with_which_it_can_be_read_count(folder: Path) -> None:
     write(folder, "Snakefile", "config['name']\n" + RULE)
     write(folder, "params-a.yaml", "other: 1\n")
     assert parse(folder, Path("Snakefile"), [folder / "params-a.yaml", folder / "params-p.yaml"]).sources
+
+
+def test_bundled_params_that_break_the_schema_are_refused_with_every_fault(folder: Path) -> None:
+    write(folder, "params.schema.yaml", "properties: {name: {type: integer}}\nrequired: [depth]\n")
+    with pytest.raises(InputError, match=r"(?s)params-p.yaml does not fit params.schema.yaml.*depth:.*name:"):
+        package(folder)

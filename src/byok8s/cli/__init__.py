@@ -12,6 +12,7 @@ from byok8s.cli.doctor import doctor
 from byok8s.cli.explain import explain
 from byok8s.cli.init import init
 from byok8s.cli.package import package
+from byok8s.cli.params import params
 from byok8s.cli.rbac import rbac
 from byok8s.cli.run import EPILOG, run
 
@@ -37,6 +38,7 @@ byok8s.add_command(doctor)
 byok8s.add_command(explain)
 byok8s.add_command(init)
 byok8s.add_command(package)
+byok8s.add_command(params)
 byok8s.add_command(rbac)
 
 

@@ -11,6 +11,7 @@ import click
 from byok8s import __version__
 from byok8s.cli.common import debug_option, exit_with
 from byok8s.cli.default_command import DefaultCommand
+from byok8s.cli.params import params
 from byok8s.cli.run import EPILOG, run
 
 
@@ -38,7 +39,7 @@ def command(name: str, version: str, folder: Path) -> click.Group:
         f"{first_line}\n\n\b\n{name} WORKFLOW PARAMS [TARGET...] --s3-bucket=BUCKET   runs it: see {name} run --help\n"
         f"{name} WORKFLOW PARAMS [TARGET...] --local"
     )
-    for each in (run, show_list, show):
+    for each in (run, show_list, show, params):
         packaged.add_command(each)
     return packaged
 

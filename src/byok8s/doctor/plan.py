@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from byok8s import files, snakemake
+from byok8s import params, snakemake
 from byok8s.elsewhere import workspace
 from byok8s.errors import InputError
 from byok8s.preflight import Cluster
@@ -69,10 +69,9 @@ def plan(
         workspace.temporary(source) if source else nullcontext(Path()) as place,
     ):
         folder = Path(temporary)
-        params, found = folder / f"params{request.params_file.suffix}", folder / "plan.json"
-        # Snakemake refuses an empty config file
-        params.write_bytes(request.params_file.read_bytes() if files.load(request.params_file) else b"{}")
-        asked = snakemake.arguments(replace(request, dry_run=True), bucket, cluster, "doctor", image, params)
+        copy, found = folder / f"params{request.params_file.suffix}", folder / "plan.json"
+        copy.write_bytes(params.copy(request.params_file, request.params))
+        asked = snakemake.arguments(replace(request, dry_run=True), bucket, cluster, "doctor", image, copy)
         command = [sys.executable, "-m", __name__, str(found), "--cores", NEVER_SCALED_DOWN, *asked]
         with (folder / "words").open("w+b") as words:
             ended = _run(command, place, {**os.environ, **environment}, words, ending)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from byok8s import params
 from byok8s.errors import InputError
 from byok8s.files import SNAKEFILES
 from byok8s.package import catalogue, contents, names, project
@@ -31,6 +32,8 @@ def make(
     files = contents.choose(folder, exclude)
     found = catalogue.read(folder, files)
     _check_catalogue(folder, found)
+    for entry in found.params:
+        params.read(folder / entry.path, [folder, folder / "workflow"])
     _check_sources(folder, files, [entry.path for entry in found.params])
     package = Package(checked, version, folder, files, found)
     place = output or Path(checked.distribution)
@@ -52,14 +55,14 @@ def _check_catalogue(folder: Path, found: catalogue.Catalogue) -> None:
             )
 
 
-def _check_sources(folder: Path, files: Sequence[Path], params: Sequence[Path]) -> None:
+def _check_sources(folder: Path, files: Sequence[Path], given: Sequence[Path]) -> None:
     """What Snakemake reads must be in the package, wherever that is installed: tried with a copy of it elsewhere."""
     snakefile = next((place for place in SNAKEFILES if place in files), None)
     if snakefile is None:
         raise InputError(
             f"There is no Snakefile in {folder}.", where="Looked for Snakefile, workflow/Snakefile."
         )
-    at_home = parse(folder, snakefile, [folder / path for path in params])
+    at_home = parse(folder, snakefile, [folder / path for path in given])
     if outside := [source for source in at_home.sources if source.startswith("..")]:
         _refuse((str((folder / path).resolve()) for path in outside), f"lies outside of {folder}")
     if at_home.absolute:
@@ -69,11 +72,11 @@ def _check_sources(folder: Path, files: Sequence[Path], params: Sequence[Path]) 
         _refuse(there, "is hidden, ignored by git or excluded, so it is left out")
     if left_out:
         _refuse(left_out, "is not there")
-    if fixed := _fixed(folder, files, snakefile, params):
+    if fixed := _fixed(folder, files, snakefile, given):
         _refuse(fixed, "is named by its absolute path")
 
 
-def _fixed(folder: Path, files: Sequence[Path], snakefile: Path, params: Sequence[Path]) -> list[str]:
+def _fixed(folder: Path, files: Sequence[Path], snakefile: Path, given: Sequence[Path]) -> list[str]:
     """The sources that Snakemake still reads from the folder where the workflow itself is somewhere else."""
     with TemporaryDirectory(prefix="byok8s-") as temporary:
         copy = Path(temporary, "workflow").resolve()
@@ -81,7 +84,7 @@ def _fixed(folder: Path, files: Sequence[Path], snakefile: Path, params: Sequenc
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / path, copy / path)
         try:
-            moved = parse(copy, snakefile, [copy / path for path in params])
+            moved = parse(copy, snakefile, [copy / path for path in given])
         except InputError as error:
             raise InputError(
                 "Snakemake can read the Snakefile in its folder, but not from a copy with the package's files:",
