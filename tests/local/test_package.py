@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -143,3 +144,20 @@ def test_what_the_snakefile_reads_by_any_path_and_what_a_run_makes_here(
     deep.run(folder, "workflow-all", "params-name", "--local")
     assert (folder / ".byok8s/results/out.txt").read_text() == "there\nwords\ngiven 1\nmine\n"
     assert (folder / "here/made.txt").read_text() == "made\n"
+
+
+def test_a_workflow_of_byok8s_init_is_packaged_with_its_schema(bananas: Installed, tmp_path: Path) -> None:
+    folder = tmp_path / "kmers"
+    subprocess.run(
+        [sys.executable, "-m", "byok8s", "init", str(folder)], check=True, stdout=subprocess.DEVNULL
+    )
+    kmers = install_beside(bananas, folder, "kmers", "1", tmp_path / "installed")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "params-small  Two small samples" in kmers.run(empty, "list")
+    assert "required" in kmers.run(empty, "params")
+    kmers.run(empty, "workflow-all", "params-small", "--local")
+    assert (empty / ".byok8s/results/report.tsv").read_text().startswith("sample\treads")
+    (empty / "params-mine.yaml").write_text("samples: 3\n")
+    said = kmers.run(empty, "workflow-all", "params-mine", "--local", expect=2)
+    assert "params-mine.yaml does not fit params.schema.yaml" in said
