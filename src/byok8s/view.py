@@ -30,6 +30,7 @@ RULE = "-" * 8
 WIDTH = 100
 REPORT_WIDTH = 80
 STATUS_WIDTH = len(CheckStatus.WARNING.value)
+MOST_NAMED = 6  # files in a line
 HOUR, DAY = 60, 24 * 60  # minutes
 UNSEEN = {
     "jobs": "Without it no run is known to be dead.",
@@ -71,8 +72,9 @@ def details(plan: Plan) -> str:
 def _snakefile(request: Request) -> str:
     if request.source is None:
         return str(request.snakefile)
-    own = ", ".join(map(str, replaced(request.source, Path.cwd())))
-    return f"{request.snakefile} of {request.source.name}" + (f" (but this folder's: {own})" if own else "")
+    own = [str(path) for path in replaced(request.source, Path.cwd())]
+    named = ", ".join(own[:MOST_NAMED]) + (f" and {len(own) - MOST_NAMED} more" if own[MOST_NAMED:] else "")
+    return f"{request.snakefile} of {request.source.name}" + (f" (but this folder's: {named})" if own else "")
 
 
 def _run(plan: Plan) -> str:

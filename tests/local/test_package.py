@@ -60,7 +60,7 @@ def test_files_of_the_users_folder_win(bananas: Installed, tmp_path: Path) -> No
         "rule target1:\n    output: 'alpha.txt'\n    shell: 'echo mine > {output}'\n"
     )
     said = bananas.run(tmp_path, "workflow-alpha", "params-blue", "--local")
-    assert "this folder's: Snakefile, params-blue.json" in said
+    assert "Snakefile of bananas 1.0 (but this folder's: Snakefile, params-blue.json)" in said
     assert (tmp_path / ".byok8s/results/alpha.txt").read_text() == "mine\n"
 
 
