@@ -9,7 +9,10 @@ one_at_a_time
 apt_install etcd-server containerd runc containernetworking-plugins iptables iproute2 curl openssl util-linux
 kubernetes=$(product kubernetes "$rig/oci_image.py")
 base=$(product base)
-images=$(product images "$base" "$tree/constraints-worker.txt" "$rig/oci_image.py")
+images=$(product images "$base" "$tree/constraints-worker.txt" "$rig/oci_image.py" "$rig/layers.sh")
+example=$tree/examples/metagenomics
+metagenomics=$(product metagenomics "$base" "$example/packages.txt" "$example/requirements.txt" \
+  "$rig/oci_image.py" "$rig/layers.sh")
 
 mkdir -p "$state"; cd "$state"
 # After a reboot the recorded processes, mounts and sockets are gone, and what was being written may be half there.
@@ -67,15 +70,14 @@ start apiserver "$kubernetes/kube-apiserver" "$features" --etcd-servers=http://1
 
 start containerd containerd --config config/containerd.toml
 wait_for containerd ctr --address containerd.sock version
-# There is no registry. The mark lies beside the images, so that it goes when they go.
-imported="$images $kubernetes"
-if [[ $(cat containerd/imported 2>/dev/null) != "$imported" ]]; then
-  say "importing images"
-  for archive in "$kubernetes/pause.tar" "$images/images.tar"; do
-    ctr --address containerd.sock --namespace k8s.io images import "$archive" >/dev/null
-  done
-  echo "$imported" >containerd/imported
-fi
+# There is no registry. The marks lie beside the images, so that they go when those go.
+for archive in "$kubernetes/pause.tar" "$images/images.tar" "$metagenomics/metagenomics.tar"; do
+  mark=containerd/imported-${archive##*/}
+  [[ $(cat "$mark" 2>/dev/null) == "$archive" ]] && continue
+  say "importing ${archive##*/}"
+  ctr --address containerd.sock --namespace k8s.io images import "$archive" >/dev/null
+  echo "$archive" >"$mark"
+done
 
 api() { curl -sf --max-time 5 --cacert pki/ca.crt --header @pki/components.header "https://127.0.0.1:6443$1"; }
 wait_for apiserver api /readyz
