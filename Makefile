@@ -28,6 +28,9 @@ constraints: venv  ## write constraints*.txt anew from pyproject.toml; UPGRADE=-
 	# what a worker image needs of it
 	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
 	  $(pin) -c constraints.txt - -o constraints-worker.txt
+	# and the example's, beside its tools
+	printf 'snakemake\nsnakemake-storage-plugin-s3\nsourmash\n' | \
+	  $(pin) -c constraints.txt - -o examples/metagenomics/requirements.txt
 
 demo: venv  ## run the smallest example and show its result
 	@scripts/demo.sh

@@ -22,9 +22,6 @@ rule assemble:
     params:
         reads=lambda wildcards: "--12" if paired(wildcards) else "--read",
         length=config["contig_length"],
-    # 28 MB at its peak for these reads; the rest is Snakemake
-    resources:
-        mem_mb=500,
     # one thread: with more, contigs come in any order
     shell:
         "folder=$(mktemp -d); trap 'rm -r $folder' EXIT\n"

@@ -5,6 +5,7 @@ from html import escape
 BEFORE, AFTER, UNKNOWN = "#b8c4cf", "#1f6f8b", "#e3e8ed"
 COLOURS = ("#1f6f8b", "#e09f3e", "#3fa796", "#9e2a2b", "#6a4c93", "#540b0e", "#8ac926")
 WORST, BEST = 0, 42  # Phred quality
+POINTS = 40  # of a curve
 # of a chart with curves, in its own units
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 280, 130, 26, 20, 8
 
@@ -20,7 +21,7 @@ def curves(before: list[float], after: list[float]) -> str:
         return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * (quality - WORST) / (BEST - WORST)
 
     def line(values: list[float], colour: str) -> str:
-        points = " ".join(f"{x(n):.1f},{y(value):.1f}" for n, value in enumerate(values))
+        points = " ".join(f"{x(n):.1f},{y(value):.1f}" for n, value in _thinned(values))
         return f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='2'/>"
 
     grid = "".join(
@@ -33,6 +34,13 @@ def curves(before: list[float], after: list[float]) -> str:
         f"<text x='{WIDTH - 4}' y='{HEIGHT - 5}' text-anchor='end'>{longest} bases</text>"
     )
     return _svg(WIDTH, HEIGHT, grid + ends + line(before, BEFORE) + line(after, AFTER))
+
+
+def _thinned(values: list[float]) -> list[tuple[float, float]]:
+    """Means of stretches, with the middle of each: far along a read a mean is of few reads, and jumps."""
+    step = max(1, -(-len(values) // POINTS))
+    stretches = [(start, values[start : start + step]) for start in range(0, len(values), step)]
+    return [(start + (len(stretch) - 1) / 2, sum(stretch) / len(stretch)) for start, stretch in stretches]
 
 
 def bars(lengths: list[int]) -> str:
@@ -70,7 +78,7 @@ def stacked(shares: dict[str, list[tuple[str, float]]]) -> str:
             )
             at += size
     key = "".join(
-        f"<span style='white-space:nowrap;margin-right:1.2rem'><span style='color:{colour}'>&#9632;</span> "
+        f"<span style='display:inline-block;margin-right:1.2rem'><span style='color:{colour}'>&#9632;</span> "
         f"{escape(name)}</span>"
         for name, colour in [*colours.items(), ("in no genome of the reference", UNKNOWN)]
     )

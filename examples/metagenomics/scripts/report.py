@@ -28,7 +28,7 @@ td.n, th.n { text-align: right; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1.1rem; }
 .grid h3 { margin: 0; font-size: 1rem; } svg { width: 100%; height: auto; display: block; }
 .no { color: var(--soft); font-style: italic; }
-.two { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 1.5rem; align-items: center; }
+.two { display: grid; grid-template-columns: 1fr 1fr; gap: 1.5rem; align-items: center; }
 @media (max-width: 50rem) { .two { grid-template-columns: 1fr; } section { overflow-x: auto; } }
 img { max-width: 100%; } footer { color: var(--soft); font-size: .85rem; padding: 0 0 2rem; }
 """
@@ -72,7 +72,7 @@ def quality(found: dict[str, dict]) -> str:
         ]
         for sample, facts in found.items()
     ]
-    heading = ["sample", "reads", "kept", "", "megabases kept", "Q30 before", "Q30 after", "GC"]
+    heading = ["sample", "reads", "kept", "share", "megabases kept", "Q30 before", "Q30 after", "GC"]
     pictures = "".join(
         f"<div><h3>{escape(sample)}</h3>{curves(facts['curves']['before'], facts['curves']['after'])}</div>"
         for sample, facts in found.items()

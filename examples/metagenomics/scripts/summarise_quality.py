@@ -9,7 +9,7 @@ DROPPED = ("low_quality_reads", "too_many_N_reads", "too_short_reads")
 
 
 def mean_curve(facts: dict, when: str) -> list[float]:
-    """The mean quality at each position of a read, of the first ends and the second where there are two."""
+    """The mean quality at each position of a read; of the two ends of pairs, of that with the longer reads."""
     curves = [
         facts[f"{end}_{when}_filtering"] for end in ("read1", "read2") if f"{end}_{when}_filtering" in facts
     ]
