@@ -173,7 +173,7 @@ def _results(plan: Plan) -> str:
 
 
 def _run_snakemake(plan: Plan) -> int:
-    with _workspace(plan), _params(plan) as copy, _interruptible() as interrupted:
+    with _workspace(plan), _no_copies(plan), _params(plan) as copy, _interruptible() as interrupted:
         arguments = snakemake.arguments(plan.request, plan.bucket, plan.cluster, plan.run, plan.image, copy)
         try:
             done = snakemake.run(arguments)
@@ -187,6 +187,25 @@ def _run_snakemake(plan: Plan) -> int:
 def _workspace(plan: Plan) -> contextlib.AbstractContextManager[None]:
     source = plan.request.source
     return workspace.entered(source, dry_run=plan.request.dry_run) if source else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _no_copies(plan: Plan) -> Iterator[None]:
+    """No local copies of files in the bucket are there before, none after.
+
+    A dry run has no lock: what it finds may be another run's, and stays. So does what the user wants to keep.
+    """
+    if "--keep-storage-local-copies" in plan.request.snakemake_arguments:
+        yield
+        return
+    if not plan.request.dry_run:
+        snakemake.forget_copies()
+    ours = not snakemake.COPIES.exists()
+    try:
+        yield
+    finally:
+        if ours:
+            snakemake.forget_copies()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import re
+import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from byok8s.errors import Byok8sError, InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
+
+COPIES = Path(".snakemake", "storage", "byok8s")
 
 
 def arguments(
@@ -62,6 +65,15 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
 
 def _said(flag: str, value: float | str | None) -> list[str]:
     return [] if value is None else [f"--byok8s-{flag}", str(value)]
+
+
+def forget_copies() -> None:
+    """Remove the local copies of files in the bucket that Snakemake has left in the working folder.
+
+    It leaves those that an input function has read. When their checkpoint is to run again, it removes them, goes on to
+    believe that they are there, and takes them for write-protected: `ProtectedOutputException`.
+    """
+    shutil.rmtree(COPIES, ignore_errors=True)
 
 
 def load() -> None:

@@ -1,0 +1,37 @@
+"""A checkpoint on a real cluster: what follows it is known once it has run, here and in the pods."""
+
+import json
+
+from corner import Cluster
+
+SNAKEFILE = """
+checkpoint count:
+    output: "count.txt"
+    params: n=config["n"]
+    shell: "echo {params.n} > {output}"
+
+def parts(wildcards):
+    with checkpoints.count.get().output[0].open() as counted:
+        return [f"part-{i}.txt" for i in range(int(counted.read()))]
+
+rule part:
+    output: "part-{i}.txt"
+    shell: "echo {wildcards.i} > {output}"
+
+rule all:
+    input: parts
+    output: "all.txt"
+    shell: "cat {input} > {output}"
+"""
+
+
+def test_a_checkpoint_runs_again_when_its_parameter_changes(cluster: Cluster) -> None:
+    """Snakemake alone refuses that: it believes in a local copy of the checkpoint's output that it has removed."""
+    params = {f"{n}.json": json.dumps({"n": n}) for n in (1, 3)}
+    cluster.write({"Snakefile": SNAKEFILE, "wf.json": '{"workflow_target": "all"}', **params})
+    cluster.run("wf", "1")
+    assert cluster.read("all.txt") == "0\n"
+    cluster.run("wf", "1", "--dry-run")
+    assert "checkpoint count" in cluster.run("wf", "3", "--dry-run")
+    cluster.run("wf", "3")
+    assert cluster.read("all.txt") == "0\n1\n2\n"
