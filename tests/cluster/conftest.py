@@ -6,18 +6,14 @@ BYOK8S_S3_BUCKET with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from byok8s import s3
-from byok8s.kube import Context, KubeClient, Object
-from corner import KUBECONFIG, Cluster
+from corner import KUBECONFIG, Cluster, corner
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
 
@@ -37,23 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.setenv("KUBECONFIG", KUBECONFIG)
-    client = KubeClient(Context())
-    namespace = f"byok8s-test-{uuid.uuid4().hex[:8]}"
-    metadata: Object = {"metadata": {"name": namespace}}
-    client.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", **metadata})
-    bucket = s3.Bucket.parse(
-        f"{os.environ['BYOK8S_S3_BUCKET']}/{namespace}", os.environ.get("BYOK8S_S3_ENDPOINT_URL")
-    )
-    folder = tmp_path / "workflow"
-    folder.mkdir()
-    environment = {
-        **os.environ,
-        "KUBECONFIG": KUBECONFIG,
-        "BYOK8S_S3_BUCKET": f"{bucket.name}/{bucket.prefix}",
-        "PYTHONUNBUFFERED": "1",
-    }
-    yield Cluster(client, namespace, bucket, folder, environment)
-    client.delete(f"/api/v1/namespaces/{namespace}")
+    with corner(tmp_path / "workflow") as here:
+        yield here
 
 
 @pytest.fixture

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok8s import s3
-from byok8s.kube import KubeClient, Object
+from byok8s.kube import Context, KubeClient, Object
 from byok8s.kube.json import items, text
 
 KUBECONFIG = os.environ.get("BYOK8S_TEST_KUBECONFIG", "")
@@ -134,3 +137,24 @@ class Cluster:
 
     def names(self) -> list[str]:
         return [f"{obj['kind']}/{text(obj, 'metadata', 'name')}" for obj in self.objects()]
+
+
+@contextlib.contextmanager
+def corner(folder: Path) -> Iterator[Cluster]:
+    """A namespace and a prefix that nobody else has, and a new working folder. KUBECONFIG must be set."""
+    client = KubeClient(Context())
+    namespace = f"byok8s-test-{uuid.uuid4().hex[:8]}"
+    metadata: Object = {"metadata": {"name": namespace}}
+    client.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", **metadata})
+    bucket = s3.Bucket.parse(
+        f"{os.environ['BYOK8S_S3_BUCKET']}/{namespace}", os.environ.get("BYOK8S_S3_ENDPOINT_URL")
+    )
+    folder.mkdir()
+    environment = {
+        **os.environ,
+        "KUBECONFIG": KUBECONFIG,
+        "BYOK8S_S3_BUCKET": f"{bucket.name}/{bucket.prefix}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    yield Cluster(client, namespace, bucket, folder, environment)
+    client.delete(f"/api/v1/namespaces/{namespace}")

@@ -247,6 +247,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 self.report_job_success(info)
             else:
                 log = self._record.log(task)
-                self.report_job_error(info, msg=found.words(pod, log if log.exists() else None))
+                words = found.words(pod, log if log.exists() else None)
+                if info.job.is_group():
+                    self.logger.error(words)  # of a group, Snakemake drops what it is told
+                self.report_job_error(info, msg=words)
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
