@@ -10,7 +10,7 @@ pin := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gene
        --custom-compile-command "make constraints" $(UPGRADE)
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 20
 
 venv: .venv/installed  ## .venv with byok8s (editable) and everything it and its tests need
 
@@ -52,6 +52,11 @@ bench: venv  ## measure byok8s beside Snakemake's own Kubernetes executor, on th
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; .venv/bin/python bench/seed.py $(ARGS)
 
+bench-metagenomics: venv  ## the same of the metagenomics example, in its own image: time, and what its pods keep of the node
+	@tests/rig/up.sh
+	@lines=$$(tests/rig/env.sh); eval "$$lines"; export BYOK8S_IMAGE=$$BYOK8S_TEST_METAGENOMICS_IMAGE; \
+	  .venv/bin/python bench/seed.py -n 1 --workflows all --limit 1800 $(ARGS)
+
 bench-scale: venv  ## byok8s' controller with 10,000 jobs, the workers' work stood in for; ARGS="--jobs 1000"
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; .venv/bin/python bench/scale.py $(ARGS)
@@ -73,4 +78,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo check test docs bench bench-scale bench-faults rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo check test docs bench bench-metagenomics bench-scale bench-faults rig-up rig-down rig-env clean

@@ -16,8 +16,9 @@ from pathlib import Path
 import upstream
 from byok8s import s3
 from common import OURS, THEIRS, BenchError
+from cost import Cost
 from namespace import AuditLog, Corner
-from workflows import PARAMS, Workflow
+from workflows import Workflow
 
 BYOK8S = Path(sys.executable).with_name("byok8s")
 
@@ -26,7 +27,7 @@ BYOK8S = Path(sys.executable).with_name("byok8s")
 class Run:
     """seconds: from the command's start to its exit. requests: None where nobody counts them.
 
-    crowding: what the scheduler said of pods that had to wait for room.
+    crowding: what the scheduler said of pods that had to wait for room. cost: as measured, never multiplied.
     in_time: False where it was ended at the time limit; then seconds is the limit. factor: what the measured
     seconds and requests were multiplied with. overheads: of each job, the seconds between a warm worker getting it and
     Snakemake being told of its end; empty where nobody noted them.
@@ -37,6 +38,7 @@ class Run:
     seconds: float
     requests: int | None
     crowding: str
+    cost: Cost
     in_time: bool = True
     factor: float = 1.0
     overheads: tuple[float, ...] = ()
@@ -73,13 +75,15 @@ class Bench:
         }
         command = self._command(side, workflow, folder, bucket, environment)
         log = self.folder / f"{name}.log"
+        meter = self.corner.meter()
         began = time.monotonic()
-        code = run(command, folder, environment, log, self.limit)
-        seconds = time.monotonic() - began
+        with meter.running():
+            code = run(command, folder, environment, log, self.limit)
+            seconds = time.monotonic() - began
         requests, crowding = self.audit.requests(user), self.corner.crowding()
         if code is None and side == THEIRS:
             self.corner.clear()
-            return Run(side, workflow.name, self.limit, None, crowding, in_time=False)
+            return Run(side, workflow.name, self.limit, None, crowding, meter.cost, in_time=False)
         if code != 0:
             what = f"exit code {code}" if code is not None else f"ended after {self.limit:.0f} s"
             raise BenchError(f"{name}: {what}. The end of its output:\n{log.read_text()[-3000:]}")
@@ -94,6 +98,7 @@ class Bench:
             seconds * factor,
             counted,
             crowding,
+            meter.cost,
             factor=factor,
             overheads=_overheads(folder),
         )
@@ -105,11 +110,12 @@ class Bench:
         if side == OURS:
             environment["BYOK8S_S3_BUCKET"] = f"{bucket.name}/{bucket.prefix}"
             environment["BYOK8S_K8S_NAMESPACE"] = self.corner.namespace
-            return [str(BYOK8S), f"workflow-{workflow.name}", PARAMS, "--jobs", str(workflow.jobs)]
+            return [str(BYOK8S), f"workflow-{workflow.name}", workflow.params, "--jobs", str(workflow.jobs)]
         environment.update(upstream.environment(self.wheels_url))
+        environment.pop("PYTHONPATH", None)  # it has an environment of its own
         return self.theirs.command(
             workflow.target(folder),
-            f"{PARAMS}.json",
+            workflow.params,
             workflow.jobs,
             self.corner.namespace,
             bucket,

@@ -15,6 +15,7 @@ import yaml
 from byok8s.kube import Context, KubeClient, Object
 from byok8s.kube.json import Json, get_in, items, text
 from common import BenchError, say
+from cost import Meter
 
 TOKEN_SECONDS = 12 * 3600
 PATIENCE_SECONDS = 120.0
@@ -74,6 +75,10 @@ class Corner:
         if phase != "Succeeded":
             raise BenchError(f"A pod of image {image} is {phase or 'nowhere'}: {words[-1000:]}")
         return words
+
+    def meter(self) -> Meter:
+        """Of what the pods here cost; to be started."""
+        return Meter(self._client, self.namespace)
 
     def crowding(self) -> str:
         """What the scheduler said of pods for which there was no room; empty where all was well."""

@@ -7,13 +7,14 @@ import os
 import platform
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from statistics import median
 
 from common import OURS, THEIRS
+from cost import Cost
 from measure import Run
 
 HEADER = ("", "byok8s", "upstream", "upstream / byok8s")
@@ -30,7 +31,22 @@ def rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
         counts = [[run.requests for run in side if run.requests is not None] for side in sides]
         if all(counts):
             found.append(_row(f"{workflow}: API requests", counts, "{:.0f}"))
+        if all(run.factor == 1 for side in sides for run in side):
+            found += _costs(workflow, [[run.cost for run in side] for side in sides])
     return found
+
+
+def _costs(workflow: str, sides: Sequence[Sequence[Cost]]) -> list[tuple[str, ...]]:
+    parts: dict[str, Callable[[Cost], float]] = {
+        "pods": lambda cost: cost.pods,
+        "seconds of pods": lambda cost: cost.pod_seconds,
+        "seconds of requested cores": lambda cost: cost.core_seconds,
+        "seconds of requested GB of memory": lambda cost: cost.gb_seconds,
+    }
+    return [
+        _row(f"{workflow}: {words}", [[part(cost) for cost in side] for side in sides], "{:.0f}")
+        for words, part in parts.items()
+    ]
 
 
 def _row(what: str, sides: Sequence[Sequence[float]], form: str) -> tuple[str, ...]:

@@ -1,17 +1,17 @@
-"""What is run: the seed's workflows, and one of many short jobs."""
+"""What is run: the seed's workflows, one of many short jobs, and the metagenomics example."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from common import THEIRS
 
-SEED = Path(__file__).parents[1] / "examples" / "seed"
-PARAMS = "params-blue"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 MANY = """
 rule all:
     input: expand("out-{{i}}.txt", i=range({count}))
@@ -23,9 +23,10 @@ rule one:
 
 @dataclass(frozen=True)
 class Workflow:
-    """name: also of its workflow file. jobs: how many at once. count: of a workflow of many jobs, 0 for the seed's.
+    """name: also of its workflow file. jobs: how many at once. expected: some of its files, with what they must hold.
 
-    their_count: upstream runs no more than so many of them, and what it takes is multiplied.
+    count: of a workflow of many jobs, 0 for others. their_count: upstream runs no more than so many of them, and what
+    it takes is multiplied. example: the folder it is in. params: the params file.
     """
 
     name: str
@@ -33,15 +34,18 @@ class Workflow:
     expected: Mapping[str, str]
     count: int = 0
     their_count: int = 0
+    example: str = "seed"
+    params: str = "params-blue.json"
 
     def write(self, folder: Path, side: str) -> None:
-        shutil.copytree(SEED, folder, ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(EXAMPLES / self.example, folder, ignore=shutil.ignore_patterns(".*"))
         if self.count:
             (folder / "Snakefile").write_text(MANY.format(count=self._count(side)))
             (folder / f"workflow-{self.name}.json").write_text('{"workflow_target": "all"}')
 
     def target(self, folder: Path) -> str:
-        return str(json.loads((folder / f"workflow-{self.name}.json").read_text())["workflow_target"])
+        written = next(folder.glob(f"workflow-{self.name}.*")).read_text()
+        return str(yaml.safe_load(written)["workflow_target"])  # of which JSON is a part
 
     def results(self, side: str) -> Mapping[str, str]:
         """Keys below the prefix, and what must be in them."""
@@ -56,6 +60,8 @@ class Workflow:
 
 
 ZETA = "zeta a1 blue\nzeta a2 blue\nzeta b1 blue\nzeta b2 blue\nzeta blue\n"
+# what the versions in its packages.txt and requirements.txt make
+SAMPLES = "lambda\t685463\tyes\nplasmids\t3000000\tyes\nmixture\t1907245\tyes\nbees\t1484846\tyes\nisolate\t231025\tno\n"
 WORKFLOWS = {
     workflow.name: workflow
     for workflow in (
@@ -63,5 +69,8 @@ WORKFLOWS = {
         Workflow("gamma", 16, {"gamma.txt": "gamma 1 blue\ngamma 2 blue\n"}),
         Workflow("zeta", 16, {"zeta.txt": ZETA}),
         Workflow("many", 8, {}, count=200, their_count=20),
+        Workflow(
+            "all", 16, {"assembly/samples.tsv": SAMPLES}, example="metagenomics", params="params-all.yaml"
+        ),
     )
 }
