@@ -112,7 +112,6 @@ class Bench:
             environment["BYOK8S_K8S_NAMESPACE"] = self.corner.namespace
             return [str(BYOK8S), f"workflow-{workflow.name}", workflow.params, "--jobs", str(workflow.jobs)]
         environment.update(upstream.environment(self.wheels_url))
-        environment.pop("PYTHONPATH", None)  # it has an environment of its own
         return self.theirs.command(
             workflow.target(folder),
             workflow.params,

@@ -61,7 +61,10 @@ class Workflow:
 
 ZETA = "zeta a1 blue\nzeta a2 blue\nzeta b1 blue\nzeta b2 blue\nzeta blue\n"
 # what the versions in its packages.txt and requirements.txt make
-SAMPLES = "lambda\t685463\tyes\nplasmids\t3000000\tyes\nmixture\t1907245\tyes\nbees\t1484846\tyes\nisolate\t231025\tno\n"
+SAMPLES = (
+    "lambda\t685463\tyes\nplasmids\t3000000\tyes\nmixture\t1907245\tyes\n"
+    "bees\t1484846\tyes\nisolate\t231025\tno\n"
+)
 WORKFLOWS = {
     workflow.name: workflow
     for workflow in (

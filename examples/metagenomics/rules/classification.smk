@@ -24,7 +24,7 @@ rule sketch_genomes:
         "logs/sketch-genomes.log",
     params:
         genomes=GENOMES,
-        of=f"k={config['ksize']},scaled={config['scaled']}",
+        of=f"dna,k={config['ksize']},scaled={config['scaled']}",
     script:
         "../scripts/sketch_genomes.py"
 
