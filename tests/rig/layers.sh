@@ -32,7 +32,7 @@ debian_layer() {
     mount --bind /dev "$0/dev"; mount -t proc proc "$0/proc"
     export DEBIAN_FRONTEND=noninteractive
     chroot "$0" apt-get update -qq
-    xargs chroot "$0" apt-get install -y --no-install-recommends <"$1"' "$root" "$packages" 
+    xargs chroot "$0" apt-get install -y --no-install-recommends <"$1"' "$root" "$packages"
   rm -rf "$root"/var/{cache,log,lib/apt/lists}/* "$root"/usr/share/{man,info,locale}/* "$root"/etc/apt/sources.list
   # by the time of its last change, which no archive can set: all that was not in the base layer
   (cd "$root" && find . -xdev -cnewer "$work/before" -print0) |
