@@ -1,4 +1,5 @@
-"""The metagenomics example on a real cluster: all of it beside plain Snakemake, and again after something has changed.
+"""The metagenomics example as the command taco, on a real cluster: all of it beside plain Snakemake, and again after
+something has changed.
 
 The tests share one bucket, so that what takes a minute is done once: each leaves there what it has found.
 """
@@ -17,6 +18,7 @@ import yaml
 import plain
 from byok8s import s3
 from corner import KUBECONFIG, Cluster, corner
+from installed import Installed, install_beside
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "metagenomics"
 IMAGE = os.environ.get("BYOK8S_TEST_METAGENOMICS_IMAGE", "")
@@ -32,14 +34,19 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The example's folder and bucket, after one run of all of it."""
+def taco(bananas: Installed, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return install_beside(bananas, EXAMPLE, "taco", "1.0", tmp_path_factory.mktemp("taco"))
+
+
+@pytest.fixture(scope="module")
+def example(taco: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A folder that was empty, and a bucket, after one run of all of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", KUBECONFIG)
-        with corner(tmp_path_factory.mktemp("metagenomics") / "workflow") as here:
-            shutil.copytree(EXAMPLE, here.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
-            here.environment["BYOK8S_IMAGE"] = IMAGE
-            here.run("workflow-all", "params-all")
+        with corner(tmp_path_factory.mktemp("metagenomics") / "empty") as here:
+            here.program = [str(taco.command)]
+            here.environment |= {"BYOK8S_IMAGE": IMAGE, **taco.environment}
+            assert "Snakefile of taco 1.0" in here.run("workflow-all", "params-all")
             yield here
 
 
@@ -67,7 +74,7 @@ def jobs(said: str) -> set[tuple[str, str]]:
 
 def changed(cluster: Cluster, **params: object) -> str:
     """The name of a params file like params-all, but for these."""
-    content = yaml.safe_load((cluster.folder / "params-all.yaml").read_text()) | params
+    content = yaml.safe_load((EXAMPLE / "params-all.yaml").read_text()) | params
     name = f"params-{uuid.uuid4().hex[:8]}"
     (cluster.folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
     return name

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,10 @@ KUBECONFIG = os.environ.get("BYOK8S_TEST_KUBECONFIG", "")
 
 @dataclass
 class Cluster:
-    """One test's corner of the cluster and of the bucket, and the working folder that runs there."""
+    """One test's corner of the cluster and of the bucket, and the working folder that runs there.
+
+    program: what is run; a package's command takes the same.
+    """
 
     client: KubeClient
     namespace: str
@@ -29,9 +32,10 @@ class Cluster:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    program: Sequence[str] = (sys.executable, "-m", "byok8s")
 
     def command(self, *arguments: str, command: str = "run") -> list[str]:
-        return [sys.executable, "-m", "byok8s", *command.split(), "-k", self.namespace, *arguments]
+        return [*self.program, *command.split(), "-k", self.namespace, *arguments]
 
     def run(self, *arguments: str, expect: int = 0, command: str = "run", **environment: str) -> str:
         """byok8s with these arguments; its output and errors, after a check of its exit code."""
