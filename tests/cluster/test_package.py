@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from corner import Cluster
+from folders import write_files
 from installed import Installed, install_beside
 
 ZETA = "zeta a1 {0}\nzeta a2 {0}\nzeta b1 {0}\nzeta b2 {0}\nzeta {0}\n"
@@ -31,7 +32,7 @@ def test_files_of_the_package_and_of_the_users_folder_reach_pods(
 ) -> None:
     """Of the user's folder, as always, what git tracks."""
     workflow = tmp_path / "deep"
-    for name, content in {
+    files = {
         "workflow/Snakefile": 'configfile: "config/config.yaml"\nrule all:\n    output: "out.txt"\n'
         '    input: workflow.source_path("resources/there.txt")\n    script: "scripts/join.py"\n',
         "workflow/scripts/join.py": "from helper import read\n"
@@ -45,9 +46,8 @@ def test_files_of_the_package_and_of_the_users_folder_reach_pods(
         "mine.txt": "theirs",
         "workflow-all.yaml": "workflow_target: all\n",
         "params-name.yaml": "name: given\n",
-    }.items():
-        (workflow / name).parent.mkdir(parents=True, exist_ok=True)
-        (workflow / name).write_text(content)
+    }
+    write_files(workflow, files)
     deep = install_beside(bananas, workflow, "deep", "1", tmp_path / "installed")
     cluster.write({"mine.txt": "mine", "config/words.txt": "my words", "config/more.txt": "untracked"})
     for command in (["init", "-q"], ["add", "mine.txt", "config/words.txt"]):

@@ -15,6 +15,7 @@ from pathlib import Path
 from byok8s import s3
 from byok8s.kube import Context, KubeClient, Object
 from byok8s.kube.json import items, text
+from folders import run_in, write_files
 
 KUBECONFIG = os.environ.get("BYOK8S_TEST_KUBECONFIG", "")
 
@@ -39,20 +40,9 @@ class Cluster:
 
     def run(self, *arguments: str, expect: int = 0, command: str = "run", **environment: str) -> str:
         """byok8s with these arguments; its output and errors, after a check of its exit code."""
-        done = subprocess.run(
-            self.command(*arguments, command=command),
-            cwd=self.folder,
-            env=self.environment | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
+        return run_in(
+            self.folder, self.command(*arguments, command=command), self.environment | environment, expect
         )
-        print(done.stdout)
-        assert done.returncode == expect, done.stdout
-        assert "Traceback" not in done.stdout
-        return done.stdout
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         run = subprocess.Popen(
@@ -67,10 +57,7 @@ class Cluster:
         return run
 
     def write(self, files: dict[str, str]) -> None:
-        for name, content in files.items():
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
+        write_files(self.folder, files)
 
     def read(self, key: str) -> str:
         """The content of a file in the bucket, below the test's prefix."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import venv
@@ -10,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+
+from folders import clean_environment, run_in
 
 ROOT = Path(__file__).parents[2]
 PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
@@ -31,22 +32,8 @@ class Installed:
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
         """Its output and errors, in `folder`. environment: all of it that byok8s, S3 or Kubernetes would take."""
-        ours = ("BYOK8S_", "AWS_", "KUBE")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        done = subprocess.run(
-            [str(self.command), *arguments],
-            cwd=folder,
-            env={**kept, **self.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        print(done.stdout)
-        assert done.returncode == expect, done.stdout
-        assert "Traceback" not in done.stdout
-        return done.stdout
+        whole = {**clean_environment(), **self.environment, **environment}
+        return run_in(folder, [str(self.command), *arguments], whole, expect)
 
     @property
     def python(self) -> Path:

@@ -7,6 +7,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from folders import write_files
+
 WHEN = 1_500_000_000
 _PLAIN = {
     "GIT_AUTHOR_NAME": "Ada",
@@ -49,10 +53,7 @@ class Repository:
 
     def commit(self, files: dict[str, str], *, tag: str = "", when: int = WHEN) -> str:
         """Write files, and commit all there is. Returns the commit."""
-        for name, content in files.items():
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
+        write_files(self.folder, files)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", "a change", when=when)
         if tag:
@@ -73,3 +74,11 @@ class Repository:
         commit = self.git("commit-tree", tree, "-m", "by hand")
         self.git("tag", "--force", tag, commit)
         return commit
+
+
+def isolated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """git knows nothing of this machine's user, and what is fetched is kept in `folder`. Returns the cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(folder / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    return folder / "cache" / "byok8s" / "git"

@@ -1,14 +1,13 @@
 """A Snakefile from a git repository, run on this machine."""
 
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from flow import FLOW
+from folders import clean_environment, run_in
 from repository import Repository
 
 OUT = Path(".byok8s", "results", "out.txt")
@@ -28,21 +27,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def byok8s(folder: Path, *arguments: str, expect: int = 0) -> str:
-    ours = ("BYOK8S_", "AWS_", "KUBE")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    done = subprocess.run(
-        [sys.executable, "-m", "byok8s", *arguments, "--local"],
-        cwd=folder,
-        env=kept | {"XDG_CACHE_HOME": str(folder.parent / "cache")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    print(done.stdout)
-    assert done.returncode == expect, done.stdout
-    assert "Traceback" not in done.stdout
-    return done.stdout
+    environment = clean_environment() | {"XDG_CACHE_HOME": str(folder.parent / "cache")}
+    return run_in(folder, [sys.executable, "-m", "byok8s", *arguments, "--local"], environment, expect)
 
 
 def test_it_is_fetched_once_pinned_by_its_commit_and_run_from_any_folder(

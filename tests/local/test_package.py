@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from folders import write_files
 from installed import Installed, build, install_beside
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
@@ -118,7 +119,7 @@ def test_what_the_snakefile_reads_by_any_path_and_what_a_run_makes_here(
 ) -> None:
     """Relative to itself and relative to the working folder; a file on this machine comes to the user."""
     workflow = tmp_path / "deep"
-    for name, content in {
+    files = {
         "workflow/Snakefile": 'configfile: "config/config.yaml"\ninclude: "rules/more.smk"\n'
         'words = open("config/words.txt").read()\nmine = open("mine.txt").read() if exists("mine.txt") else ""\n'
         'rule all:\n    input: "out.txt"\n',
@@ -134,9 +135,8 @@ def test_what_the_snakefile_reads_by_any_path_and_what_a_run_makes_here(
         "workflow-all.yaml": "workflow_target: all\n",
         "params-name.yaml": "name: given\n",
         "mine.txt": "theirs\n",
-    }.items():
-        (workflow / name).parent.mkdir(parents=True, exist_ok=True)
-        (workflow / name).write_text(content)
+    }
+    write_files(workflow, files)
     deep = install_beside(bananas, workflow, "deep", "1", tmp_path / "installed")
     folder = tmp_path / "empty"
     folder.mkdir()

@@ -20,17 +20,14 @@ import pytest
 
 from byok8s import git
 from byok8s.errors import InputError
-from repository import WHEN, Repository
+from repository import WHEN, Repository, isolated
 
 SNAKEFILE = "rule all:\n    output: 'done'\n"
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    return tmp_path / "cache" / "byok8s" / "git"
+    return isolated(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -12,15 +12,12 @@ import pytest
 from byok8s import git
 from byok8s.errors import InputError
 from byok8s.git import tree
-from repository import Repository
+from repository import Repository, isolated
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    return tmp_path / "cache" / "byok8s" / "git"
+    return isolated(tmp_path, monkeypatch)
 
 
 @pytest.fixture
