@@ -1,6 +1,7 @@
 """Where a workflow from elsewhere is run: the source's files, the user's, and what comes back."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,17 @@ def test_the_list_is_of_what_was_laid(user: Path, source: Source) -> None:
     write(source.folder, Snakefile="1", rules__a="1")
     seen(source)
     assert json.loads((user / workspace.LAID).read_text()) == ["Snakefile", "rules/a"]
+
+
+def test_a_disk_that_takes_no_more_is_said(user: Path, source: Source) -> None:
+    """Shown by a limit on the size of files, which is met in the same place."""
+    write(source.folder, Snakefile="x" * 10_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
+    try:
+        with pytest.raises(InputError, match=r"files of bananas 1\.0 cannot be put"):
+            seen(source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert Path.cwd() == user
+    assert seen(source) == {"Snakefile": "x" * 10_000}

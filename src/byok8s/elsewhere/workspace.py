@@ -56,9 +56,7 @@ def entered(source: Source, *, dry_run: bool) -> Iterator[None]:
         if not dry_run:
             for kept in (BYOK8S, SNAKEMAKE):
                 (user / kept).mkdir(exist_ok=True)
-            laid = _lay(source, user, place)
-            # written before anything runs: after a kill it still says what was made
-            (user / LAID).write_text(json.dumps(laid))
+            laid = _lay(source, user, place, user / LAID)
         os.chdir(place)
         try:
             yield
@@ -72,7 +70,7 @@ def entered(source: Source, *, dry_run: bool) -> Iterator[None]:
 def temporary(source: Source) -> Iterator[Path]:
     """A workspace that leaves nothing, for what only plans. The working folder is the user's."""
     with TemporaryDirectory(prefix="byok8s-") as folder:
-        _lay(source, Path.cwd(), Path(folder))
+        _lay(source, Path.cwd(), Path(folder), None)
         yield Path(folder)
 
 
@@ -81,17 +79,34 @@ def replaced(source: Source, user: Path) -> list[Path]:
     return [path for path in source.files() if (user / path).is_file()] if source.packaged else []
 
 
-def _lay(source: Source, user: Path, place: Path) -> list[str]:
+def _lay(source: Source, user: Path, place: Path, record: Path | None) -> list[str]:
+    """Returns the names of the source's files. record: gets them, too."""
+    try:
+        return _laid(source, user, place, record)
+    except OSError as error:
+        raise InputError(
+            f"The files of {source.name} cannot be put where they are run: {error.strerror}.",
+            where=f"In {place}.",
+        ) from error
+
+
+def _laid(source: Source, user: Path, place: Path, record: Path | None) -> list[str]:
     laid = {path: source.folder / path for path in source.files()}
     laid |= {path: user / path for path in replaced(source, user)}
     _remove_former(user, place, laid)
+    names = [str(path) for path in laid]
+    if record:
+        # before they are there: what a kill leaves must not be taken for what a run has made
+        unfinished = record.with_suffix(".new")
+        unfinished.write_text(json.dumps(names))
+        unfinished.replace(record)
     for path, origin in laid.items():
         _put(origin, place / path, user / WORKSPACE / path, linked=_is_data(origin, source))
     for kept in (BYOK8S, SNAKEMAKE):
         if (user / kept).is_dir() and not (place / kept).is_symlink():
             (place / kept).symlink_to(user / kept)
     _link(user, place, Path())
-    return [str(path) for path in laid]
+    return names
 
 
 def _is_data(file: Path, source: Source) -> bool:
