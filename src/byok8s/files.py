@@ -22,8 +22,7 @@ def find(kind: str, name: str, elsewhere: Path | None = None) -> Path:
     kind: what the file is to the user, for the error. elsewhere: a folder to look in after the working folder.
     Raises InputError that lists every place looked at.
     """
-    given = Path(name).expanduser()
-    places = [given, *(given.with_name(given.name + suffix) for suffix in SUFFIXES)]
+    places = _meant(Path(name).expanduser())
     if elsewhere:
         places += [elsewhere / place for place in places]
     for place in places:
@@ -36,10 +35,14 @@ def find(kind: str, name: str, elsewhere: Path | None = None) -> Path:
     )
 
 
+def _meant(given: Path) -> list[Path]:
+    """What a name may mean: itself, or a stem."""
+    return [given, *(Path(f"{given}{suffix}") for suffix in SUFFIXES)]
+
+
 def find_within(what: str, folder: Path, name: str) -> Path:
     """A file of a folder by its path there, or its stem. what: the folder to the user. Raises InputError."""
-    places = [folder / name, *(folder / f"{name}{suffix}" for suffix in SUFFIXES)]
-    for place in places:
+    for place in _meant(folder / name):
         if place.is_file() and place.resolve().is_relative_to(folder.resolve()):
             return place
     raise InputError(f"There is no file {name!r} in {what}.", hint="Name it by its path within.")

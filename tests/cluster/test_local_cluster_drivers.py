@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import rig_control
 from byok8s import s3
 from corner import KUBECONFIG as RIG
+from folders import run_in
 from local_cluster import KUBECONFIG, User
 from standins import docker
 from standins.machine import Machine
@@ -66,19 +66,8 @@ def test_the_printed_line_runs_a_workflow(driver: str, user: User, tmp_path: Pat
 
 def typed(line: str, folder: Path, user: User) -> str:
     """The line in a shell of the user, whose own current context leads nowhere."""
-    done = subprocess.run(
-        ["bash", "-c", line],
-        cwd=folder,
-        env=user.environment | {"PATH": f"{BYOK8S}:{user.machine.bin}:/usr/bin:/bin"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    environment = user.environment | {"PATH": f"{BYOK8S}:{user.machine.bin}:/usr/bin:/bin"}
+    return run_in(folder, ["bash", "-c", line], environment)
 
 
 def in_bucket(user: User, endpoint: str, key: str) -> bytes:
