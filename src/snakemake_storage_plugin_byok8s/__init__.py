@@ -84,6 +84,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         self._lock = threading.RLock()
         self._plan: Plan | None = None
         self._in_job = False
+        self._learned: dict[tuple[str, str], Facts] = {}
         self.forget()
         self.connection = Connection(self.settings, self.logger)
         self.s3c, self.client = self.connection.resource, self.connection.client
@@ -99,9 +100,18 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
 
             self._plan = Plan(self, cache)
 
-    def forget(self) -> None:
+    def learn(self, bucket: str, key: str, mtime: int, size: int, is_dir: bool) -> None:
+        with self._lock:
+            self._learned[bucket, key] = Facts(mtime, size, is_dir)
+
+    def known(self, bucket: str, key: str) -> Facts | None:
+        return self._learned.get((bucket, key))
+
+    def forget(self, *keys: tuple[str, str]) -> None:
         """Ask afresh from now on: something was written."""
         with self._lock:
+            for key in keys:
+                self._learned.pop(key, None)
             self._moment: tuple[str, float, Facts | None, set[str]] = "", 0.0, None, set()
             self._present: dict[tuple[str, str], tuple[Facts, float]] = {}
             if self._plan:
@@ -113,6 +123,8 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         question: "existence" is asked afresh after planning; "mtime", "size", "kind" and "presence" are
         each answered once by the request before, if that was about the same key and at most a second ago.
         """
+        if known := self._learned.get((bucket, key)):
+            return known
         if self._in_job:
             return self._facts_in_job(bucket, key)
         with self._lock:

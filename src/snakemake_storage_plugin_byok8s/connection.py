@@ -42,6 +42,25 @@ _HINTS: Final = {
 }
 
 
+class StorageError(WorkflowError):  # type: ignore[misc]
+    """S3 has refused or failed a request, or cannot be reached.
+
+    operation, address: what was asked, of which s3://bucket/key. server: its address. code: S3's or botocore's name of
+    what went wrong. words: what it says of it.
+    """
+
+    def __init__(self, operation: str, address: str, server: str, code: str, words: str) -> None:
+        self.operation, self.address, self.server, self.code, self.words = (
+            operation,
+            address,
+            server,
+            code,
+            words,
+        )
+        message = f"{operation} of {address} at {server} failed: {code}: {words.rstrip('.')}."
+        super().__init__(f"{message} {_HINTS.get(code, '')}".rstrip())
+
+
 @cache
 def _loader() -> Loader:
     """Of boto's descriptions of S3, 2 MB of JSON: read once in a process and in all that are forked from it."""
@@ -98,7 +117,7 @@ class Connection:
 
     @contextmanager
     def explained(self, operation: str, address: str) -> Iterator[None]:
-        """Turn what boto raises into a WorkflowError that says what was asked, of whom, and what to do."""
+        """Turn what boto raises into a StorageError, which says what was asked, of whom, and what to do."""
         try:
             yield
         except (ClientError, BotoCoreError, Boto3Error, RetriesExceededError) as error:
@@ -111,8 +130,7 @@ class Connection:
                 words = f"{words} ({str(inner).rpartition(': ')[2]})"
             if code in ("400", "403"):
                 code, words = self._reason(address, code)
-            message = f"{operation} of {address} at {self.server} failed: {code}: {words.rstrip('.')}."
-            raise WorkflowError(f"{message} {_HINTS.get(code, '')}".rstrip()) from error
+            raise StorageError(operation, address, self.server, code, words) from error
 
     def _reason(self, address: str, status: str) -> tuple[str, str]:
         """Why a HEAD was refused: its answer has no body, that of a listing has."""

@@ -125,7 +125,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
             else:
                 self._upload(local, [self.key])
         finally:
-            self.provider.forget()
+            self.provider.forget((self.bucket, self.key))
 
     def _store_directory(self, local: Path) -> None:
         """In the end the files of this directory and no others: a half, or an older one, may be there."""
@@ -150,12 +150,12 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         try:
             self._delete(self._files() if self.provider.facts(self.bucket, self.key, "presence") else {})
         finally:
-            self.provider.forget()
+            self.provider.forget((self.bucket, self.key))
 
     def touch(self) -> None:
         """Copy the object onto itself; of a directory one file, as the newest makes its time."""
         self._each("copy", self._touch, list(self._files())[:1])
-        self.provider.forget()
+        self.provider.forget((self.bucket, self.key))
 
     def _touch(self, key: str) -> None:
         source = {"Bucket": self.bucket, "Key": key}

@@ -39,7 +39,7 @@ def pod(number: int, phase: str = "Running", message: str = "", shape: str | Non
 
 
 def task(job: str) -> Task:
-    return Task(job, "sort", SHAPE, ("--cores", "2"))
+    return Task(job, "sort", SHAPE)
 
 
 def test_running_workers_are_found_with_their_shape() -> None:

@@ -1,55 +1,86 @@
-"""What the worker makes of lines and of the container. Snakemake 9.27.1 printed these lines in pods of the rig."""
+"""What the worker makes of errors and of the container: the name of a failure, and its words."""
 
+import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from byok8s.executor.cause import named
-from byok8s.worker import evidence, job
+from byok8s.worker import evidence, failure
+from byok8s.worker.failure import Failure
 from byok8s.worker.job import Job, Order
+from byok8s.worker.machinery import WrongSnakemake
 from byok8s.worker.protocol import Result
+from byok8s.worker.transfer import Missing, Unstorable
+from snakemake_storage_plugin_byok8s.connection import StorageError
 
-AT = "at http://10.88.0.1:43159"
-DENIED = f"            download of s3://b/in.txt {AT} failed: AccessDenied: By the test. Access is ..."
-UNRESOLVED = (
-    "HeadObject of s3://b/in.txt at http://vm:4 failed: EndpointConnectionError: Could not connect to the endpoint "
-    "URL: \"http://vm:4/b/in.txt\" (Failed to resolve 'vm' ([Errno -3] Temporary failure in name resolution)). The ..."
-)
-REFUSED = UNRESOLVED.partition(" (Failed")[0] + " ([Errno 111] Connection refused). The endpoint cannot ..."
+SERVER = "http://vm:4"
+RESOLVING = "Could not connect (Failed to resolve 'vm' ([Errno -3] Temporary failure in name resolution))"
+
+
+def storage_error(code: str, words: str = "By the test.") -> StorageError:
+    return StorageError("download", "s3://b/in.txt", SERVER, code, words)
 
 
 @pytest.mark.parametrize(
-    ("row", "cause"),
+    ("code", "cause"),
     [
-        (DENIED, "s3-denied"),
-        (DENIED.replace("AccessDenied", "ExpiredToken"), "s3-denied"),
-        (DENIED.replace("AccessDenied", "SignatureDoesNotMatch"), "s3-denied"),
-        (DENIED.replace("AccessDenied", "NoSuchBucket"), "s3-no-bucket"),
-        (DENIED.replace("AccessDenied", "SlowDown"), "s3-throttled"),
-        (DENIED.replace("AccessDenied", "RequestTimeTooSkewed"), "s3-clock-skew"),
-        (DENIED.replace("AccessDenied", "ConnectionClosedError"), "s3-unreachable"),
-        (DENIED.replace("AccessDenied", "InternalError"), "s3-unreachable"),
-        (REFUSED, "s3-unreachable"),
-        (UNRESOLVED, "dns"),
-        # boto/botocore botocore/exceptions.py, ClientError.MSG_TEMPLATE, as snakemake-storage-plugin-s3 lets it through
-        (
-            "ClientError: An error occurred (403) when calling the HeadObject operation: Forbidden",
-            "s3-denied",
-        ),
-        (
-            "    An error occurred (SlowDown) when calling the PutObject operation (reached max retries: 4): Slow",
-            "s3-throttled",
-        ),
-        (DENIED.replace("AccessDenied", "NoSuchKey"), None),
-        ("download: AccessDenied", None),
-        ("fatal error: An error has occurred (AccessDenied)", None),
-        ("", None),
+        ("AccessDenied", "s3-denied"),
+        ("ExpiredToken", "s3-denied"),
+        ("SignatureDoesNotMatch", "s3-denied"),
+        ("NoSuchBucket", "s3-no-bucket"),
+        ("SlowDown", "s3-throttled"),
+        ("RequestTimeTooSkewed", "s3-clock-skew"),
+        ("ConnectionClosedError", "s3-unreachable"),
+        ("InternalError", "s3-unreachable"),
+        ("NoSuchKey", "missing-input"),
+        ("SomethingNew", "exit-code"),
     ],
 )
-def test_a_line_of_the_storage_plugin(row: str, cause: str | None) -> None:
-    found = evidence.storage(row)
-    assert (found and found[1]) == cause
+def test_a_failure_of_s3_is_named_by_its_code(code: str, cause: str) -> None:
+    found = failure.failure(storage_error(code))
+    assert found.cause == cause
+    assert f"download of s3://b/in.txt at {SERVER}: {code}" in found.why
+    assert named(found.cause)
+
+
+def test_an_s3_server_whose_name_does_not_resolve() -> None:
+    assert failure.failure(storage_error("EndpointConnectionError", RESOLVING)).cause == "dns"
+    assert (
+        failure.failure(storage_error("EndpointConnectionError", "Connection refused")).cause
+        == "s3-unreachable"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "why", "cause"),
+    [
+        (subprocess.CalledProcessError(4, "x"), 4, "exit code 4", "exit-code"),
+        (subprocess.CalledProcessError(-11, "x"), 139, "killed by SIGSEGV", "signal"),
+        (Missing("There is no s3://b/x."), 1, "There is no s3://b/x", "missing-input"),
+        (Unstorable("A link to nothing."), 1, "A link to nothing", "unfit-output"),
+        (WrongSnakemake("script() wants y"), 1, "script() wants y", "snakemake-version"),
+        (SystemExit(3), 3, "exit code 3", "exit-code"),
+        (SystemExit("gone"), 1, "exit code 1", "exit-code"),
+        (KeyError("a"), 1, "KeyError: 'a'", "exit-code"),
+        (ValueError("first\nsecond"), 1, "ValueError: first", "exit-code"),
+        (Failure("why", "deadline", 5), 5, "why", "deadline"),
+    ],
+)
+def test_an_error_of_a_job(error: BaseException, code: int, why: str, cause: str) -> None:
+    found = failure.failure(error)
+    assert (found.code, found.why, found.cause) == (code, why, cause)
+    assert named(found.cause)
+
+
+def test_a_disk_without_room_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "NEARLY_FULL_BYTES", 2**70)
+    monkeypatch.setattr(evidence, "NEARLY_FULL_SHARE", 1)
+    found = failure.failure(OSError(errno.ENOSPC, "No space left on device"))
+    assert found.cause == "disk-full"
+    assert "MB are free at" in found.why
 
 
 @pytest.mark.parametrize(
@@ -67,62 +98,32 @@ def test_an_exit_code(code: int, why: str, cause: str) -> None:
     assert evidence.exit_code(code) == (why, cause)
 
 
-def fails_by(command: str) -> str:
-    where = 'CalledProcessError in file "/work/Snakefile", line 4:'
-    return f"RuleException:\n{where}\nCommand 'set -euo pipefail;  x' {command}."
-
-
-STORING = f"WorkflowError:\nFailed to store output in storage.\nWorkflowError:\n{DENIED}"
-PRETENDED = f"WorkflowError:\n{DENIED}"
-STATUS_4, SEGV = "returned non-zero exit status 4", "died with <Signals.SIGSEGV: 11>"
-
-
 @pytest.mark.parametrize(
-    ("output", "code", "why", "cause"),
+    ("command", "code", "why", "cause"),
     [
-        (fails_by(STATUS_4), 4, "exit code 4", "exit-code"),
-        (fails_by(SEGV), 139, "killed by SIGSEGV", "signal"),
-        (STORING, 1, f"S3 denied access: download of s3://b/in.txt {AT}: AccessDenied", "s3-denied"),
-        # what a job prints itself, in whatever words, is followed by its own exit code
+        ("exit 4", 4, "exit code 4", "exit-code"),
+        ("kill -SEGV $$", 139, "killed by SIGSEGV", "signal"),
+        # what a job prints itself, in whatever words, is no evidence
+        ("echo AccessDenied; exit 4", 4, 'exit code 4; its log speaks of "AccessDenied"', "exit-code"),
+        ("echo returned non-zero exit status 9; exit 4", 4, "exit code 4", "exit-code"),
         (
-            f"AccessDenied\n{fails_by(STATUS_4)}",
-            4,
-            'exit code 4; its log speaks of "AccessDenied"',
-            "exit-code",
-        ),
-        (
-            f"{PRETENDED}\n{fails_by(STATUS_4)}",
-            4,
-            'exit code 4; its log speaks of "AccessDenied"',
-            "exit-code",
-        ),
-        # a command that failed and did not matter to the rule
-        (
-            f"subprocess {STATUS_4}\n{STORING}",
-            1,
-            f"S3 denied access: download of s3://b/in.txt {AT}: AccessDenied",
-            "s3-denied",
-        ),
-        (DENIED, 1, 'exit code 1; its log speaks of "AccessDenied"', "exit-code"),
-        (
-            f"cp: No space left on device\n{fails_by(STATUS_4)}",
+            "echo cp: No space left on device; exit 4",
             4,
             'exit code 4; its log speaks of "No space left on device"',
             "exit-code",
         ),
-        ("Traceback", 1, "exit code 1", "exit-code"),
     ],
 )
 def test_what_a_job_is_said_to_have_died_of(
-    output: str, code: int, why: str, cause: str, tmp_path: Path
+    command: str, code: int, why: str, cause: str, tmp_path: Path
 ) -> None:
-    """A real process in Snakemake's place, which prints this and exits with 1, as Snakemake does."""
-    said = tmp_path / "said"
-    said.write_text(output + "\n")
-    result = run(f"cat {said}; exit 1", tmp_path)
+    result = run(command, tmp_path)
     assert (result.code, result.why, result.cause) == (code, why, cause)
-    assert named(result.cause)
-    assert result.last_lines.splitlines()[-1] == output.splitlines()[-1][: job.KEPT_LINE_CHARACTERS]
+
+
+def test_a_job_that_is_killed_leaves_no_result_and_is_named(tmp_path: Path) -> None:
+    result = run("kill -KILL $PPID; sleep 5", tmp_path)
+    assert (result.code, result.why, result.cause) == (137, "killed by SIGKILL", "signal")
 
 
 def test_a_disk_that_is_really_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +137,7 @@ def test_a_disk_that_is_really_full_is_named(tmp_path: Path, monkeypatch: pytest
 
 def run(command: str, folder: Path) -> Result:
     (folder / "work").mkdir()
-    under_way = Job(Order("1", (), command), folder / "work")
+    under_way = Job(Order("1", {}, command), folder / "work", lambda *_: ())
     while under_way.read():
         pass
     return under_way.result()

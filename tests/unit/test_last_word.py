@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.worker import last_word
+from byok8s.worker.description import Stored
 from byok8s.worker.protocol import Result
 
 
@@ -22,7 +23,16 @@ def test_a_result_and_jobs_that_nobody_has_fetched(left: Path) -> None:
         "cause": "pod-deleted",
         "last_lines": "one\ntwo",
         "succeeded": ["a", "b-1"],
+        "stored": [],
     }
+
+
+def test_what_was_stored_is_told_whole_or_not_at_all(left: Path) -> None:
+    few = tuple(Stored("b", f"k{number}", 1, 2) for number in range(3))
+    last_word.leave(Result(0, stored=few))
+    assert [row["key"] for row in json.loads(left.read_text())["stored"]] == ["k0", "k1", "k2"]
+    last_word.leave(Result(0, stored=few * 100))
+    assert json.loads(left.read_text())["stored"] == []
 
 
 def test_the_newest_lines_that_fit(left: Path) -> None:

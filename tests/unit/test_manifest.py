@@ -17,7 +17,7 @@ SETTINGS = PodSettings("image:1", 2, {"HOME": "/work/home"}, ["TOKEN"])
 
 
 def pod(shape: Shape = ALL, runtime: int | None = 10) -> Object:
-    task = Task("7", "my_rule", shape, ("--cores", "2"), "echo first", runtime)
+    task = Task("7", "my_rule", shape, {"bucket": "b", "key": "p/o.json"}, "echo first", runtime)
     return manifest.pod(NAMES, OWNER, SETTINGS, job_plan(NAMES, task))
 
 
@@ -100,7 +100,7 @@ def test_runtime_is_the_deadline_of_a_jobs_own_pod_alone() -> None:
 
 
 def test_what_the_worker_is_told() -> None:
-    assert get_in(pod(), "spec", "containers", 0, "args") == ["one", "echo first", "--", "--cores", "2"]
+    assert get_in(pod(), "spec", "containers", 0, "args") == ["one", "b", "p/o.json"]
     assert get_in(worker(), "spec", "containers", 0, "args") == ["serve"]
 
 

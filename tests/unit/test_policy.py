@@ -7,7 +7,7 @@ from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.outcome import Outcome, State
 from byok8s.executor.policy import MOST_LOSSES, Policy
 
-TASK = Task("abc", "sort", Shape(2, 1000), ())
+TASK = Task("abc", "sort", Shape(2, 1000))
 OOM = Outcome(State.FAILED, "out of memory", cause=Cause.OUT_OF_MEMORY)
 
 
@@ -58,11 +58,11 @@ def test_no_more_memory_than_the_largest_node_has() -> None:
 
 
 def test_a_rule_that_said_nothing_starts_from_the_default() -> None:
-    again = Policy(oom_retries=1).again(Task("abc", "sort", Shape(1), ()), OOM)
+    again = Policy(oom_retries=1).again(Task("abc", "sort", Shape(1)), OOM)
     assert again
     assert again.task.shape.mem_mb == 1500
 
 
 def test_both_kinds_of_tries_are_counted_apart() -> None:
-    task = Task("abc", "sort", Shape(1), (), attempt=2, losses=1, ooms=3)
+    task = Task("abc", "sort", Shape(1), attempt=2, losses=1, ooms=3)
     assert task.id == "abc-1-l1-m3"

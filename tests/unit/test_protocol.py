@@ -11,7 +11,7 @@ from byok8s.worker.protocol import Lines, Message, Result
 MESSAGES: list[Message] = [
     {"is": "hello", "version": 1, "jobs": {"1": None}},
     {"is": "log", "job": "1", "text": "ü\n\x00 and \u2028 lines"},
-    protocol.done("1", Result(3, "exit code 3", "last\nlines", "exit-code")),
+    {**protocol.done("1", Result(3, "exit code 3", "last\nlines", "exit-code")), "stored": []},
     {"is": "pong"},
 ]
 

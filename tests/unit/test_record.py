@@ -13,7 +13,7 @@ from byok8s.executor.record import Record
 def test_a_line_for_each_ended_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     record = Record("run-1", pytest.fail)
-    first, second = (Task(number, "sort", Shape(1), ()) for number in "12")
+    first, second = (Task(number, "sort", Shape(1)) for number in "12")
     for task in (first, second):
         record.given(task)
     record.began(first)
@@ -32,7 +32,7 @@ def test_a_job_began_once_however_often_its_pod_is_seen_to_run(
     monkeypatch.chdir(tmp_path)
     times = iter(range(1, 10))
     monkeypatch.setattr("time.time", lambda: next(times))
-    record, task = Record("run-1", pytest.fail), Task("1", "sort", Shape(1), ())
+    record, task = Record("run-1", pytest.fail), Task("1", "sort", Shape(1))
     record.given(task)
     record.began(task)
     record.began(task)
@@ -43,7 +43,7 @@ def test_a_job_began_once_however_often_its_pod_is_seen_to_run(
 
 def test_a_rules_name_may_hold_a_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    record, task = Record("run-1", pytest.fail), Task("1", "module/sort", Shape(1), ())
+    record, task = Record("run-1", pytest.fail), Task("1", "module/sort", Shape(1))
     record.add_output(task, "one\n")
     record.add_output(task, "two\n")
     assert record.log(task).read_text() == "one\ntwo\n"
@@ -54,7 +54,7 @@ def test_a_disk_that_takes_nothing_is_told_once(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     Path(".byok8s").write_text("in the way of the folder")
     told: list[str] = []
-    record, task = Record("run-1", told.append), Task("1", "sort", Shape(1), ())
+    record, task = Record("run-1", told.append), Task("1", "sort", Shape(1))
     record.add_output(task, ["one\n"])
     record.ended(task, "pod", Outcome(State.SUCCEEDED))
     assert len(told) == 1

@@ -16,7 +16,7 @@ from byok8s.kube import Unreachable
 from byok8s.worker import protocol
 from byok8s.worker.protocol import Lines, Message, Result
 
-TASK = Task("7", "rule", Shape(1), ("--cores", "1"))
+TASK = Task("7", "rule", Shape(1), {"levels": [], "cores": 1})
 DONE = protocol.done("7", Result(0))
 
 
@@ -112,7 +112,7 @@ def busy(parts: Parts) -> tuple[Worker, Stream]:
     stream.says(hello())
     assert told.hello.get(timeout=10) == {}
     worker.assign(TASK)
-    assert stream.expect("run")["arguments"] == ["--cores", "1"]
+    assert stream.expect("run")["description"] == {"levels": [], "cores": 1}
     return worker, stream
 
 

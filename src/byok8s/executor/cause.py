@@ -21,6 +21,11 @@ class Cause(Enum):
     OUT_OF_MEMORY = "out-of-memory"
     DISK_FULL = "disk-full"
     DEADLINE = "deadline"
+    MISSING_INPUT = "missing-input"
+    MISSING_OUTPUT = "missing-output"
+    UNFIT_OUTPUT = "unfit-output"
+    SNAKEFILE = "snakefile"
+    SNAKEMAKE_VERSION = "snakemake-version"
     UNKNOWN = "unknown"
 
     EVICTED = "evicted"
@@ -72,6 +77,11 @@ _KINDS = (
             Cause.OUT_OF_MEMORY,
             Cause.DISK_FULL,
             Cause.DEADLINE,
+            Cause.MISSING_INPUT,
+            Cause.MISSING_OUTPUT,
+            Cause.UNFIT_OUTPUT,
+            Cause.SNAKEFILE,
+            Cause.SNAKEMAKE_VERSION,
             Cause.UNKNOWN,
             # a key or a bucket that is refused is refused again; but another job may have another
             Cause.S3_DENIED,

@@ -36,15 +36,17 @@ PODS_END_SECONDS = manifest.GRACE_SECONDS + 5
 class Contents:
     """What a run brings along.
 
-    secret: values of the Secret, credentials among them. config_maps: files, a share for each ConfigMap.
+    secret: values of the Secret, credentials among them. config_maps: files, a share for each ConfigMap. run: the
+    description that all jobs have in common; with params in it, so it goes into the Secret.
     """
 
     secret: Mapping[str, str]
     config_maps: list[dict[str, bytes]]
+    run: str = ""
 
     def digest(self, settings: PodSettings) -> str:
         """The same for what makes the same pods; of the secret only the names count."""
-        digest = sha256(repr((settings, sorted(self.secret))).encode())
+        digest = sha256(repr((settings, sorted(self.secret), self.run)).encode())
         for files in self.config_maps:
             for name, content in sorted(files.items()):
                 digest.update(name.encode() + content)
@@ -98,7 +100,8 @@ class ClusterRun:
     def _create_contents(self, contents: Contents, *, anew: bool) -> None:
         if anew:  # the credentials may have changed, and it cannot be known
             self._client.delete(f"{self._secrets}/{self.names.secret}")
-        secret = manifest.secret(self.names, self._reference, contents.secret)
+        values = {**contents.secret, **({manifest.RUN_FILE: contents.run} if contents.run else {})}
+        secret = manifest.secret(self.names, self._reference, values)
         shares = [
             (self._config_maps, manifest.config_map(self.names, self._reference, number, files))
             for number, files in enumerate(contents.config_maps)

@@ -50,7 +50,10 @@ class Options:
 
 
 class Dispatch:
-    """on_end: told of each task's last try. on_crash: of what should never happen, in a thread of ours."""
+    """on_end: told of each task's last try. on_crash: of what should never happen, in a thread of ours.
+
+    reuses: whether tasks share workers.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Dispatch:
     ) -> None:
         self._cluster, self._policy, self._record, self._logger = cluster, options.policy, record, logger
         self._on_last_end = on_end
+        self.reuses = options.reuse
         self._told = ""  # why a pod waits, as last said to the user
         self._any_ran = False
         self._closed = threading.Event()

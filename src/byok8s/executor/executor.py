@@ -9,41 +9,49 @@ from __future__ import annotations
 import atexit
 import contextlib
 import getpass
+import json
 import os
-import shlex
 import socket
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
-from snakemake_interface_executor_plugins.utils import format_cli_arg, join_cli_args
 
 from byok8s.errors import Byok8sError
-from byok8s.executor import delivery, surroundings, tasks
+from byok8s.executor import compat, delivery, surroundings, tasks
 from byok8s.executor.cluster import ClusterRun, Contents
+from byok8s.executor.description import Describer
 from byok8s.executor.dispatch import Dispatch, Options
 from byok8s.executor.interrupts import end_on_termination, undisturbed
 from byok8s.executor.manifest import PodSettings, Shape, Task
 from byok8s.executor.names import CONTROLLER_ANNOTATION, Names, new_run_id
+from byok8s.executor.orders import Orders
 from byok8s.executor.outcome import Outcome, State
 from byok8s.executor.policy import Policy
 from byok8s.executor.record import Record
-from byok8s.executor.shapes import Shapes, cores
+from byok8s.executor.run_description import run_description
+from byok8s.executor.shapes import Shapes
+from byok8s.executor.split import SplitGroup, wants_split
 from byok8s.executor.trial import try_shapes
 from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
 from byok8s.rights import STREAM_RIGHTS
+from byok8s.worker.description import to_json
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+    from snakemake_storage_plugin_byok8s import StorageProvider
 
 
 class Executor(RealExecutor):  # type: ignore[misc]
@@ -57,9 +65,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
             )
         self._names = Names(self.executor_settings.run or new_run_id())
         self._lock = threading.Lock()
+        self._group_lock = threading.Lock()
         self._jobs: dict[str, SubmittedJobInfo] = {}  # by the name of the job: those under way
+        self._groups: dict[str, SplitGroup] = {}  # by the name of the member under way
         self._record = Record(self._names.run, self.logger.warning)
         self._limit = self.workflow.resource_settings.nodes or sys.maxsize
+        self._orders = Orders(
+            self._provider, self.workflow.storage_settings.default_storage_prefix, self._names.run
+        )
         self._starting: Future[None] | None = None
         self._cluster: ClusterRun | None = None
         self._largest_mb: int | None = None
@@ -74,6 +87,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _prepare(self) -> None:
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
+        compat.check()
+        self._root = Path.cwd()
+        self._run = run_description(self.workflow, self._root)
+        self._describer = Describer(self._run, self._root, compat.source_caches(self.workflow))
         self._sources = delivery.sources(self.dag)
         if not (shapes := self._shapes.of_rules(self.dag)):
             return
@@ -129,6 +146,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
                     cluster.end_pods()
             with undisturbed():
                 cluster.remove()
+                self._orders.remove()
         except Byok8sError as error:
             self.logger.error(
                 f"Not everything of run {self._names.run} could be removed from the cluster: {error} "
@@ -176,7 +194,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._cluster = cluster
         credentials = {} if self.executor_settings.no_credentials else surroundings.credentials_file()
         secret = dict(self.envvars()) | credentials
-        self._dispatch.start(Contents(secret, shares), self._annotations(), first)
+        contents = Contents(secret, shares, json.dumps(to_json(self._run)))
+        self._dispatch.start(contents, self._annotations(), first)
 
     def _options(self) -> Options:
         settings = self.executor_settings
@@ -208,48 +227,96 @@ class Executor(RealExecutor):  # type: ignore[misc]
         }
 
     def _submit(self, job: JobExecutorInterface) -> None:
-        task = tasks.task(
-            job,
-            shape=self._shapes.of(job),
-            arguments=self._snakemake_arguments(job),
-            precommand=self.workflow.remote_execution_settings.precommand or "",
-        )
+        try:
+            if job.is_group() and wants_split(job):
+                self.report_job_submission(SubmittedJobInfo(job))
+                SplitGroup(job, self._submit_member).next_level()
+                return
+            task = self._task(job)
+        except Exception as error:  # noqa: BLE001 - of the workflow's own functions: the job fails, and no other
+            self._report(SubmittedJobInfo(job), f"Failed: {error}")
+            return
         info = SubmittedJobInfo(job, external_jobid=task.id)
         with self._lock:
             self._jobs[task.job] = info
         self.report_job_submission(info)
         self._dispatch.submit(task)
 
-    def _snakemake_arguments(self, job: JobExecutorInterface) -> tuple[str, ...]:
-        return (*shlex.split(self.get_job_args(job, cores=cores(job))), *self._general_arguments)
+    def _submit_member(self, member: JobExecutorInterface, group: SplitGroup) -> Task:
+        task = self._task(member)
+        with self._lock:
+            self._jobs[task.job] = SubmittedJobInfo(member, external_jobid=task.id)
+            self._groups[task.job] = group
+        self._dispatch.submit(task)
+        return task
+
+    def _task(self, job: JobExecutorInterface) -> Task:
+        """Decide all of a job. Raises Undescribable, or what the workflow's own functions raise."""
+        task = tasks.task(
+            job,
+            self._shapes.of(job),
+            self._describer.describe(job),
+            self.workflow.remote_execution_settings.precommand or "",
+            self._run.cwd,
+        )
+        return replace(task, description=self._orders.place(task, always=not self._dispatch.reuses))
 
     @cached_property
-    def _general_arguments(self) -> tuple[str, ...]:
-        """Of all jobs; to split them takes half a millisecond."""
-        factory = self.workflow.spawned_job_args_factory
-        arguments = [
-            format_cli_arg("--snakefile", self.get_snakefile()),
-            factory.general_args(executor_common_settings=self.common_settings),
-            "--quiet progress rules host",
-            format_cli_arg("--mode", self.get_exec_mode().item_to_choice()),
-        ]
-        return tuple(shlex.split(join_cli_args(arguments)))
+    def _provider(self) -> StorageProvider:
+        provider: StorageProvider = self.workflow.storage_registry.default_storage_provider
+        return provider
 
     # -- from the cluster, in other threads --
 
     def _on_end(self, task: Task, pod: str, found: Outcome) -> None:
         with self._lock:
             info = self._jobs.pop(task.job, None)
+            group = self._groups.pop(task.job, None)
         if info is None:
             return
         try:
-            if found.state is State.SUCCEEDED:
-                self.report_job_success(info)
+            self._orders.remove(task)
+            well = found.state is State.SUCCEEDED
+            if well:
+                self._learn(info.job, found)
+            if group:
+                self._go_on_with(group, task, pod, found, well=well)
             else:
-                log = self._record.log(task)
-                words = found.words(pod, log if log.exists() else None)
-                if info.job.is_group():
-                    self.logger.error(words)  # of a group, Snakemake drops what it is told
-                self.report_job_error(info, msg=words)
+                self._report(info, "" if well else self._words(task, pod, found))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
+
+    def _go_on_with(self, group: SplitGroup, task: Task, pod: str, found: Outcome, *, well: bool) -> None:
+        """A member of a group has ended, whose members run one by one."""
+        with self._group_lock:
+            if not group.ended(task, pod, found, well=well):
+                return
+            words = self._words(*group.failed) if group.failed else ""
+            try:
+                if not words and group.next_level():
+                    return
+            except Exception as error:  # noqa: BLE001 - of the workflow's own functions
+                words = f"Failed: {error}"
+        self._report(SubmittedJobInfo(group.group), words)
+
+    def _report(self, info: SubmittedJobInfo, words: str) -> None:
+        """words: why it has failed; nothing when it has not."""
+        if not words:
+            self.report_job_success(info)
+            return
+        if info.job.is_group():
+            self.logger.error(words)  # of a group, Snakemake drops what it is told
+        self.report_job_error(info, msg=words)
+
+    def _words(self, task: Task, pod: str, found: Outcome) -> str:
+        log = self._record.log(task)
+        return found.words(pod, log if log.exists() else None)
+
+    def _learn(self, job: JobExecutorInterface, found: Outcome) -> None:
+        """What the job has stored need not be asked for; what it does not speak of is."""
+        files = [*job.output, *job.log]
+        self._provider.forget(
+            *((f.storage_object.bucket, f.storage_object.key) for f in files if f.is_storage)
+        )
+        for stored in found.stored:
+            self._provider.learn(stored.bucket, stored.key, stored.mtime, stored.size, stored.directory)

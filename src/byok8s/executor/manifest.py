@@ -12,7 +12,7 @@ import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from byok8s.executor import template
 from byok8s.executor.names import JOB_LABEL, RULE_LABEL, SHAPE_ANNOTATION, WORKER_LABEL, Names, label_value
@@ -25,6 +25,7 @@ WORK = "/work"
 CONTAINER = "worker"
 WORKER_COMMAND = ("python", f"{MOUNT}/worker.pyz")
 CREDENTIALS_FILE = "aws-credentials"
+RUN_FILE = "run.json"
 GRACE_SECONDS = 5
 
 # The requests are 5 % below the job's threads: a node of 4 cores offers a little less than 4 to its pods, and
@@ -54,10 +55,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Task:
-    """A Snakemake job to be run, and the how manieth try this is.
+    """One attempt at a Snakemake job.
 
     job: the same for the same rule and wildcards in every run, and unique in one. title: for people and file names.
-    arguments: Snakemake's, in the pod. logs: the rule's log files, where the pod has them. runtime: in minutes, None
+    description: a JobDescription as JSON, or where in the bucket it is. logs: the rule's log files, within the pod's
+    root. runtime: in minutes, None
     without an end. attempt: Snakemake's own count. losses, ooms: tries lost to infrastructure, and to too little
     memory. adopted: the id of the try that an earlier controller of the run has begun.
     """
@@ -65,7 +67,7 @@ class Task:
     job: str
     rule: str
     shape: Shape
-    arguments: tuple[str, ...]
+    description: Mapping[str, object] = field(default_factory=dict, compare=False)
     precommand: str = ""
     runtime: int | None = None
     title: str = ""
@@ -176,7 +178,7 @@ class PodPlan:
 def job_plan(names: Names, task: Task) -> PodPlan:
     """A pod for one job, which is its own command."""
     labels = {RULE_LABEL: label_value(task.rule), JOB_LABEL: label_value(task.id)}
-    arguments = ("one", task.precommand, *task.logs, "--", *task.arguments)
+    arguments = ("one", str(task.description["bucket"]), str(task.description["key"]))
     return PodPlan(names.job_pod(task.rule, task.id), labels, task.shape, arguments, task.runtime)
 
 
@@ -248,14 +250,13 @@ def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, 
 
 def _files(names: Names, settings: PodSettings) -> dict[str, Json]:
     maps: list[Json] = [{"configMap": {"name": names.config_map(n)}} for n in range(settings.config_maps)]
-    credentials: Json = {
-        "secret": {
-            "name": names.secret,
-            "items": [{"key": CREDENTIALS_FILE, "path": CREDENTIALS_FILE}],
-            "optional": True,  # absent where the pods have credentials of their own
-        }
-    }
-    return {"name": "files", "projected": {"defaultMode": 0o440, "sources": [*maps, credentials]}}
+    # params may hold secrets, and what a run is described by holds its params
+    secrets: list[Json] = [
+        # the one is absent when the pods have credentials of their own, the other when there is no run
+        {"secret": {"name": names.secret, "items": [{"key": name, "path": name}], "optional": True}}
+        for name in (RUN_FILE, CREDENTIALS_FILE)
+    ]
+    return {"name": "files", "projected": {"defaultMode": 0o440, "sources": [*maps, *secrets]}}
 
 
 def _resources(shape: Shape) -> dict[str, Json]:

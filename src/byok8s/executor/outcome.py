@@ -14,7 +14,8 @@ from byok8s.executor import events, image
 from byok8s.executor.cause import SAID, Cause
 from byok8s.kube import ApiError
 from byok8s.kube.json import Json, Object, get_in, items, text
-from byok8s.worker.protocol import Result
+from byok8s.worker.description import Stored
+from byok8s.worker.protocol import Result, result
 
 # The kubelet goes on trying after these, without end; none of them mends itself while a job waits.
 # ErrImagePull is not among them: the first failed pull may be a passing fault; ImagePullBackOff follows it.
@@ -70,7 +71,8 @@ class Outcome:
 
     last_lines: of the job's log, as the worker left them. has_log: whether the API has the whole of it.
     unplaced: the pod waits for a node that takes it. stuck: its kubelet tries in vain to start it. cause: the name of
-    what `why` says; also of a pod that waits, or that still runs while something is about to end it.
+    what `why` says; also of a pod that waits, or that still runs while something is about to end it. stored: what its
+    job has put into the bucket, as far as it could be told.
     """
 
     state: State
@@ -81,6 +83,7 @@ class Outcome:
     unplaced: bool = False
     stuck: bool = False
     cause: Cause | None = None
+    stored: tuple[Stored, ...] = ()
 
     def words(self, pod: str, log: Path | None) -> str:
         """For the person whose job has failed. log: the file of the whole log, where there is one."""
@@ -108,7 +111,10 @@ def outcome(pod: Object) -> Outcome:
     node = text(pod, "spec", "nodeName")
     match text(pod, "status", "phase"):
         case "Succeeded":
-            return Outcome(State.SUCCEEDED, node=node, has_log=True)
+            report = _worker_report(
+                text(pod, "status", "containerStatuses", 0, "state", "terminated", "message")
+            )
+            return Outcome(State.SUCCEEDED, node=node, has_log=True, stored=report.stored)
         case "Failed":
             return _failed(pod, node)
         case "Running":
@@ -133,10 +139,10 @@ def recall(previous: Outcome | None, current: Outcome) -> Outcome:
     return current
 
 
-def of_result(result: Result, node: str) -> Outcome:
-    """Of a job that a worker has run."""
-    state = State.FAILED if result.code else State.SUCCEEDED
-    return Outcome(state, result.why, result.last_lines, node, cause=causes.named(result.cause))
+def of_result(of: Result, node: str) -> Outcome:
+    """Return the outcome of a job that a worker has run."""
+    state = State.FAILED if of.code else State.SUCCEEDED
+    return Outcome(state, of.why, of.last_lines, node, cause=causes.named(of.cause), stored=of.stored)
 
 
 def refused(error: Byok8sError) -> Outcome:
@@ -273,7 +279,8 @@ def _worker_report(message: str) -> Result:
         return Result(0, last_lines=message)
     if not isinstance(report, dict):
         return Result(0)
-    return Result(0, text(report, "why"), text(report, "last_lines"), text(report, "cause"))
+    found = result({**report, "code": 0})
+    return found or Result(0)
 
 
 def _deadline(pod: Object) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.shapes import number
+from byok8s.worker.description import JobDescription, to_json
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
@@ -16,17 +19,19 @@ if TYPE_CHECKING:
 LONGEST_TITLE = 80
 
 
-def task(job: JobExecutorInterface, *, shape: Shape, arguments: tuple[str, ...], precommand: str) -> Task:
-    """The first try of a job. arguments: Snakemake's, in the pod."""
+def task(
+    job: JobExecutorInterface, shape: Shape, description: JobDescription, precommand: str, cwd: str
+) -> Task:
+    """Return the first attempt at a job. cwd: the working folder within the root."""
     return Task(
         job=_identity(job),
         rule=job.name,
         shape=shape,
-        arguments=arguments,
+        description=to_json(description),
         precommand=precommand,
         runtime=number(job, "runtime"),
         title=_title(job),
-        logs=tuple(map(str, job.log)),
+        logs=tuple(os.path.normpath(Path(cwd, path)) for path in job.log),
         attempt=job.attempt,
     )
 

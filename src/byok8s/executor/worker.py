@@ -192,7 +192,7 @@ def _run(task: Task) -> Message:
     return {
         "do": "run",
         "job": task.id,
-        "arguments": task.arguments,
+        "description": task.description,
         "precommand": task.precommand,
         "runtime": task.runtime,
         "logs": task.logs,

@@ -1,6 +1,7 @@
-"""`python worker.pyz one PRECOMMAND [LOG...] -- ARGUMENTS`, `python worker.pyz serve` or `python worker.pyz talk`.
+"""`python worker.pyz one BUCKET KEY`, `python worker.pyz serve` or `python worker.pyz talk`.
 
-one: run one job, for a pod of its own; its result is left in the container's termination message, so that it
+one: run the one job that the object in the bucket describes, for a pod of its own; its result is left in the
+container's termination message, so that it
 reaches the controller with the pod's status. serve: be a worker, for many jobs, one after another. talk: be the
 near end of the stream to a worker that serves, for `kubectl exec` and its like. probe: look around, for
 `byok8s doctor`.
@@ -13,14 +14,13 @@ import signal
 import sys
 
 from byok8s.worker import folder, last_word, sections
-from byok8s.worker.job import Job, Order
+from byok8s.worker.job import Job
 
 
 def main() -> int:
     match sys.argv[1:]:
-        case ["one", precommand, *rest] if "--" in rest:
-            logs, arguments = rest[: rest.index("--")], rest[rest.index("--") + 1 :]
-            return one(Order("job", tuple(arguments), precommand, logs=tuple(logs)))
+        case ["one", bucket, key]:
+            return one(bucket, key)
         case ["serve"]:
             from byok8s.worker.server import serve
 
@@ -37,8 +37,13 @@ def main() -> int:
     return 2
 
 
-def one(order: Order) -> int:
-    job = Job(order, folder.make(order.job, folder.bring_plugins()))
+def one(bucket: str, key: str) -> int:
+    sys.path.append(str(folder.bring_plugins()))
+    from byok8s.worker.workplace import Workplace
+
+    workplace = Workplace()
+    order = workplace.order(bucket, key)
+    job = Job(order, folder.make(order.job), workplace.carry_out)
     signal.signal(signal.SIGTERM, lambda *_: job.end_with_pod())
     while not job.output_is_over():
         if not select.select([job.output], [], [], 1.0)[0]:

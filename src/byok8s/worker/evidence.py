@@ -1,4 +1,4 @@
-"""Why a job failed, from what the container and Snakemake's own lines show. Names are those of byok8s.executor.cause.
+"""Why a job failed, from what the container and errors show. Names are those of byok8s.executor.cause.
 
 What a job prints itself is no evidence: a program that says "AccessDenied" may mean anything. It is only pointed at.
 """
@@ -37,9 +37,6 @@ FATAL_SIGNALS = frozenset(
     {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSEGV", "SIGTERM", "SIGXCPU", "SIGXFSZ"}
 )
 
-# byok8s's storage plugin, in one line; and botocore, as Snakemake quotes it of other storage plugins
-_PLUGIN = re.compile(r"^\s*(\w+) of (s3://\S*) at (\S+) failed: (\w+): (.*)$")
-_BOTOCORE = re.compile(r"^\s*(?:\w+: )?An error occurred \((\w+)\) when calling the (\w+) operation")
 _S3_CODES = {
     "s3-denied": {
         *("AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized", "401", "403"),
@@ -58,6 +55,7 @@ _S3_CODES = {
         *("ServiceUnavailable", "BandwidthLimitExceeded", "429", "503"),
     },
     "s3-clock-skew": {"RequestTimeTooSkewed", "RequestExpired"},
+    "missing-input": {"NoSuchKey", "404"},
     "s3-unreachable": {
         *("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"),
         *("ConnectionError", "ProxyConnectionError", "SSLError", "HTTPClientError", "ResponseStreamingError"),
@@ -70,6 +68,7 @@ _S3_SAID = {
     "s3-throttled": "S3 asks for fewer requests",
     "s3-clock-skew": "the clock of the node is wrong, says S3",
     "s3-unreachable": "S3 cannot be reached, or failed",
+    "missing-input": "an input is not in the bucket",
     "dns": "the name of the S3 server does not resolve in the pod",
 }
 _NO_NAME = re.compile(
@@ -78,20 +77,22 @@ _NO_NAME = re.compile(
 )
 
 
-def storage(row: str) -> tuple[str, str] | None:
-    """Words and name of a failure of S3, of a line that Snakemake or its storage plugin has written."""
-    if found := _PLUGIN.match(row):
-        operation, address, server, code, words = found.groups()
-        what = f"{operation} of {address} at {server}"
-    elif found := _BOTOCORE.match(row):
-        code, operation = found.groups()
-        what, words = operation, ""
-    else:
+def storage(error: BaseException) -> tuple[str, str] | None:
+    """Return words and name of a failure of S3; None for any other error, and for an answer that names none of them."""
+    try:
+        from snakemake_storage_plugin_byok8s.connection import StorageError
+    except ImportError:
         return None
-    slug = next((slug for slug, codes in _S3_CODES.items() if code in codes), "")
-    if slug == "s3-unreachable" and _NO_NAME.search(words):
+    if not isinstance(error, StorageError):
+        return None
+    slug = next((slug for slug, codes in _S3_CODES.items() if error.code in codes), "")
+    if slug == "s3-unreachable" and _NO_NAME.search(error.words):
         slug = "dns"
-    return (f"{_S3_SAID[slug]}: {what}: {code}", slug) if slug else None
+    said = _S3_SAID.get(slug, "S3 has failed")
+    return (
+        f"{said}: {error.operation} of {error.address} at {error.server}: {error.code}",
+        slug or "exit-code",
+    )
 
 
 def exit_code(code: int) -> tuple[str, str]:
@@ -105,8 +106,7 @@ def exit_code(code: int) -> tuple[str, str]:
 
 def spoken_of(last_lines: str) -> str:
     """What the job itself says that may be the reason, to be added to other words; or nothing."""
-    own = last_lines.partition("\nRuleException:")[0]  # after it Snakemake repeats the command, and its words
-    found = [match[0] for match in SPOKEN_OF.finditer(own)]
+    found = [match[0] for match in SPOKEN_OF.finditer(last_lines)]
     return f'; its log speaks of "{found[-1]}"' if found else ""
 
 

@@ -14,8 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 
 WORK = Path(os.environ.get("BYOK8S_WORK", "/work"))
-# Snakemake looks here for plugins that were brought to a job (snakemake.PIP_DEPLOYMENTS_PATH)
-PLUGINS = ".snakemake/pip-deployments"
 SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - to be emptied
 
 
@@ -25,7 +23,7 @@ def files() -> Path:
 
 
 def bring_plugins() -> Path:
-    """Put the storage plugin, and the S3 client where the image has none, where Snakemake can be led to them."""
+    """Put the storage plugin, and the S3 client when the image has none, where they can be imported from."""
     plugins = WORK / "plugins"
     plugin = plugins / "snakemake_storage_plugin_byok8s"
     plugin.mkdir(parents=True)
@@ -36,16 +34,18 @@ def bring_plugins() -> Path:
     return plugins
 
 
-def make(job: str, plugins: Path) -> Path:
-    """A fresh working folder with the workflow's sources, as they are on the user's machine."""
-    folder = WORK / "jobs" / job / "work"
-    folder.mkdir(parents=True)
-    (folder.parent / "home").mkdir()
-    _unpack("sources", folder)
-    deployments = folder / PLUGINS
-    deployments.parent.mkdir(exist_ok=True)
-    deployments.symlink_to(plugins)
-    return folder
+def make(job: str) -> Path:
+    """Make a fresh root for a job, with the workflow's sources, as they are on the user's machine."""
+    return lay_out(WORK / "jobs" / job)
+
+
+def lay_out(place: Path) -> Path:
+    """Put the workflow's sources into a new folder at a place, which also gets a home folder beside it."""
+    root = place / "work"
+    root.mkdir(parents=True)
+    (place / "home").mkdir()
+    _unpack("sources", root)
+    return root
 
 
 def clean_up(spared: Collection[int]) -> None:

@@ -1,20 +1,25 @@
-"""One Snakemake job: a child process that becomes Snakemake, and what is known of it in the end."""
+"""One job: a child process that carries out its description, and what is known of it in the end."""
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import select
 import signal
+import subprocess
 import sys
 import time
+import traceback
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeAlias
 
-from byok8s.worker import evidence
+from byok8s.worker import evidence, protocol
+from byok8s.worker.description import Stored
+from byok8s.worker.failure import SIGNAL_BASE, failure, of_exit_code
 from byok8s.worker.folder import SHARED_FOLDERS
 from byok8s.worker.protocol import Result
 
@@ -22,20 +27,19 @@ POD_DELETED = "pod-deleted"
 KEPT_LINES = 30
 KEPT_LINE_CHARACTERS = 500
 GRACE_SECONDS = 3.0
-SIGNAL_BASE = 128  # the shell's way to tell of a signal in an exit code
-# Snakemake exits with 1 whatever the code of the command that failed, and names that code in its last words
-EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)")
-EXIT_SIGNAL = re.compile(r"died with <Signals\.(SIG\w+): (\d+)>")
-# before what a storage plugin has to say, and where Snakemake quotes an error of another
-STORAGE_FAILED = re.compile(r"^\s*(?:WorkflowError:|Failed to (?:retrieve|store|check|get|inventory)\b.*)$")
+RESULT = "result.json"
+Become: TypeAlias = "Callable[[Order, Path], Sequence[Stored]]"
+"""become(order, folder): carries out the job, and returns what it has stored."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A job to run. runtime: minutes after which it is ended, None for no end. logs: the rule's log files."""
+    """A job to run. description: a JobDescription as JSON, or where in the bucket it is. runtime: minutes after which
+    it is ended, None for no end. logs: the rule's log files, within the job's folder.
+    """
 
     job: str
-    arguments: tuple[str, ...]
+    description: Mapping[str, Any]
     precommand: str = ""
     runtime: int | None = None
     logs: tuple[str, ...] = ()
@@ -44,13 +48,12 @@ class Order:
 class Job:
     """A job under way. `output` is the file descriptor to read from until it ends; then ask for `result`."""
 
-    def __init__(self, order: Order, folder: Path) -> None:
+    def __init__(self, order: Order, folder: Path, become: Become) -> None:
+        """Begin it. become: what the child does, in its folder; its end is the child's."""
         self.order = order
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
         self._partial = ""
         self._ended_because = self._ended_cause = ""
-        self._blame: Result | None = None  # what Snakemake has said last of a command or a file that failed
-        self._storage_failed = False
         self._full_disk = ""
         self.folder = folder
         self._ooms = evidence.oom_kills()
@@ -59,7 +62,7 @@ class Job:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self.output)
-            _become_snakemake(order, folder, writing)
+            _live(order, folder, writing, become)
         os.close(writing)
 
     def output_is_over(self) -> bool:
@@ -98,26 +101,23 @@ class Job:
 
     def _judge(self, exit_code: int) -> Result:
         last_lines = "\n".join(self._last)
-        if self._ended_because:  # whatever its code: Snakemake exits with 0 when it is asked to end
+        if self._ended_because:
             return Result(SIGNAL_BASE + signal.SIGTERM, self._ended_because, last_lines, self._ended_cause)
-        if exit_code == 0:
-            return Result(0)
+        found = _left(self.folder)
+        if found and found.code == 0:
+            return found
         if evidence.oom_kills() > self._ooms:
             used = evidence.memory() or "used more than its limit"
             why = f"out of memory: {used} (OOMKilled); raise the rule's mem_mb"
             return Result(SIGNAL_BASE + signal.SIGKILL, why, last_lines, "out-of-memory")
-        if exit_code < 0:
-            why = f"Snakemake was killed by {signal.Signals(-exit_code).name}"
-            return Result(SIGNAL_BASE - exit_code, why, last_lines, "signal")
-        blame = self._blame
-        if blame is None:
-            why, cause = evidence.exit_code(exit_code)
-            blame = Result(exit_code, why, cause=cause)
+        if found is None:
+            ended = of_exit_code(exit_code or 1)
+            found = Result(ended.code, ended.why, cause=ended.cause)
         if self._full_disk:
-            blame = replace(blame, why=f"its disk is full: {self._full_disk}", cause="disk-full")
-        elif blame.cause in {"exit-code", "signal"}:
-            blame = replace(blame, why=blame.why + evidence.spoken_of(last_lines))
-        return replace(blame, last_lines=last_lines)
+            found = replace(found, why=f"its disk is full: {self._full_disk}", cause="disk-full")
+        elif found.cause in {"exit-code", "signal"}:
+            found = replace(found, why=found.why + evidence.spoken_of(last_lines))
+        return replace(found, last_lines=last_lines)
 
     def _remember(self, text: str) -> None:
         *whole, self._partial = (self._partial + text).split("\n")
@@ -126,36 +126,16 @@ class Job:
             self._keep(row)
 
     def _keep(self, row: str) -> None:
-        if blame := _blame(row, self._storage_failed):
-            self._blame = blame
-        # looked at now: Snakemake removes the outputs of a job that failed
         if evidence.DISK_WORDS.search(row):
             self._full_disk = self._full_disk or evidence.full_disk(self.folder, *SHARED_FOLDERS)
-        self._storage_failed = bool(STORAGE_FAILED.match(row))
         self._last.append(row[:KEPT_LINE_CHARACTERS])
 
 
-def _blame(row: str, storage_failed: bool) -> Result | None:
-    """What a line says of why the job fails. storage_failed: whether the line before announced a failure of storage.
-
-    Snakemake says last what has failed: an S3 error that a job prints is followed by the job's own exit code.
-    """
-    if found := EXIT_STATUS.search(row):
-        why, cause = evidence.exit_code(int(found[1]))
-        return Result(int(found[1]), why, cause=cause)
-    if found := EXIT_SIGNAL.search(row):
-        return Result(SIGNAL_BASE + int(found[2]), f"killed by {found[1]}", cause="signal")
-    if storage_failed and (failure := evidence.storage(row)):
-        why, cause = failure
-        return Result(1, why, cause=cause)
-    return None
-
-
-def _become_snakemake(order: Order, folder: Path, output: int) -> NoReturn:
+def _live(order: Order, folder: Path, output: int, become: Become) -> NoReturn:
     """The child's whole life."""
     code = 1
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -164,12 +144,9 @@ def _become_snakemake(order: Order, folder: Path, output: int) -> NoReturn:
         os.closerange(3, 256)
         os.chdir(folder)
         os.environ["HOME"] = str(folder.parent / "home")
-        code = _precommand(order.precommand) or _snakemake(list(order.arguments))
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        _leave(folder, _carry_out(order, folder, become))
+        code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and the traceback is what tells why
-        import traceback
-
         traceback.print_exc()
     finally:
         with suppress(OSError):
@@ -178,19 +155,29 @@ def _become_snakemake(order: Order, folder: Path, output: int) -> NoReturn:
         os._exit(code)
 
 
-def _precommand(command: str) -> int:
-    import subprocess
+def _carry_out(order: Order, folder: Path, become: Become) -> Result:
+    try:
+        if order.precommand:
+            subprocess.run(["/bin/sh", "-c", order.precommand], check=True)
+        return Result(0, stored=tuple(become(order, folder)))
+    except BaseException as error:  # noqa: BLE001 - whatever a workflow's own code raises
+        found = failure(error)
+        return Result(found.code, found.why, cause=found.cause)
 
-    return subprocess.call(["/bin/sh", "-c", command]) if command else 0
+
+def _leave(folder: Path, result: Result) -> None:
+    """For the worker, which only sees the process end."""
+    whole = folder.parent / RESULT
+    whole.with_suffix(".new").write_text(json.dumps(asdict(result)))
+    whole.with_suffix(".new").replace(whole)
 
 
-def _snakemake(arguments: list[str]) -> int:
-    sys.argv = ["snakemake", *arguments]
-    sys.path.insert(0, "")
-    from snakemake.cli import main
-
-    main(arguments)
-    return 0
+def _left(folder: Path) -> Result | None:
+    """What the job says of its end; nothing when it was killed."""
+    try:
+        return protocol.result(json.loads((folder.parent / RESULT).read_text()))
+    except (OSError, ValueError):
+        return None
 
 
 def _kill_group(pid: int, number: int) -> None:

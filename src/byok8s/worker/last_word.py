@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from byok8s.worker.protocol import Result
@@ -16,7 +17,7 @@ def leave(result: Result, succeeded: Sequence[str] = ()) -> None:
     """result: of the job that ends with the container; as many of its last lines are left as fit, the newest of them.
     succeeded: other jobs, whose end nobody has fetched: for a controller that comes back. Raises OSError.
     """
-    lines = result.last_lines.splitlines()
+    lines, stored = result.last_lines.splitlines(), [asdict(item) for item in result.stored]
     while True:
         word = json.dumps(
             {
@@ -24,9 +25,10 @@ def leave(result: Result, succeeded: Sequence[str] = ()) -> None:
                 "cause": result.cause,
                 "succeeded": list(succeeded),
                 "last_lines": "\n".join(lines),
+                "stored": stored,
             }
         )
-        if len(word) <= MOST_BYTES or not lines:
+        if len(word) <= MOST_BYTES or not (lines or stored):
             break
-        lines = lines[1:]
+        stored, lines = [], lines if stored else lines[1:]  # half of it would be taken for all
     TERMINATION_LOG.write_text(word[:MOST_BYTES])

@@ -1,20 +1,23 @@
 """What controller and worker say to each other: one JSON object a line, over one stream a worker.
 
 controller to worker
-    {"do": "run", "job": ID, "arguments": [...], "precommand": COMMAND, "runtime": MINUTES or null, "logs": [PATH, ...]}
-        A job that the worker knows already is not run again.
+    {"do": "run", "job": ID, "description": {...}, "precommand": COMMAND, "runtime": MINUTES or null,
+     "logs": [PATH, ...]}
+        description: a JobDescription of byok8s.worker.description; or {"bucket": NAME, "key": KEY} of the object that
+        holds it, when it is longer than a line may be. A job that the worker knows already is not run again.
     {"do": "resume", "job": ID, "from": BYTE}
         Go on with this job's output, and then its end: first on a stream for a job that an earlier one began.
     {"do": "forget", "job": ID}     the result has arrived
     {"do": "ping"}
 worker to controller
-    {"is": "hello", "version": 2, "jobs": {ID: BOOLEAN, ...}}
+    {"is": "hello", "version": 3, "jobs": {ID: BOOLEAN, ...}}
         First on every stream, with the jobs that run (true) and those whose end has not been forgotten.
     {"is": "log", "job": ID, "text": OUTPUT, "to": BYTE}
         A piece of its output, and where the next begins: so a stream that is opened anew loses nothing.
     {"is": "file", "job": ID, "path": PATH, "text": CONTENT, "first": BOOLEAN}
         A piece of one of the rule's log files, before the end of the job.
-    {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME}
+    {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME, "stored": [{...}, ...]}
+        stored: what is known of each object that it has put into the bucket, a Stored of byok8s.worker.description.
     {"is": "pong"}
 
 A line that is no such object is passed over: a later version may say more. A version that is not ours ends the
@@ -27,7 +30,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-VERSION = 2
+from byok8s.worker.description import Stored
+
+VERSION = 3
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
 
 Message = Mapping[str, object]
@@ -35,13 +40,15 @@ Message = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job. code: 0 for success. why: in a few words, where it is not. cause: the name of that, one of
-    byok8s.executor.cause; one that is not known there is no fault."""
+    """What became of a job. code: 0 for success. why: in a few words, when it is another. cause: the name of that, one
+    of byok8s.executor.cause; one that is not known there is no fault. stored: what it has put into the bucket.
+    """
 
     code: int
     why: str = ""
     last_lines: str = ""
     cause: str = ""
+    stored: tuple[Stored, ...] = ()
 
 
 def line(message: Message) -> bytes:
@@ -56,8 +63,20 @@ def result(message: object) -> Result | None:
     """The result in a `done` message; None where there is none."""
     if not isinstance(message, dict) or not isinstance(message.get("code"), int):
         return None
-    words = (str(message.get(name, "")) for name in ("why", "last_lines", "cause"))
-    return Result(message["code"], *words)
+    words = (_text(message.get(name)) for name in ("why", "last_lines", "cause"))
+    why, last_lines, cause = words
+    return Result(message["code"], why, last_lines, cause, _stored(message.get("stored")))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _stored(rows: object) -> tuple[Stored, ...]:
+    try:
+        return tuple(Stored(**row) for row in rows) if isinstance(rows, list) else ()
+    except TypeError:
+        return ()  # not known then, and asked for
 
 
 class Lines:

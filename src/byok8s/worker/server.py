@@ -16,14 +16,17 @@ import socket
 import struct
 import sys
 import time
-from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from byok8s.worker import folder, last_word
 from byok8s.worker.job import POD_DELETED, Job, Order
 from byok8s.worker.kept import Kept
 from byok8s.worker.protocol import VERSION, Lines, Message, Result, done, line
 from byok8s.worker.warm import warm_up
+
+if TYPE_CHECKING:
+    from byok8s.worker.workplace import Workplace
 
 SOCKET = folder.WORK / "worker.sock"
 KEPT = folder.WORK / "kept"
@@ -41,7 +44,9 @@ def serve() -> int:
     listening.listen()
     sys.path.append(str(plugins))
     warm_up()
-    server = Server(listening, plugins)
+    from byok8s.worker.workplace import Workplace
+
+    server = Server(listening, Workplace())
     server.run()
     with contextlib.suppress(OSError):
         last_word.leave(server.result, server.succeeded()[-MOST_TOLD:])
@@ -51,9 +56,9 @@ def serve() -> int:
 class Server:
     """result: of the job that ended with the pod; without one, success."""
 
-    def __init__(self, listening: socket.socket, plugins: Path) -> None:
+    def __init__(self, listening: socket.socket, workplace: Workplace) -> None:
         self.result = Result(0)
-        self._plugins = plugins
+        self._workplace = workplace
         self._listening = listening
         self._selector = selectors.DefaultSelector()
         self._selector.register(listening, selectors.EVENT_READ)
@@ -166,7 +171,9 @@ class Server:
         self._sent[job] = 0
         self._kept[job] = Kept(KEPT / job)
         try:
-            self._job = Job(_order(job, message), folder.make(job, self._plugins))
+            order = _order(job, message)
+            self._workplace.prepare(order)
+            self._job = Job(order, folder.make(job), self._workplace.carry_out)
         except OSError as error:
             cause = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "worker-lost"
             self._finish(job, Result(1, f"its working folder cannot be made: {error}", cause=cause))
@@ -186,7 +193,7 @@ class Server:
         self._job = None
         result = job.result()
         self._kept[job.order.job].keep_files(job.folder, job.order.logs)
-        folder.clean_up(self._near_ends())
+        folder.clean_up(self._near_ends() | self._workplace.parsed.processes)
         if result.cause == POD_DELETED:
             self.result = result  # not told: the pod's status will say who ended it, and why
         else:
@@ -210,10 +217,10 @@ class Server:
 
 
 def _order(job: str, message: Message) -> Order:
-    arguments, runtime, logs = (message.get(name) for name in ("arguments", "runtime", "logs"))
+    description, runtime, logs = (message.get(name) for name in ("description", "runtime", "logs"))
     return Order(
         job,
-        tuple(map(str, arguments)) if isinstance(arguments, list) else (),
+        description if isinstance(description, dict) else {},
         str(message.get("precommand") or ""),
         runtime if isinstance(runtime, int) else None,
         tuple(map(str, logs)) if isinstance(logs, list) else (),

@@ -7,16 +7,14 @@ import importlib
 from contextlib import suppress
 
 MODULES = (
-    "snakemake.cli",
     "snakemake.api",
     "snakemake.workflow",
-    "snakemake.dag",
-    "snakemake.scheduling.job_scheduler",
-    "snakemake.executors.local",
+    "snakemake.script",
+    "snakemake.shell",
+    "snakemake.benchmark",
     "snakemake_storage_plugin_s3",
-    "graphlib",
-    "requests",
-    "smart_open",
+    "nbformat",
+    "byok8s.worker.runner",
 )
 
 
@@ -28,10 +26,6 @@ def warm_up() -> None:
     for name in MODULES:
         with suppress(ImportError):
             importlib.import_module(name)
-    with suppress(Exception):
-        from snakemake.cli import get_argument_parser
-
-        get_argument_parser()  # imports all plugins, for their flags
     with suppress(Exception):
         import snakemake_storage_plugin_byok8s
 

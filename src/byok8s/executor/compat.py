@@ -1,0 +1,183 @@
+"""What byok8s uses of Snakemake beyond its public interface, on the controller. `check` says when it is not there."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from snakemake_interface_common.exceptions import WorkflowError
+
+if TYPE_CHECKING:
+    from snakemake.jobs import GroupJob, Job
+    from snakemake.rules import Rule
+    from snakemake.workflow import Workflow
+
+# the functions that the code which Snakemake makes of a rule calls, and where each is
+CALLS: Final = {
+    "shell": "snakemake.shell",
+    "script": "snakemake.script",
+    "notebook": "snakemake.notebook",
+    "wrapper": "snakemake.wrapper",
+    "cwl": "snakemake.cwl",
+    "render_template": "snakemake.template_rendering",
+}
+USED: Final = {
+    "snakemake.shell": ("shell._process_prefix", "shell._process_suffix", "shell.get_executable"),
+    "snakemake.iocontainers": ("Namedlist._plainstrings", "Namedlist._get_names"),
+    "snakemake.dag": ("DAG.get_unneeded_temp_files",),
+    "snakemake.jobs": (
+        "GroupJob.toposorted",
+        "Job.is_shadow",
+        "Job.benchmark_repeats",
+        "Job.reset_params_and_resources",
+    ),
+    "snakemake.script": ("get_source",),
+    "snakemake.wrapper": ("get_script",),
+    "snakemake.sourcecache": ("SourceCache.runtime_cache_path",),
+    "snakemake.common.tbdstring": ("TBDString",),
+}
+
+
+def check() -> None:
+    """Raise WorkflowError when this Snakemake lacks something that byok8s uses."""
+    from importlib import import_module
+    from operator import attrgetter
+
+    for module, names in USED.items():
+        for name in names:
+            try:
+                attrgetter(name)(import_module(module))
+            except (ImportError, AttributeError) as error:
+                from snakemake import __version__
+
+                raise WorkflowError(
+                    f"Snakemake {__version__} has no {module}.{name}, which byok8s needs: use a version that byok8s "
+                    "names in its requirements."
+                ) from error
+
+
+@dataclass(frozen=True)
+class Call:
+    """The one call that the code of a rule makes. arguments: by the names of the function's parameters."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+def call_of(rule: Rule, given: Mapping[str, object]) -> Call:
+    """Find out what the code of a rule other than run: calls, with what. given: what Snakemake gives to that code.
+
+    The code is that of the rule's own module, with its own names; what is called is replaced in a copy, so nothing
+    runs, and nobody else sees it. Raises whatever the code raises, as for a name that is not defined.
+    """
+    found: list[Call] = []
+
+    def recorder(name: str) -> Callable[..., None]:
+        def record(*arguments: object, **named: object) -> None:
+            function = getattr(__import__(CALLS[name], fromlist=[name]), name)
+            found.append(Call(name, inspect.signature(function).bind(*arguments, **named).arguments))
+
+        return record
+
+    def shell(cmd: str, *arguments: object, bench_record: object = None, **named: object) -> None:  # noqa: ARG001
+        from snakemake.utils import format as formatted
+
+        # from two frames up, as for Snakemake's own shell(): the names are those of the rule's code
+        found.append(Call("shell", {"cmd": formatted(cmd, *arguments, stepout=2, **named)}))
+
+    code = rule.run_func
+    instead = {**{name: recorder(name) for name in CALLS}, "shell": shell}
+    copy = FunctionType(
+        code.__code__, {**code.__globals__, **instead}, code.__name__, code.__defaults__, code.__closure__
+    )
+    wanted = inspect.signature(code).parameters.values()
+    copy(*(given.get(of.name) for of in wanted if of.default is inspect.Parameter.empty))
+    (call,) = found
+    return call
+
+
+@dataclass(frozen=True)
+class Source:
+    """A script's text. path: absolute when it is a file of this machine's, else only a name."""
+
+    path: Path
+    text: str
+
+
+def source_of(call: Call, job: Job) -> Source:
+    """Read the script, notebook or wrapper of a call, from a file, a repository or the network."""
+    from snakemake.script import get_source
+    from snakemake.wrapper import get_script
+
+    cache = job.rule.workflow.sourcecache
+    path, basedir = call.arguments["path"], call.arguments.get("basedir")
+    if call.name == "wrapper":
+        path = get_script(path, cache, prefix=call.arguments["prefix"])
+        if isinstance(path, dict):
+            raise WorkflowError(f"The wrapper {call.arguments['path']} cannot be had: {path}", rule=job.rule)
+    if isinstance(path, Path):
+        path = str(path)
+    file, text, _, is_local, _ = get_source(path, cache, basedir, job.wildcards, job.params)
+    return Source(
+        Path(file.get_path_or_uri(secret_free=True)) if is_local else Path(file.get_filename()), text
+    )
+
+
+def source_caches(workflow: Workflow) -> list[str]:
+    """The folders in which Snakemake keeps what source_path() gives the paths of."""
+    return [str(workflow.sourcecache.runtime_cache_path), str(workflow.sourcecache.cache_path)]
+
+
+def is_tbd(value: object) -> bool:
+    """Whether a value is not known before the job runs."""
+    from snakemake.common.tbdstring import TBDString
+
+    return isinstance(value, TBDString)
+
+
+def has_tbd(job: Job) -> bool:
+    """Whether something that a job's code is given is not known yet. The folder for temporary files never is."""
+    resources = any(is_tbd(value) for name, value in job.resources.items() if name != "tmpdir")
+    return resources or any(is_tbd(value) for value in job.params)
+
+
+def evaluate_again(job: Job) -> None:
+    """Forget what a job's params and resources were found to be."""
+    job._params_and_resources_resetted = False
+    job.reset_params_and_resources()
+
+
+def levels_of(group: GroupJob) -> list[list[Job]]:
+    """The members of a group, each level after the one before it."""
+    return [sorted(level, key=lambda job: job.jobid) for level in group.toposorted]
+
+
+def globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, object]]:
+    """The Snakefile's variables that a function uses, also through other functions of the Snakefile's.
+
+    Without modules, classes and functions, which the Snakefile makes in each process.
+    """
+    seen: set[str] = set()
+    pending = [function.__code__]
+    variables = function.__globals__
+    while pending:
+        code = pending.pop()
+        pending += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        for name in code.co_names:
+            if name in seen or name not in variables:
+                continue
+            seen.add(name)
+            value = variables[name]
+            if isinstance(value, FunctionType):
+                if value.__globals__ is variables:
+                    pending.append(value.__code__)
+            elif not (isinstance(value, ModuleType | type) or _is_snakemakes(value)):
+                yield name, value
+
+
+def _is_snakemakes(value: object) -> bool:
+    return (type(value).__module__ or "").partition(".")[0] == "snakemake" or callable(value)

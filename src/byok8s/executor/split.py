@@ -1,0 +1,58 @@
+"""A group whose members ask for what only its own members' files can tell, such as memory by the size of an input.
+
+Such values are never guessed: the members run one level after another, each as a job of its own, by way of the bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+from byok8s.executor import compat
+from byok8s.executor.manifest import Task
+from byok8s.executor.outcome import Outcome
+
+if TYPE_CHECKING:
+    from snakemake.jobs import GroupJob, Job
+
+Submit: TypeAlias = "Callable[[Job, SplitGroup], Task]"
+"""submit(member, group): has a member run, and returns its task. Raises what describing it raises."""
+
+
+def wants_split(group: GroupJob) -> bool:
+    """Return whether a member of a group has values that are not known yet. A pipe or a service allows no split."""
+    tied = any(job.is_pipe or job.is_service for job in group)
+    return not tied and any(compat.has_tbd(job) for job in group)
+
+
+class SplitGroup:
+    """One such group under way. Its owner has a lock around it."""
+
+    def __init__(self, group: GroupJob, submit: Submit) -> None:
+        self.group = group
+        self._submit = submit
+        self._levels: Iterator[list[Job]] = iter(compat.levels_of(group))
+        self._running: dict[str, Job] = {}  # by task's job
+        self._failed: tuple[Task, str, Outcome] | None = None
+
+    def next_level(self) -> bool:
+        """Have the next members run. Returns whether there are any."""
+        for job in next(self._levels, []):
+            compat.evaluate_again(job)
+            self._running[self._submit(job, self).job] = job
+        return bool(self._running)
+
+    def member(self, task: Task) -> Job:
+        return self._running[task.job]
+
+    def ended(self, task: Task, pod: str, found: Outcome, *, well: bool) -> bool:
+        """A member has ended. Returns whether all of its level have: then there is a next level, or an end."""
+        del self._running[task.job]
+        if not well:
+            self._failed = self._failed or (task, pod, found)
+        return not self._running
+
+    @property
+    def failed(self) -> tuple[Task, str, Outcome] | None:
+        """The first member that has failed: its task, pod and outcome."""
+        return self._failed

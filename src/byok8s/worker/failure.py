@@ -1,0 +1,73 @@
+"""A job's failure as data: the exit code, why in a few words, and the name of the cause.
+
+The names are those of byok8s.executor.cause.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import traceback
+from pathlib import Path
+from typing import Final
+
+from byok8s.worker import evidence
+from byok8s.worker.machinery import WrongSnakemake
+from byok8s.worker.transfer import Missing, Unstorable
+
+SIGNAL_BASE: Final = 128  # the shell's way to tell of a signal in an exit code
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+LONGEST_WORDS: Final = 300
+
+
+class Failure(Exception):
+    """Why a job ends without its outputs."""
+
+    def __init__(self, why: str, cause: str, code: int = 1) -> None:
+        super().__init__(why)
+        self.why, self.cause, self.code = why, cause, code
+
+
+def failure(error: BaseException) -> Failure:
+    """Give an error of a job its name. One that is the job's own doing leaves its traceback in the log."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, subprocess.CalledProcessError):
+        return of_exit_code(error.returncode)
+    if isinstance(error, Missing):
+        return Failure(_words(error), "missing-input")
+    if isinstance(error, Unstorable):
+        return Failure(_words(error), "unfit-output")
+    if isinstance(error, WrongSnakemake):
+        return Failure(_words(error), "snakemake-version")
+    if found := evidence.storage(error):
+        why, cause = found
+        print(error, flush=True)  # noqa: T201
+        return Failure(why, cause)
+    return _of_program(error)
+
+
+def of_exit_code(code: int) -> Failure:
+    """Name the failure of a command. code: below 0 for a signal, as Python's subprocess has it."""
+    if code < 0:
+        return Failure(f"killed by {signal.Signals(-code).name}", "signal", SIGNAL_BASE - code)
+    why, cause = evidence.exit_code(code)
+    return Failure(why, cause, code)
+
+
+def _of_program(error: BaseException) -> Failure:
+    """Name what was raised by Python code of the workflow's, or for it."""
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else 1
+        return of_exit_code(code or 1)
+    traceback.print_exception(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        full = evidence.full_disk(Path()) or _words(error)
+        return Failure(f"its disk is full: {full}", "disk-full")
+    return Failure(f"{type(error).__name__}: {_words(error)}", "exit-code")
+
+
+def _words(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:LONGEST_WORDS].rstrip(".")

@@ -1,0 +1,236 @@
+"""A job's files between the bucket and its folder: many at once, one request a file where that suffices.
+
+What is fetched appears under its name when it is whole. What is stored is reported with the facts that S3 told, so
+that the controller need not ask.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from byok8s.worker.description import File, Stored
+
+if TYPE_CHECKING:
+    from snakemake_storage_plugin_byok8s.connection import Connection
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+THREADS: Final = 16
+CHUNK_BYTES: Final = 1024 * 1024
+PARTS_BYTES: Final = 64 * 1024 * 1024  # larger files go in parts, several at once
+MODE: Final = "byok8s-mode"  # an object's metadata: permissions, kept for what is executable
+UNFINISHED: Final = ".byok8s/unfinished"  # as in snakemake_storage_plugin_byok8s.facts
+
+
+class Missing(Exception):
+    """An input is not in the bucket."""
+
+
+class Unstorable(Exception):
+    """An output that the bucket cannot hold as it is."""
+
+
+@dataclass(frozen=True)
+class _Download:
+    """One object and where it goes. optional: it need not be there."""
+
+    bucket: str
+    key: str
+    path: Path
+    size: int = -1
+    optional: bool = False
+
+
+class Transfer:
+    """Between the bucket and the working folder of this process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._client: Any = connection.client
+
+    def fetch(self, files: Iterable[File]) -> None:
+        """Bring inputs, and former contents of outputs that are updated. Raises Missing or StorageError."""
+        wanted = list({file.path: file for file in files if file.stored}.values())
+        whole = self._each(self._fetch_whole, wanted)
+        parts = [
+            part for file, done in zip(wanted, whole, strict=True) if not done for part in self._inside(file)
+        ]
+        self._each(self._download, list({part.path: part for part in parts}.values()))
+
+    def store(self, files: Iterable[File]) -> list[Stored]:
+        """Put files and directories where they belong. Raises Unstorable or StorageError."""
+        wanted = [file for file in files if file.stored]
+        return self._each(self._store, wanted)
+
+    def _each(self, action: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        if len(items) < 2:
+            return [action(item) for item in items]
+        with ThreadPoolExecutor(min(THREADS, len(items))) as pool:
+            return list(pool.map(action, items))
+
+    # -- down --
+
+    def _fetch_whole(self, file: File) -> bool:
+        """Fetch a file; return False when it is a directory, whose files are to be listed first."""
+        if file.directory:
+            return False
+        item = _Download(file.bucket, file.key, Path(file.path), file.size, optional=True)
+        return self._download(item)
+
+    def _inside(self, file: File) -> list[_Download]:
+        """List the files of a directory, and make its folders. Raises Missing when there is none."""
+        found, folder = self._list(file), Path(file.path)
+        if not found:
+            if file.update:
+                return []
+            raise Missing(f"There is no s3://{file.bucket}/{file.key}.")
+        folder.mkdir(parents=True, exist_ok=True)
+        items = []
+        for key, size in found.items():
+            name = key[len(file.key) + 1 :]
+            path = _inside(folder, name, f"s3://{file.bucket}/{key}")
+            if name == "" or name.endswith("/"):
+                path.mkdir(parents=True, exist_ok=True)
+            else:
+                items.append(_Download(file.bucket, key, path, size))
+        return items
+
+    def _list(self, file: File) -> dict[str, int]:
+        prefix, found = f"{file.key}/", dict[str, int]()
+        more: dict[str, str] = {}
+        while True:
+            with self._connection.explained("ListObjectsV2", f"s3://{file.bucket}/{prefix}"):
+                page = self._client.list_objects_v2(Bucket=file.bucket, Prefix=prefix, **more)
+            found.update({item["Key"]: item["Size"] for item in page.get("Contents", ())})
+            if not page["IsTruncated"]:
+                return found
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _download(self, item: _Download) -> bool:
+        """Return whether it was there."""
+        item.path.parent.mkdir(parents=True, exist_ok=True)
+        part = item.path.with_name(f".{item.path.name[:200]}.byok8s-part")
+        with self._connection.explained("download", f"s3://{item.bucket}/{item.key}"):
+            try:
+                answer = self._get(item, part)
+            except self._client.exceptions.NoSuchKey:
+                if item.optional:
+                    return False
+                raise
+        modified = answer["LastModified"].timestamp()
+        os.utime(part, (modified, modified))
+        if mode := answer.get("Metadata", {}).get(MODE):
+            part.chmod(int(mode, 8) & 0o777)
+        part.replace(item.path)
+        return True
+
+    def _get(self, item: _Download, part: Path) -> Mapping[str, Any]:
+        if item.size > PARTS_BYTES:
+            answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
+            self._client.download_file(item.bucket, item.key, str(part))
+            return answer
+        answer = self._client.get_object(Bucket=item.bucket, Key=item.key)
+        with part.open("wb") as opened:
+            shutil.copyfileobj(answer["Body"], opened, CHUNK_BYTES)
+        return answer
+
+    # -- up --
+
+    def _store(self, file: File) -> Stored:
+        path = Path(file.path)
+        return self._store_directory(file, path) if path.is_dir() else self._put(file.bucket, file.key, path)
+
+    def _put(self, bucket: str, key: str, path: Path) -> Stored:
+        status = path.stat()
+        metadata = {MODE: f"{status.st_mode & 0o777:o}"} if status.st_mode & 0o111 else {}
+        with self._connection.explained("upload", f"s3://{bucket}/{key}"):
+            if status.st_size > PARTS_BYTES:
+                self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": metadata})
+                answer = self._client.head_object(Bucket=bucket, Key=key)
+                modified = answer["LastModified"]
+            else:
+                with path.open("rb") as opened:
+                    answer = self._client.put_object(Bucket=bucket, Key=key, Body=opened, Metadata=metadata)
+                # the answer to PUT does not say what LastModified became: it is the server's time of now
+                modified = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return Stored(bucket, key, int(modified.timestamp()), status.st_size, etag=answer.get("ETag", ""))
+
+    def _store_directory(self, file: File, path: Path) -> Stored:
+        """Leave the files of this directory and no others in the bucket: a half, or an older one, may be there."""
+        files, folders = _walk(path)
+        keys = {f"{file.key}/{name}" for name in files} | {f"{file.key}/{name}" for name in folders}
+        mark = f"{file.key}/{UNFINISHED}"
+        self._mark(file.bucket, mark)
+        old = self._list(file).keys() - keys - {mark}
+        stored = self._each(lambda name: self._put(file.bucket, f"{file.key}/{name}", path / name), files)
+        self._each(lambda name: self._mark(file.bucket, f"{file.key}/{name}"), folders)
+        self._delete(file.bucket, [*old, mark])
+        newest = max((item.mtime for item in stored), default=self._now)
+        return Stored(file.bucket, file.key, newest, sum(item.size for item in stored), directory=True)
+
+    def _mark(self, bucket: str, key: str) -> None:
+        """Put an empty object, which stands for an empty folder or for an upload under way."""
+        with self._connection.explained("upload", f"s3://{bucket}/{key}"):
+            answer = self._client.put_object(Bucket=bucket, Key=key)
+        self._now = int(parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp())
+
+    def _delete(self, bucket: str, keys: Sequence[str]) -> None:
+        def delete(key: str) -> None:
+            with self._connection.explained("DeleteObject", f"s3://{bucket}/{key}"):
+                self._client.delete_object(Bucket=bucket, Key=key)
+
+        self._each(delete, keys[:-1])
+        self._each(delete, keys[-1:])  # the mark, when all else is as it shall be
+
+    _now = 0
+
+
+def _inside(folder: Path, name: str, address: str) -> Path:
+    path = Path(os.path.normpath(folder / name))
+    if not path.is_relative_to(Path(os.path.normpath(folder))):
+        raise Missing(f"The key {address} would be outside its directory.")
+    return path
+
+
+def _walk(folder: Path) -> tuple[list[str], list[str]]:
+    """The files of a directory and, with a slash behind them, the folders that are empty; links are followed."""
+    files: list[str] = []
+    empty: list[str] = []
+    seen: set[str] = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        real, within = os.path.realpath(here), Path(here).relative_to(folder).as_posix()
+        if real in seen and Path(here).is_symlink():
+            raise Unstorable(f"The directory {folder} has a link to a folder that it has already: {within}.")
+        seen.add(real)
+        prefix = "" if within == "." else f"{within}/"
+        if not folders and not names:
+            empty.append(prefix)
+        for name in names:
+            path = Path(here, name)
+            if not path.exists():
+                raise Unstorable(f"The directory {folder} has a link to nothing: {prefix}{name}.")
+            if path.is_file():
+                files.append(f"{prefix}{name}")
+    return files, empty
+
+
+def connection(settings: Mapping[str, Any]) -> Connection:
+    """Return a connection with the controller's settings, and keys from the environment or the credentials' file."""
+    import logging
+
+    from snakemake_storage_plugin_byok8s import StorageProviderSettings
+    from snakemake_storage_plugin_byok8s.connection import Connection
+
+    keys: dict[str, Any] = {
+        name: os.environ.get(f"SNAKEMAKE_STORAGE_BYOK8S_{name.upper()}")
+        for name in ("access_key", "secret_key", "token")
+    }
+    return Connection(StorageProviderSettings(**{**settings, **keys}), logging.getLogger("byok8s"))
