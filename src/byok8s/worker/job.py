@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 import traceback
 from collections import deque
@@ -17,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from byok8s.worker import evidence, protocol
+from byok8s.worker import evidence, protocol, standard_output
 from byok8s.worker.description import Stored
 from byok8s.worker.failure import SIGNAL_BASE, failure, of_exit_code
 from byok8s.worker.folder import SHARED_FOLDERS
@@ -142,6 +141,7 @@ def _live(order: Order, folder: Path, output: int, become: Become) -> NoReturn:
         for wanted, fd in enumerate((nothing, output, output)):
             os.dup2(fd, wanted)
         os.closerange(3, 256)
+        standard_output.renew()
         os.chdir(folder)
         os.environ["HOME"] = str(folder.parent / "home")
         _leave(folder, _carry_out(order, folder, become))
@@ -150,8 +150,7 @@ def _live(order: Order, folder: Path, output: int, become: Become) -> NoReturn:
         traceback.print_exc()
     finally:
         with suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+            standard_output.flush()
         os._exit(code)
 
 

@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import struct
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeAlias
 
-from byok8s.worker import machinery
+from byok8s.worker import machinery, standard_output
 from byok8s.worker.description import Member, RunDescription, member_from_json
 from byok8s.worker.failure import Failure, failure
 from byok8s.worker.folder import WORK
@@ -64,7 +63,7 @@ def _ask(stream: socket.socket, member: Member, places: Places) -> bool:
             "group": os.getpgrp(),
         }
     ).encode()
-    sys.stdout.flush()
+    standard_output.flush()
     with stream:
         socket.send_fds(stream, [_LENGTH.pack(len(request))], [0, 1, 2])
         stream.sendall(request)
@@ -214,23 +213,31 @@ def _become(
     run: RunDescription, workflow: Any, function: Run, request: Mapping[str, Any], fds: list[int]
 ) -> NoReturn:
     """Run one member, in the process group and with the output of the job's process."""
-    found: Failure | None = None
+    found: Failure | None = Failure("the process of its run: did not come to its end", "unknown")
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, request["group"])
         for wanted, fd in enumerate(fds):
             os.dup2(fd, wanted)
+        standard_output.renew()
+        found = _failure_of(run, workflow, function, request)
+    finally:
+        with suppress(OSError):
+            standard_output.flush()
+        _leave(request, found)
+        os._exit(0)
+
+
+def _failure_of(
+    run: RunDescription, workflow: Any, function: Run, request: Mapping[str, Any]
+) -> Failure | None:
+    try:
         places = Places(run, Path(request["root"]), request["places"])
         places.enter()
         function(member_from_json(request["member"]), places, workflow)
-    except BaseException as error:  # noqa: BLE001 - the process ends here
-        found = failure(error)
-    finally:
-        with suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        _leave(request, found)
-        os._exit(0)
+    except BaseException as error:  # noqa: BLE001 - whatever a workflow's own code raises
+        return failure(error)
+    return None
 
 
 def _leave(request: Mapping[str, Any], found: Failure | None) -> None:

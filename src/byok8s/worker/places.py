@@ -40,7 +40,7 @@ class Places:
 
     def _here(self, name: str, before: str | None, after: str) -> str:
         """What was added to a variable on the controller, as to PATH, is added to what it is in this image."""
-        value = after.replace(before, os.environ.get(name, "")) if before else after
+        value = after.replace(before, os.environ.get(name, ""), 1) if before else after
         return self.relocate(value)
 
 

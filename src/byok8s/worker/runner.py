@@ -9,18 +9,19 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from byok8s.worker import machinery, outputs
+from byok8s.worker import machinery, outputs, standard_output
 from byok8s.worker.description import JobDescription, Member, RunDescription, Stored
 from byok8s.worker.failure import Failure, failure
 from byok8s.worker.member import perform
@@ -90,14 +91,18 @@ class Runner:
 
     def _perform_apart(self, number: int, member: Member, places: Places) -> NoReturn:
         """Run a member in a process that has been forked for it, and leave its failure as a file."""
-        signal.signal(signal.SIGTERM, lambda *_: machinery.stop_shell(member.jobid))
+        code = 1
         try:
+            signal.signal(signal.SIGTERM, lambda *_: machinery.stop_shell(member.jobid))
             perform(member, self.run, places)
-            os._exit(0)
-        except BaseException as error:  # noqa: BLE001 - the process ends here
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - whatever a workflow's own code raises
             found = failure(error)
             _result_path(number).write_text(json.dumps([found.why, found.cause, found.code]))
-            _end(1)
+        finally:
+            with suppress(OSError):
+                standard_output.flush()
+            os._exit(code)
 
 
 class _Together:
@@ -130,7 +135,7 @@ class _Together:
     def _fork(self, number: int, member: Member) -> None:
         if not _is_service(member):
             self._await_services()
-        _flush()
+        standard_output.flush()
         if (process := os.fork()) == 0:
             self._start(number, member)
         self._running[process] = number, member
@@ -184,25 +189,7 @@ def _lay(path: Path, content: bytes) -> None:
 
 
 def _remove(path: Path) -> None:
-    import shutil
-
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _flush() -> None:
-    """What is buffered would be written by the new process, too."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-
-
-def _end(code: int) -> NoReturn:
-    _flush()
-    os._exit(code)
-
-
-def stored_as_json(stored: Sequence[Stored]) -> list[dict[str, object]]:
-    """Return what JSON can hold."""
-    return [asdict(item) for item in stored]
