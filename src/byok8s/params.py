@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from byok8s import files, schema
-from byok8s.elsewhere import Source
 from byok8s.errors import InputError
+from byok8s.workspace import Source
 
 
 def folders(snakefile: Path, source: Source | None) -> Sequence[Path]:

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from byok8s import files, git
 from byok8s import params as params_files
-from byok8s.elsewhere import Source
 from byok8s.errors import InputError
 from byok8s.s3 import Bucket
 from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
+from byok8s.workspace import Source, common
 
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
 
@@ -152,12 +152,7 @@ def _own_snakefile(name: str | None) -> Path:
             if name and "://" in name
             else "Start byok8s in the workflow's folder, or name the file with --snakefile.",
         )
-    if not found.is_relative_to(Path.cwd().resolve()):
-        raise InputError(
-            "The Snakefile must lie in the working folder or below it, so that pods can be given it.",
-            where=f"It is {found}; the working folder is {Path.cwd()}.",
-            hint=f"cd {found.parent}",
-        )
+    common(Path.cwd().resolve(), found)
     return found
 
 

@@ -14,8 +14,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Protocol
 
-from byok8s import clean, errors, params, preflight, s3, snakemake
-from byok8s.elsewhere import workspace
+from byok8s import clean, errors, params, preflight, s3, snakemake, workspace
 from byok8s.executor import record
 from byok8s.executor.names import new_run_id
 from byok8s.locks.folder import FolderLock, folder_lock
@@ -78,7 +77,7 @@ def execute(request: Request, view: View) -> int:
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
         view.show_plan(plan)
-        code = _run_snakemake(plan)
+        code = _run_snakemake(plan, view)
         if lock and plan.resumed:
             _clear(plan, view)
             lock.settle()
@@ -172,9 +171,13 @@ def _results(plan: Plan) -> str:
     return str(folder)
 
 
-def _run_snakemake(plan: Plan) -> int:
-    with _workspace(plan), _no_copies(plan), _params(plan) as copy, _interruptible() as interrupted:
-        arguments = snakemake.arguments(plan.request, plan.bucket, plan.cluster, plan.run, plan.image, copy)
+def _run_snakemake(plan: Plan, view: View) -> int:
+    with _params(plan) as copy, _workspace(plan, view) as place, _interruptible() as interrupted:
+        # by way of the workspace, which is what pods are given
+        within = place.folder / copy
+        arguments = snakemake.arguments(
+            plan.request, plan.bucket, plan.cluster, plan.run, plan.image, within, place
+        )
         try:
             done = snakemake.run(arguments)
         except KeyboardInterrupt:
@@ -184,28 +187,12 @@ def _run_snakemake(plan: Plan) -> int:
     return 0 if done else errors.WORKFLOW_FAILED
 
 
-def _workspace(plan: Plan) -> contextlib.AbstractContextManager[None]:
-    source = plan.request.source
-    return workspace.entered(source, dry_run=plan.request.dry_run) if source else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _no_copies(plan: Plan) -> Iterator[None]:
-    """No local copies of files in the bucket are there before, none after.
-
-    A dry run has no lock: what it finds may be another run's, and stays. So does what the user wants to keep.
-    """
-    if "--keep-storage-local-copies" in plan.request.snakemake_arguments:
-        yield
-        return
-    if not plan.request.dry_run:
-        snakemake.forget_copies()
-    ours = not snakemake.COPIES.exists()
-    try:
-        yield
-    finally:
-        if ours:
-            snakemake.forget_copies()
+def _workspace(plan: Plan, view: View) -> contextlib.AbstractContextManager[workspace.Workspace]:
+    request = plan.request
+    keep = "--keep-storage-local-copies" in request.snakemake_arguments
+    return workspace.entered(
+        request.source, request.snakefile, dry_run=request.dry_run, keep=keep, tell=view.warn
+    )
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import io
 import json
 import logging
 import re
-import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -17,20 +16,30 @@ from byok8s.errors import Byok8sError, InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
-
-COPIES = Path(".snakemake", "storage", "byok8s")
+from byok8s.workspace import Workspace
 
 
 def arguments(
-    request: Request, bucket: Bucket, cluster: Cluster | None, run: str, image: str, params: Path
+    request: Request,
+    bucket: Bucket,
+    cluster: Cluster | None,
+    run: str,
+    image: str,
+    params: Path,
+    place: Workspace,
 ) -> list[str]:
-    """Snakemake's command line for a request. params: the run's own copy of the params file."""
+    """Return Snakemake's command line for a request.
+
+    params: the run's own copy of the params file. place: where Snakemake works.
+    """
     return [
         *request.targets,
-        *("--snakefile", str(request.snakefile)),
+        *("--snakefile", str(place.snakefile)),
         *("--configfile", str(params)),
         *("--default-storage-provider", "byok8s"),
         *("--default-storage-prefix", bucket.url),
+        *("--storage-byok8s-workspace", str(place.root)),
+        *("--storage-byok8s-prefix", bucket.url),
         *_place(request, cluster, run, image),
         *(["--dry-run"] if request.dry_run else []),
         *("--quiet", "host"),
@@ -65,15 +74,6 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
 
 def _said(flag: str, value: float | str | None) -> list[str]:
     return [] if value is None else [f"--byok8s-{flag}", str(value)]
-
-
-def forget_copies() -> None:
-    """Remove the local copies of files in the bucket that Snakemake has left in the working folder.
-
-    It leaves those that an input function has read. When their checkpoint is to run again, it removes them, goes on to
-    believe that they are there, and takes them for write-protected: `ProtectedOutputException`.
-    """
-    shutil.rmtree(COPIES, ignore_errors=True)
 
 
 def load() -> None:

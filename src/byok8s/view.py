@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from byok8s.doctor.check import Check, Field, Report
 from byok8s.doctor.check import Status as CheckStatus
-from byok8s.elsewhere.workspace import replaced
 from byok8s.errors import Byok8sError
+from byok8s.workspace.folder import replaced
 
 if TYPE_CHECKING:
     from byok8s.clean import Found

@@ -3,7 +3,9 @@
     snakemake --default-storage-provider byok8s --default-storage-prefix s3://bucket/prefix
 
 While the main process builds the DAG, answers come from listings (planning.py): few requests for thousands of
-files. Otherwise every answer is fresh: a listing of a few keys, which also tells a directory.
+files. Otherwise every answer is fresh: a listing of a few keys, which also tells a directory. In the workspace of a
+run of byok8s, which has bucket and prefix for itself, what planning saw and what was stored since stays known
+(ledger.py), and files have the paths of their keys (plain.py).
 
 Buckets are never created and never deleted; failures say operation, address, S3's words and what to do.
 `glob_wildcards(storage.byok8s("s3://bucket/reads/{sample}.fq"))` works. What is named by `storage("s3://...")`
@@ -22,6 +24,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
@@ -29,6 +32,7 @@ from snakemake_interface_storage_plugins.storage_provider import StorageQueryVal
 
 from snakemake_storage_plugin_byok8s.connection import Connection, split, warm_up
 from snakemake_storage_plugin_byok8s.facts import Facts, directory
+from snakemake_storage_plugin_byok8s.ledger import Ledger
 from snakemake_storage_plugin_byok8s.objects import StorageObject
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
     from snakemake_interface_storage_plugins.io import IOCacheStorageInterface
 
+    from snakemake_storage_plugin_byok8s.plain import Workspace
     from snakemake_storage_plugin_byok8s.planning import Plan
 
 __all__ = ["StorageObject", "StorageProvider", "StorageProviderSettings", "warm_up"]
@@ -51,6 +56,16 @@ class StorageProviderSettings(s3.StorageProviderSettings):  # type: ignore[misc]
 
     region: str | None = field(default=None, metadata={"help": "region of the bucket", "env_var": True})
     token: str | None = field(default=None, repr=False, metadata={"help": "session token", "env_var": True})
+    workspace: str | None = field(
+        default=None,
+        metadata={
+            "help": "set by byok8s: the folder of a run that has bucket and prefix for itself, a mirror"
+        },
+    )
+    prefix: str | None = field(
+        default=None,
+        metadata={"help": "set by byok8s: in a workspace, what is below this has its key's path"},
+    )
 
 
 class _InferNothing:
@@ -84,14 +99,27 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         self._lock = threading.RLock()
         self._plan: Plan | None = None
         self._in_job = False
-        self._learned: dict[tuple[str, str], Facts] = {}
-        self.forget()
+        self._ledger = Ledger()
+        self._start_afresh()
         self.connection = Connection(self.settings, self.logger)
         self.s3c, self.client = self.connection.resource, self.connection.client
+        self.workspace = self._open_workspace()
+
+    def _open_workspace(self) -> Workspace | None:
+        """None where Snakemake was not started by byok8s, or in a pod."""
+        folder, prefix = getattr(self.settings, "workspace", None), getattr(self.settings, "prefix", None)
+        if not (folder and prefix and self.is_default and Path(folder).is_dir()):
+            return None
+        from snakemake_storage_plugin_byok8s import compat, plain
+
+        compat.enable()
+        return plain.Workspace(self, Path(folder), prefix)
 
     def plan(self, cache: IOCacheStorageInterface) -> None:
         """Answer from listings for as long as this cache of Snakemake's is active; in a job that has no time for it."""
         self._in_job = getattr(cache, "max_wait_time", 0) <= 0
+        if self.workspace:
+            self.workspace.parsed()
         alone = importlib.util.find_spec(f"{__name__}.planning") is None
         with self._lock:
             if alone or self._in_job or (self._plan and self._plan.cache is cache):
@@ -100,33 +128,52 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
 
             self._plan = Plan(self, cache)
 
-    def learn(self, bucket: str, key: str, mtime: int, size: int, is_dir: bool) -> None:
-        with self._lock:
-            self._learned[bucket, key] = Facts(mtime, size, is_dir)
+    def learn(self, bucket: str, key: str, mtime: int, size: int, is_dir: bool = False) -> None:
+        """Know what a worker has stored."""
+        self._ledger.learn(bucket, key, Facts(mtime, size, is_dir))
 
     def known(self, bucket: str, key: str) -> Facts | None:
-        return self._learned.get((bucket, key))
+        """Return what is known of a key without asking; None where nothing is, or nothing is known."""
+        return self._known(bucket, key)[1]
 
-    def forget(self, *keys: tuple[str, str]) -> None:
-        """Ask afresh from now on: something was written."""
+    def forget(self, file: StorageObject) -> None:
+        """Ask afresh from now on: the file was written, or is about to be."""
+        self._ledger.forget(file.bucket, file.key)
+        if self.workspace:
+            self.workspace.forget(file)
+        else:
+            self._start_afresh()
+
+    def _start_afresh(self) -> None:
         with self._lock:
-            for key in keys:
-                self._learned.pop(key, None)
             self._moment: tuple[str, float, Facts | None, set[str]] = "", 0.0, None, set()
             self._present: dict[tuple[str, str], tuple[Facts, float]] = {}
             if self._plan:
                 self._plan.forget()
+
+    def _known(self, bucket: str, key: str) -> tuple[bool, Facts | None]:
+        told, facts = self._ledger.told(bucket, key)
+        if told:
+            return True, facts
+        if self._plan and self._ledger.is_as_planned(bucket, key):
+            with self._lock:
+                return self._plan.known(bucket, key)
+        return False, None
 
     def facts(self, bucket: str, key: str, question: str) -> Facts | None:
         """What is at a key, None when nothing is.
 
         question: "existence" is asked afresh after planning; "mtime", "size", "kind" and "presence" are
         each answered once by the request before, if that was about the same key and at most a second ago.
+        In a workspace nothing is asked twice, unless it was written meanwhile.
         """
-        if known := self._learned.get((bucket, key)):
-            return known
         if self._in_job:
             return self._facts_in_job(bucket, key)
+        if self.workspace:
+            return self._facts_of_run(bucket, key)
+        told, facts = self._ledger.told(bucket, key)
+        if told:
+            return facts
         with self._lock:
             if self._plan and self._plan.active:
                 return self._plan.facts(bucket, key)
@@ -137,6 +184,19 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
                 self._moment = f"{bucket}/{key}", time.monotonic(), facts, questions
             questions.discard(question)
             return facts
+
+    def _facts_of_run(self, bucket: str, key: str) -> Facts | None:
+        """What is not there is asked for again once it may have been written: by a job that says that it makes it."""
+        is_known, facts = self._known(bucket, key)
+        if is_known:
+            return facts
+        if self._plan and self._ledger.is_as_planned(bucket, key):
+            with self._lock:
+                return self._plan.facts(bucket, key)
+        facts = self.ask(bucket, key)
+        if facts:
+            self._ledger.note(bucket, key, facts)
+        return facts
 
     def _facts_in_job(self, bucket: str, key: str) -> Facts | None:
         """What is there stays for a while: the files of a job are written by nobody else meanwhile.

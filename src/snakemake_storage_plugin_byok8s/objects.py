@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from shutil import rmtree
@@ -19,7 +20,7 @@ from snakemake_storage_plugin_byok8s.connection import split
 from snakemake_storage_plugin_byok8s.facts import UNFINISHED, Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from s3transfer.futures import TransferFuture
     from snakemake_interface_storage_plugins.io import IOCacheStorageInterface
@@ -43,9 +44,48 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
     """A key, or all that is below `key/`: then it is a directory."""
 
     def __post_init__(self) -> None:
-        self.bucket, self.key = split(self.query)
-        self._local_suffix = self._local_suffix_from_key(self.key)
         self.provider.queries[self.bucket].append(self.key)
+        if workspace := self.provider.workspace:
+            workspace.notice(self)
+
+    # Snakemake gives a copy of this another query, where wildcard constraints come after the rules: all follows from it
+    @property
+    def bucket(self) -> str:
+        return split(self.query)[0]
+
+    @property
+    def key(self) -> str:
+        return split(self.query)[1]
+
+    @property
+    def keep_local(self) -> bool:
+        """Whether the local copy stays until the end of the run."""
+        workspace = self.provider.workspace
+        return self._keep_local or (workspace is not None and workspace.is_kept(self))
+
+    @keep_local.setter
+    def keep_local(self, keep: bool) -> None:
+        self._keep_local = keep
+
+    def local_suffix(self) -> str:
+        return f"{self.bucket}/{self.key}"
+
+    def local_path(self) -> Path:
+        if self._overwrite_local_path:
+            return Path(self._overwrite_local_path)
+        workspace = self.provider.workspace
+        plain = workspace.path(self) if workspace else None
+        return Path(self.provider.local_prefix, self.local_suffix()) if plain is None else Path(plain)
+
+    def cache_key(self, local_suffix: str | None = None) -> str:
+        return str(self.local_path() if local_suffix is None else self.provider.local_prefix / local_suffix)
+
+    def within(self, key: str) -> str:
+        """Return the path of a key of this directory, within it. Raises WorkflowError for one that leads out of it."""
+        path = os.path.normpath(key[len(self.key) + 1 :])
+        if path.startswith(("/", "../")) or path == "..":
+            raise WorkflowError(f"The key s3://{self.bucket}/{key} would be stored outside its directory.")
+        return path
 
     async def inventory(self, cache: IOCacheStorageInterface) -> None:
         self.provider.plan(cache)
@@ -83,10 +123,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
 
     def _at(self, local: Path, key: str) -> Path:
         """Where a key of this object is when the object itself is at `local`."""
-        path = Path(os.path.normpath(local / key[len(self.key) + 1 :]))
-        if not path.is_relative_to(local):
-            raise WorkflowError(f"The key s3://{self.bucket}/{key} would be stored outside its directory.")
-        return path
+        return local if key == self.key else local / self.within(key)
 
     def _each(self, operation: str, action: Callable[[str], object], keys: Iterable[str]) -> None:
         def explained(key: str) -> None:
@@ -96,26 +133,63 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         with self.provider.connection.pool() as pool:
             list(pool.map(explained, keys))
 
+    async def managed_retrieve(self) -> None:
+        """As Snakemake does it, in a thread: the files of a job are fetched at once."""
+        await self.wait_for_free_space()
+        try:
+            self.local_path().parent.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(self.retrieve_object)
+        except Exception as error:
+            raise WorkflowError(
+                f"Failed to retrieve storage object from {self.print_query}", error
+            ) from error
+
     def retrieve_object(self) -> None:
-        local = self.local_path()
         files = self._files()
+        if self.provider.workspace:
+            self.provider.workspace.expect(self)
+            self._retrieve_into(self.local_path(), files)
+            self.provider.workspace.is_whole(self)
+        else:
+            self._retrieve_anew(self.local_path(), files)
+
+    def _retrieve_anew(self, local: Path, files: Mapping[str, Facts]) -> None:
         # beside it and then renamed: what a kill leaves of a directory would pass for it at the next run
-        with (
-            TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder,
-            create_transfer_manager(self.provider.client, TransferConfig()) as transfers,
-        ):
-            half = Path(folder, local.name)
-
-            def download(key: str) -> None:
-                path = self._at(half, key)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                size = _KnownSize(files[key].size)
-                transfers.download(self.bucket, key, str(path), subscribers=[size]).result()
-
-            self._each("download", download, files)
+        with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
+            half = Path(folder, "half")
+            self._download({key: self._at(half, key) for key in files}, files)
+            _keep_time(half, files.values())
             if local.is_dir():
                 rmtree(local)
             half.replace(local)
+
+    def _retrieve_into(self, local: Path, files: Mapping[str, Facts]) -> None:
+        """File by file, what is missing: another job may be reading a file of the directory."""
+        places = {key: self._at(local, key) for key in files}
+        missing = {key: path for key, path in places.items() if not _is_there(path, files[key])}
+        for folder in {path.parent for path in missing.values()}:
+            if folder.is_symlink():
+                folder.unlink()  # a name of the directory itself
+            folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as temporary:
+            halves = {key: Path(temporary, str(number)) for number, key in enumerate(missing)}
+            self._download(halves, files)
+            for key, half in halves.items():
+                half.replace(missing[key])
+        if local.is_dir():
+            _keep_time(local, files.values())
+
+    def _download(self, places: Mapping[str, Path], files: Mapping[str, Facts]) -> None:
+        with create_transfer_manager(self.provider.client, TransferConfig()) as transfers:
+
+            def download(key: str) -> None:
+                path, facts = places[key], files[key]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                size = _KnownSize(facts.size)
+                transfers.download(self.bucket, key, str(path), subscribers=[size]).result()
+                _keep_time(path, [facts])
+
+            self._each("download", download, places)
 
     def store_object(self) -> None:
         local = self.local_path()
@@ -125,7 +199,9 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
             else:
                 self._upload(local, [self.key])
         finally:
-            self.provider.forget((self.bucket, self.key))
+            self.provider.forget(self)
+        if self.provider.workspace:
+            self.provider.workspace.is_whole(self)
 
     def _store_directory(self, local: Path) -> None:
         """In the end the files of this directory and no others: a half, or an older one, may be there."""
@@ -150,12 +226,12 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         try:
             self._delete(self._files() if self.provider.facts(self.bucket, self.key, "presence") else {})
         finally:
-            self.provider.forget((self.bucket, self.key))
+            self.provider.forget(self)
 
     def touch(self) -> None:
         """Copy the object onto itself; of a directory one file, as the newest makes its time."""
         self._each("copy", self._touch, list(self._files())[:1])
-        self.provider.forget((self.bucket, self.key))
+        self.provider.forget(self)
 
     def _touch(self, key: str) -> None:
         source = {"Bucket": self.bucket, "Key": key}
@@ -174,3 +250,18 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
             raise WorkflowError(f"{self.query} has a wildcard in the name of the bucket: name the bucket.")
         found = self.provider.listing(bucket, prefix)[0]
         return [f"s3://{bucket}/{key}" for key in found if ".byok8s" not in key.split("/")]
+
+
+def _keep_time(path: Path, facts: Iterable[Facts]) -> None:
+    """Give a local copy the time of what it is a copy of."""
+    newest = max(each.mtime for each in facts)
+    os.utime(path, (newest, newest))
+
+
+def _is_there(path: Path, facts: Facts) -> bool:
+    """Tell whether a file is the local copy of what these are the facts of."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return (int(found.st_mtime), found.st_size) == (facts.mtime, facts.size)

@@ -60,6 +60,11 @@ class Plan:
             self._explore(bucket, known)
         return known.look(key)
 
+    def known(self, bucket: str, key: str) -> tuple[bool, Facts | None]:
+        """Return whether it is known what is at a key, and that."""
+        found = self._buckets[bucket].look(key) if bucket in self._buckets else _UNKNOWN
+        return (False, None) if found is _UNKNOWN else (True, found)
+
     def _explore(self, bucket: str, known: _Bucket) -> None:
         keys = [key for keys in known.wanted.values() for key in keys]
         known.asked += len(keys)

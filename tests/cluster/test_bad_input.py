@@ -27,7 +27,6 @@ ROWS = {
     "unknown context": (2, ["--context", "no-such"], {}, "no context named 'no-such'"),
     "API unreachable": (3, [], {"KUBECONFIG": "unreachable"}, "cannot be reached"),
     "no namespace": (3, ["-k", "no-such-namespace"], {}, "no namespace 'no-such-namespace'"),
-    "Snakefile outside": (2, ["-s", "../Snakefile"], {}, "must lie in the working folder"),
     "include outside": (2, ["-s", "Including"], {}, "lies outside of the working folder: ../outside.smk"),
 }
 

@@ -99,18 +99,12 @@ def test_the_snakefile_of_the_workflow_folder_is_found() -> None:
         ({"workflow_target": "t"}, Settings(s3_bucket="b-1", snakefile="no/such"), "There is no Snakefile"),
         (
             {"workflow_target": "t"},
-            Settings(s3_bucket="b-1", snakefile="../Snakefile"),
-            "in the working folder",
-        ),
-        (
-            {"workflow_target": "t"},
             Settings(s3_bucket="b-1", s3_endpoint_url="http://localhost:9000"),
             "Pods cannot reach",
         ),
     ],
 )
 def test_what_is_refused(content: object, said: Settings, words: str, workflow_folder: Path) -> None:
-    (workflow_folder.parent / "Snakefile").touch()
     write("wf.json", content)
     with pytest.raises(InputError) as caught:
         read(said)

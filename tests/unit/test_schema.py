@@ -14,9 +14,9 @@ import yaml
 from snakemake.utils import validate
 
 from byok8s import params, schema
-from byok8s.elsewhere import Source
 from byok8s.errors import InputError
 from byok8s.schema import Parameter
+from byok8s.workspace import Source
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SAMPLES = {

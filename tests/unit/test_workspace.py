@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.elsewhere import Source, workspace
+from byok8s import workspace
 from byok8s.errors import InputError
+from byok8s.workspace import Source, folder, materialise
+
+SNAKEFILE = Path("Snakefile")
 
 
 @pytest.fixture
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "user"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+    user = tmp_path / "user"
+    user.mkdir()
+    monkeypatch.chdir(user)
+    return user
 
 
 @pytest.fixture
@@ -23,17 +26,17 @@ def source(tmp_path: Path) -> Source:
     return Source("bananas 1.0", tmp_path / "bundle", packaged=True)
 
 
-def write(folder: Path, **files: str) -> None:
+def write(place: Path, **files: str) -> None:
     """Names have two underscores for a slash."""
     for name, content in files.items():
-        path = folder / name.replace("__", "/")
+        path = place / name.replace("__", "/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
 
 
 def seen(source: Source) -> dict[str, str]:
     """What a run finds in its working folder."""
-    with workspace.entered(source, dry_run=False):
+    with workspace.entered(source, SNAKEFILE, dry_run=False):
         return {
             str(path.relative_to(Path())): path.read_text()
             for path in sorted(Path().rglob("*"))
@@ -61,7 +64,7 @@ def test_the_users_files_are_beside_the_packages_and_take_the_place_of_those_of_
         "samples": "mine",
     }
     assert sorted(path.name for path in user.iterdir()) == [".byok8s", ".snakemake", "samples", "scripts"]
-    assert workspace.replaced(source, user) == [Path("scripts/b")]
+    assert folder.replaced(source, user) == [Path("scripts/b")]
 
 
 def test_a_repositorys_files_stay_and_its_large_ones_are_data(user: Path, source: Source) -> None:
@@ -69,10 +72,10 @@ def test_a_repositorys_files_stay_and_its_large_ones_are_data(user: Path, source
     write(source.folder, Snakefile="theirs", reads="x" * 1_000_001)
     write(user, Snakefile="mine")
     assert seen(source)["Snakefile"] == "theirs"
-    with workspace.entered(source, dry_run=False):
-        assert workspace.laid_files() == ["Snakefile"]
+    with workspace.entered(source, SNAKEFILE, dry_run=False):
+        assert folder.laid_files() == ["Snakefile"]
         assert workspace.users_folder() == user
-    assert workspace.laid_files() == []
+    assert folder.laid_files() == []
     assert workspace.users_folder() == user
 
 
@@ -81,17 +84,17 @@ def test_another_version_takes_the_place_of_the_former_and_only_what_changed_is_
 ) -> None:
     write(source.folder, Snakefile="1", scripts__same="same", scripts__gone="gone")
     seen(source)
-    laid = user / workspace.WORKSPACE
+    laid = user / folder.WORKSPACE
     times = {name: (laid / name).stat().st_mtime for name in ("Snakefile", "scripts/same")}
-    assert set(times.values()) == {workspace.LONG_AGO}
+    assert set(times.values()) == {materialise.LONG_AGO}
     later = Source("bananas 2.0", tmp_path / "later", packaged=True)
     write(later.folder, Snakefile="2", scripts__same="same")
     assert seen(later) == {"Snakefile": "2", "scripts/same": "same"}
-    assert (laid / "scripts/same").stat().st_mtime == workspace.LONG_AGO
-    assert (laid / "Snakefile").stat().st_mtime > workspace.LONG_AGO
-    with workspace.temporary(source) as folder:
-        assert (folder / "scripts/same").stat().st_mtime == workspace.LONG_AGO
-        assert (folder / "Snakefile").stat().st_mtime > workspace.LONG_AGO
+    assert (laid / "scripts/same").stat().st_mtime == materialise.LONG_AGO
+    assert (laid / "Snakefile").stat().st_mtime > materialise.LONG_AGO
+    with workspace.temporary(source, SNAKEFILE) as place:
+        assert (place.root / "scripts/same").stat().st_mtime == materialise.LONG_AGO
+        assert (place.root / "Snakefile").stat().st_mtime > materialise.LONG_AGO
 
 
 def test_a_folder_of_the_users_is_never_written_through_a_link(
@@ -109,15 +112,16 @@ def test_a_folder_of_the_users_is_never_written_through_a_link(
 def test_what_a_run_made_comes_to_the_users_folder_also_after_a_kill(user: Path, source: Source) -> None:
     write(source.folder, Snakefile="1", logs__README="theirs")
     write(user, report="old")
-    with workspace.entered(source, dry_run=False):
+    with workspace.entered(source, SNAKEFILE, dry_run=False):
         write(Path(), logs__a="log", deep__er__b="made")
         Path("report.new").write_text("new")
         Path("report.new").rename("report")
-    write(user / workspace.WORKSPACE, left="of a run that was killed")
+    write(user / folder.WORKSPACE, left="of a run that was killed")
     seen(source)
+    assert (user / ".byok8s/made/report").read_text() == "new"
     made = {str(path.relative_to(user)): path.read_text() for path in user.rglob("*") if path.is_file()}
     kept = {name: words for name, words in made.items() if not name.startswith(".byok8s")}
-    assert kept == {"logs/a": "log", "deep/er/b": "made", "report": "new", "left": "of a run that was killed"}
+    assert kept == {"logs/a": "log", "deep/er/b": "made", "report": "old", "left": "of a run that was killed"}
 
 
 def test_what_is_gone_from_the_users_folder_is_gone_from_the_workspace(user: Path, source: Source) -> None:
@@ -132,28 +136,17 @@ def test_what_is_gone_from_the_users_folder_is_gone_from_the_workspace(user: Pat
 def test_a_dry_run_leaves_nothing(user: Path, source: Source) -> None:
     write(source.folder, Snakefile="1")
     write(user, samples="mine")
-    with workspace.entered(source, dry_run=True):
+    with workspace.entered(source, SNAKEFILE, dry_run=True):
         assert Path("Snakefile").read_text() == "1"
         assert Path("samples").read_text() == "mine"
         Path("made").touch()
     assert list(user.iterdir()) == [user / "samples"]
 
 
-def test_what_is_in_the_way_is_named(user: Path, source: Source) -> None:
-    write(source.folder, Snakefile="1")
-    (user / workspace.WORKSPACE / "Snakefile").mkdir(parents=True)
-    with (
-        pytest.raises(InputError, match="no place for the workflow's Snakefile"),
-        workspace.entered(source, dry_run=False),
-    ):
-        pass
-    assert Path.cwd() == user
-
-
 def test_the_list_is_of_what_was_laid(user: Path, source: Source) -> None:
     write(source.folder, Snakefile="1", rules__a="1")
     seen(source)
-    assert json.loads((user / workspace.LAID).read_text()) == ["Snakefile", "rules/a"]
+    assert json.loads((user / materialise.MANIFEST).read_text()) == ["Snakefile", "rules/a"]
 
 
 def test_a_disk_that_takes_no_more_is_said(user: Path, source: Source) -> None:

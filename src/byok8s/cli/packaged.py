@@ -30,7 +30,7 @@ def command(name: str, version: str, folder: Path) -> click.Group:
     @click.version_option(version, message=f"{name} {version} (byok8s {__version__})")
     @click.pass_context
     def packaged(ctx: click.Context) -> None:
-        from byok8s.elsewhere import Source
+        from byok8s.workspace import Source
 
         ctx.obj = Source(f"{name} {version}", folder, packaged=True)
 
@@ -52,9 +52,9 @@ def show_list(source: object, *, debug: bool) -> NoReturn:
 
     def carry_out() -> int:
         from byok8s import view
-        from byok8s.elsewhere import Source
-        from byok8s.elsewhere.workspace import replaced
         from byok8s.package import catalogue, words
+        from byok8s.workspace import Source
+        from byok8s.workspace.folder import replaced
 
         assert isinstance(source, Source)
         found = catalogue.read(source.folder, source.files())
@@ -72,8 +72,8 @@ def show(source: object, file: str, *, debug: bool) -> NoReturn:
     """Print FILE of the package: a workflow or params file by its name, or any other by its path."""
 
     def carry_out() -> int:
-        from byok8s.elsewhere import Source
         from byok8s.files import find_within
+        from byok8s.workspace import Source
 
         assert isinstance(source, Source)
         click.echo(find_within(source.name, source.folder, file).read_bytes(), nl=False)

@@ -14,14 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from byok8s import params, snakemake
-from byok8s.elsewhere import workspace
+from byok8s import params, snakemake, workspace
 from byok8s.errors import InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
@@ -63,18 +61,19 @@ def plan(
 
     environment: beside this process'. ending: set where nobody waits for the plan any more.
     """
-    source = request.source
     with (
         TemporaryDirectory() as temporary,
-        workspace.temporary(source) if source else nullcontext(Path()) as place,
+        workspace.temporary(request.source, request.snakefile) as place,
     ):
         folder = Path(temporary)
         copy, found = folder / f"params{request.params_file.suffix}", folder / "plan.json"
         copy.write_bytes(params.copy(request.params_file, request.params))
-        asked = snakemake.arguments(replace(request, dry_run=True), bucket, cluster, "doctor", image, copy)
+        asked = snakemake.arguments(
+            replace(request, dry_run=True), bucket, cluster, "doctor", image, copy, place
+        )
         command = [sys.executable, "-m", __name__, str(found), "--cores", NEVER_SCALED_DOWN, *asked]
         with (folder / "words").open("w+b") as words:
-            ended = _run(command, place, {**os.environ, **environment}, words, ending)
+            ended = _run(command, place.folder, {**os.environ, **environment}, words, ending)
             words.seek(0)
             said = words.read().decode(errors="replace").strip().rpartition("\n")[2]
         if found.is_file():

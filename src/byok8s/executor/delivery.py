@@ -20,9 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byok8s.elsewhere.workspace import laid_files
 from byok8s.errors import InputError
 from byok8s.executor.sources import beside_scripts, of_jobs, of_workflow, tracked_by_git
+from byok8s.workspace.folder import laid_files
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG

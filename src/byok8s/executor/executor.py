@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -26,6 +25,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
+from byok8s import workspace
 from byok8s.errors import Byok8sError
 from byok8s.executor import compat, delivery, surroundings, tasks
 from byok8s.executor.cluster import ClusterRun, Contents
@@ -88,7 +88,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def _prepare(self) -> None:
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
         compat.check()
-        self._root = Path.cwd()
+        self._root = workspace.root()
         self._run = run_description(self.workflow, self._root)
         self._describer = Describer(self._run, self._root, compat.source_caches(self.workflow))
         self._sources = delivery.sources(self.dag)
@@ -314,9 +314,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _learn(self, job: JobExecutorInterface, found: Outcome) -> None:
         """What the job has stored need not be asked for; what it does not speak of is."""
-        files = [*job.output, *job.log]
-        self._provider.forget(
-            *((f.storage_object.bucket, f.storage_object.key) for f in files if f.is_storage)
-        )
+        for file in (*job.output, *job.log):
+            if file.is_storage and hasattr(file.storage_object.provider, "forget"):
+                self._provider.forget(file.storage_object)
         for stored in found.stored:
             self._provider.learn(stored.bucket, stored.key, stored.mtime, stored.size, stored.directory)

@@ -19,7 +19,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = dict(os.environ)
 # of how S3 is reached, and of Snakemake itself: pods have their own
 NOT_SENT: Final = ("AWS_", "BYOK8S_", "SNAKEMAKE_")
 SECRET_SETTINGS: Final = frozenset({"access_key", "secret_key", "token"})
-THIS_MACHINES_SETTINGS: Final = frozenset({"workspace", "exclusive"})
+THIS_MACHINES_SETTINGS: Final = frozenset({"workspace", "prefix"})
 
 
 def run_description(workflow: Workflow, root: Path) -> RunDescription:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byok8s.elsewhere.workspace import users_folder
+from byok8s.workspace.folder import users_folder
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG

@@ -1,0 +1,258 @@
+"""What of Snakemake has no public name and is needed for plain paths: taken hold of here, and nowhere else.
+
+Each wrapper does nothing where the default storage is not in a workspace. Names and parameters are looked at before
+anything is changed: another Snakemake is refused by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from functools import cache, wraps
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
+
+from snakemake_interface_common.exceptions import WorkflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from snakemake_storage_plugin_byok8s.plain import Workspace
+
+SUPPORTED: Final = "9.20 to 9.27"
+# what is wrapped or called, and its parameters
+_KNOWN: Final = {
+    "snakemake.path_modifier:PathModifier.modify": "self path property",
+    "snakemake.path_modifier:PathModifier.replace_prefix": "self path property",
+    "snakemake.path_modifier:PathModifier.apply_default_storage": "self path",
+    "snakemake.rules:Rule.apply_path_modifier": "self item path_modifier property",
+    "snakemake.rules:RuleProxy._to_iofile": "self files",
+    "snakemake.checkpoints:Checkpoint.get": "self wildcards",
+    "snakemake.io:_IOFile.prepare": "self",
+    "snakemake.io:_IOFile.retrieve_from_storage": "self",
+    "snakemake.io:_IOFile.clone_flags": "self other skip_storage_object",
+    "snakemake.jobs:Job.register": "self external_jobid",
+    "snakemake.dag:DAG.handle_ensure": "self job expanded_output",
+}
+
+
+@cache
+def enable() -> None:
+    """Put the wrappers in place, once. Raises WorkflowError for a Snakemake that has other names."""
+    check(_KNOWN)
+    from snakemake.checkpoints import Checkpoint
+    from snakemake.dag import DAG
+    from snakemake.io import _IOFile
+    from snakemake.jobs import Job
+    from snakemake.path_modifier import PathModifier
+    from snakemake.rules import Rule, RuleProxy
+
+    for owner, name, wrapper in (
+        (PathModifier, "modify", _modify),
+        (Rule, "apply_path_modifier", _apply_path_modifier),
+        (RuleProxy, "_to_iofile", _to_iofile),
+        (Checkpoint, "get", _get),
+        (_IOFile, "prepare", _prepare),
+        (_IOFile, "retrieve_from_storage", _retrieve),
+        (Job, "register", _register),
+        (DAG, "handle_ensure", _handle_ensure),
+    ):
+        setattr(owner, name, wrapper(getattr(owner, name)))
+
+
+def check(known: dict[str, str]) -> None:
+    """Raise WorkflowError unless Snakemake has these functions, with these parameters."""
+    for name, parameters in known.items():
+        found = _parameters(name)
+        if found != parameters:
+            raise WorkflowError(
+                f"Snakemake {metadata.version('snakemake')} is not one that byok8s can run a workflow with: "
+                f"{name.partition(':')[2]} takes ({found}), not ({parameters}). "
+                f"Supported are the versions {SUPPORTED}."
+            )
+
+
+def _parameters(name: str) -> str | None:
+    module, _, path = name.partition(":")
+    try:
+        found: Any = __import__(module, fromlist=["_"])
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        return None
+    return " ".join(inspect.signature(found).parameters)
+
+
+def _workspace(workflow: Any) -> Workspace | None:
+    """Return the workspace of the workflow's default storage."""
+    provider = workflow.storage_registry.default_storage_provider
+    return getattr(provider, "workspace", None)
+
+
+def _modify(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A path whose local path is the path itself would lose its storage: "nothing has changed", says Snakemake."""
+    from snakemake.io import AnnotatedString, flag, is_flagged
+    from snakemake.path_modifier import PATH_MODIFIER_FLAG
+
+    @wraps(original)
+    def modify(self: Any, path: Any, property: str | None = None) -> Any:  # noqa: A002 - Snakemake's name
+        workspace = _workspace(self.workflow)
+        if workspace is None or any(is_flagged(path, name) for name in ("storage_object", "local")):
+            return original(self, path, property)
+        # of rules.x.output: the prefix of its module is there already
+        changed = path if is_flagged(path, PATH_MODIFIER_FLAG) else self.replace_prefix(path, property)
+        stored = self.apply_default_storage(_inside(changed))
+        if not is_flagged(stored, "storage_object"):
+            return original(self, path, property)
+        stored = stored if isinstance(stored, AnnotatedString) else AnnotatedString(stored)
+        stored.flags.update(getattr(path, "flags", {}))
+        if is_flagged(stored, "multiext"):
+            value = stored.flags["multiext"]
+            value.prefix = self.apply_default_storage(self.replace_prefix(value.prefix, property))
+        return flag(stored, PATH_MODIFIER_FLAG)
+
+    return modify
+
+
+def _inside(path: Any) -> Any:
+    """Return a path relative to the working folder. Raises WorkflowError for one that leads out of it."""
+    text = os.path.normpath(str(path))
+    if not text.startswith(("/", "../")) and text != "..":
+        return path
+    relative = os.path.relpath(text)
+    if relative.startswith(".."):
+        raise WorkflowError(
+            f"{path} cannot be a file in the bucket: it lies outside of the working folder. "
+            "Name inputs and outputs relative to the working folder; what is on this machine alone is local(...)."
+        )
+    return path.new_from(relative) if hasattr(path, "new_from") else relative
+
+
+def _apply_path_modifier(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule's own pathvars come before those of the workflow, which is all that the modifier knows."""
+
+    def applied(rule: Any, item: Any) -> Any:
+        if not isinstance(item, str) or "<" not in item or rule.pathvars is None or _is_stored(item):
+            return item
+        text = rule.pathvars.apply(str(item))
+        return item.new_from(text) if hasattr(item, "new_from") else text
+
+    @wraps(original)
+    def apply_path_modifier(self: Any, item: Any, path_modifier: Any, property: str | None = None) -> Any:  # noqa: A002
+        if _workspace(self.workflow):
+            if isinstance(item, dict):
+                item = {name: applied(self, value) for name, value in item.items()}
+            elif isinstance(item, list | tuple):
+                item = [applied(self, value) for value in item]
+            else:
+                item = applied(self, item)
+        return original(self, item, path_modifier, property)
+
+    return apply_path_modifier
+
+
+def _to_iofile(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`rules.x.output` is plain, so it can be expanded; it gets its storage where it is used."""
+    from snakemake.io import AnnotatedString, IOFile, strip_wildcard_constraints
+    from snakemake.iocontainers import Namedlist
+    from snakemake.path_modifier import PATH_MODIFIER_FLAG
+
+    @wraps(original)
+    def to_iofile(self: Any, files: Any) -> Any:
+        def plain(file: Any) -> Any:
+            if not _is_plain(file):
+                return original(self, Namedlist([file]))[0]
+            result = IOFile(AnnotatedString(strip_wildcard_constraints(file)), rule=self.rule)
+            result.flags[PATH_MODIFIER_FLAG] = True
+            return result
+
+        return Namedlist(files, custom_map=plain)
+
+    return to_iofile
+
+
+def _get(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What input functions look at after checkpoints.x.get() is there for them."""
+
+    @wraps(original)
+    def get(self: Any, **wildcards: Any) -> Any:
+        job = original(self, **wildcards)
+        for file in filter(_is_plain, job.output):
+            file.storage_object.provider.workspace.bring(file.storage_object)
+        return job
+
+    return get
+
+
+def _prepare(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A job is about to write here, on this machine."""
+
+    @wraps(original)
+    def prepare(self: Any) -> None:
+        if _is_plain(self):
+            self.storage_object.provider.workspace.make_way(self.storage_object)
+        original(self)
+
+    return prepare
+
+
+def _retrieve(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A folder is there once one of its files is: that is no reason to leave out the others."""
+
+    @wraps(original)
+    async def retrieve_from_storage(self: Any) -> None:
+        await original(self)
+        if _is_plain(self) and not self.should_not_be_retrieved_from_storage:
+            file = self.storage_object
+            if file.provider.workspace.is_part(file):
+                await file.managed_retrieve()
+
+    return retrieve_from_storage
+
+
+def _register(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A job is given to an executor: what is known of the files that it makes holds no longer."""
+
+    @wraps(original)
+    def register(self: Any, external_jobid: str | None = None) -> None:
+        for file in filter(_is_stored, _made(self)):
+            if forget := getattr(file.storage_object.provider, "forget", None):
+                forget(file.storage_object)
+        original(self, external_jobid)
+
+    return register
+
+
+def _made(job: Any) -> Iterable[Any]:
+    return (*job.output, *job.log, *([job.benchmark] if job.benchmark else []))
+
+
+def _handle_ensure(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What a job has just made is looked at here, not in the bucket, where it is not yet."""
+    from snakemake.io import IOFile
+
+    def local(file: Any) -> Any:
+        result = IOFile(str(file), file.rule)
+        result.clone_flags(file, skip_storage_object=True)
+        return result
+
+    @wraps(original)
+    async def handle_ensure(self: Any, job: Any, expanded_output: Any) -> None:
+        files = [local(file) if _is_plain(file) else file for file in expanded_output]
+        await original(self, job, files)
+
+    return handle_ensure
+
+
+def _is_stored(file: Any) -> bool:
+    from snakemake.io import is_flagged
+
+    return bool(is_flagged(file, "storage_object"))
+
+
+def _is_plain(file: Any) -> bool:
+    if not _is_stored(file):
+        return False
+    provider = file.flags["storage_object"].provider
+    workspace = getattr(provider, "workspace", None)
+    return workspace is not None and workspace.path(file.flags["storage_object"]) is not None

@@ -1,0 +1,245 @@
+"""Plain paths: in a workspace a file's local path is its key without the prefix, as in a run without a bucket.
+
+What is there is the mirror's business (mirror.py); this is what the provider does with it.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
+
+from snakemake_storage_plugin_byok8s import watch
+from snakemake_storage_plugin_byok8s.mirror import Mirror
+
+if TYPE_CHECKING:
+    from snakemake_storage_plugin_byok8s import StorageProvider
+    from snakemake_storage_plugin_byok8s.facts import Facts
+    from snakemake_storage_plugin_byok8s.objects import StorageObject
+
+_SMALL: Final = 1_000_000
+_MOST_BYTES: Final = 50_000_000
+_MOST_FILES: Final = 10_000
+_OLD: Final = 1.0  # a folder with this time is not whole: what a job needs of it is fetched again
+
+
+class Workspace:
+    """What is where in the workspace. prefix: bucket and key, with a slash behind, of what has plain paths."""
+
+    def __init__(self, provider: StorageProvider, folder: Path, prefix: str) -> None:
+        self._provider = provider
+        self._prefix = f"{prefix.removeprefix('s3://').rstrip('/')}/"
+        watching = watch.current()
+        if watching is None or watching.mirror.root != str(folder):
+            watching = watch.watch(Mirror.load(folder))
+        self._watch, self.mirror = watching, watching.mirror
+        watching.fetch = self._fetch
+        self._parsing = True
+        self._noticed: list[StorageObject] = []
+        self._names: dict[str, str] = {}  # what has only its name here: path within the mirror -> query
+        self._brought: set[str] = set()
+        self._whole: set[str] = set()
+
+    def path(self, file: StorageObject) -> str | None:
+        """Return the plain path of a file; None for one of another bucket or prefix."""
+        full = f"{file.bucket}/{file.key}"
+        return full[len(self._prefix) :] if full.startswith(self._prefix) else None
+
+    def notice(self, file: StorageObject) -> None:
+        """Take away what is at a file's place: now, or when the Snakefile was parsed, which may read it."""
+        path = self.path(file)
+        if path is None or WILDCARD_REGEX.search(path):
+            return
+        if self._parsing:
+            self._noticed.append(file)
+        else:
+            self._withdraw(file, path)
+
+    def parsed(self) -> None:
+        """The Snakefile is parsed: from now on files are the bucket's."""
+        if self._parsing:
+            self._parsing = self._watch.parsing = False
+            for file in self._noticed:
+                self._withdraw(file, self.path(file) or "")
+            self._noticed.clear()
+
+    def is_kept(self, file: StorageObject) -> bool:
+        """Tell whether the local copy stays until the end.
+
+        Input functions and the Snakefile look at what was brought for them; and what is a directory of one job's may
+        hold the file of another's.
+        """
+        path = self.path(file)
+        place = self.mirror.path_of(path) if path else None
+        if not place:
+            return False
+        above = list(self.mirror.above(place))
+        return (
+            place in self.mirror.folders_of_keys
+            or any(folder in self.mirror.keys for folder in above)
+            or any(each in self._brought for each in (place, *above))
+        )
+
+    def expect(self, file: StorageObject) -> None:
+        """A local copy is about to be made."""
+        if place := self._place(file):
+            self.mirror.expect(place)
+
+    def is_whole(self, file: StorageObject) -> None:
+        """All that the bucket has of a file is here."""
+        if place := self._place(file):
+            self._whole.add(place)
+
+    def is_part(self, file: StorageObject) -> bool:
+        """Tell whether there may be more of a directory than is here."""
+        facts = self._provider.facts(file.bucket, file.key, "kind")
+        return facts is not None and facts.is_dir and self._place(file) not in self._whole
+
+    def forget(self, file: StorageObject) -> None:
+        """Take away what was brought of a file, as it is made again."""
+        place = self._place(file)
+        self._whole.discard(place or "")
+        if place and place in self._brought:
+            self._brought.discard(place)
+            _remove(Path(self.mirror.root, place))
+
+    def make_way(self, file: StorageObject) -> None:
+        """Leave nothing where a job is about to write."""
+        if place := self._place(file):
+            self._empty(place)
+            self._names.pop(place, None)
+
+    def bring(self, file: StorageObject) -> None:
+        """Have a checkpoint's output here: the small files with their content, the others as names."""
+        place = self._place(file)
+        if not place:
+            return
+        local = Path(self.mirror.root, place)
+        if local.exists():
+            return
+        facts = self._provider.facts(file.bucket, file.key, "kind")
+        if facts is None:
+            return  # Snakemake says what is missing
+        self._empty(place)
+        if not facts.is_dir:
+            self._content(file.bucket, {place: (file.key, facts)})
+        else:
+            found = self._provider.listing(file.bucket, f"{file.key}/")[0]
+            self._directory(file, place, found, facts)
+        self._brought.add(place)
+
+    def _empty(self, place: str) -> None:
+        self.mirror.expect(place)
+        self.mirror.withdraw(place)
+        self.mirror.clear(place)
+
+    def _directory(self, file: StorageObject, place: str, found: dict[str, Facts], its: Facts) -> None:
+        local = Path(self.mirror.root, place)
+        local.mkdir(parents=True)
+        wanted: dict[str, tuple[str, Facts]] = {}
+        left = _MOST_BYTES
+        for key, facts in found.items():
+            inside = f"{place}/{file.within(key)}"
+            if facts.size <= min(_SMALL, left) and len(wanted) < _MOST_FILES:
+                left -= facts.size
+                wanted[inside] = key, facts
+            else:
+                self._name(inside, f"s3://{file.bucket}/{key}")
+        self._content(file.bucket, wanted)
+        time = its.mtime if len(wanted) == len(found) else _OLD
+        os.utime(local, (time, time))
+
+    def _content(self, bucket: str, wanted: dict[str, tuple[str, Facts]]) -> None:
+        """Fetch files, in parallel. wanted: key and facts by path within the mirror."""
+
+        def fetch(place: str) -> None:
+            key, facts = wanted[place]
+            local = Path(self.mirror.root, place)
+            local.parent.mkdir(parents=True, exist_ok=True)
+            with self._provider.connection.explained("GetObject", f"s3://{bucket}/{key}"):
+                self._provider.client.download_file(bucket, key, str(local))
+            os.utime(local, (facts.mtime, facts.mtime))
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(fetch, wanted))
+
+    def _place(self, file: StorageObject) -> str | None:
+        path = self.path(file)
+        if path is None:
+            return None
+        place = self.mirror.path_of(path)
+        if place is None:
+            raise WorkflowError(
+                f"The working folder of the workflow is {Path.cwd()}, outside of the folder that byok8s runs it in. "
+                "A workdir: must lie within the folder of the workflow."
+            )
+        return place
+
+    def _withdraw(self, file: StorageObject, path: str) -> None:
+        place = self._place(file)
+        if not place or place in self.mirror.keys:
+            return
+        origin = self.mirror.withdraw(place)
+        if not self.mirror.is_name(place):
+            return
+        self._names[place] = file.query
+        if origin and place in self._watch.opened and origin.is_file():
+            self._agree(file, place, path, origin)
+
+    def _agree(self, file: StorageObject, place: str, path: str, origin: Path) -> None:
+        """What was read while parsing stays readable, if it is what the bucket has."""
+        facts = self._provider.facts(file.bucket, file.key, "existence")
+        if facts is None:
+            return
+        if not facts.is_dir and facts.size == origin.stat().st_size:
+            self._fetch(place)
+            if filecmp.cmp(origin, Path(self.mirror.root, place), shallow=False):
+                return
+        raise WorkflowError(
+            f"{path} was read from your folder while the Snakefile was parsed, and it is a file of the workflow, too, "
+            f"which is taken from the bucket: there {file.query} has another content. "
+            "Make the two the same, or give one of them another name."
+        )
+
+    def _fetch(self, place: str) -> None:
+        """Bring the content of what has only its name here, as somebody is about to read it."""
+        query = self._names.get(place)
+        if query is None:
+            return
+        file = self._provider.object(query)
+        facts = self._provider.facts(file.bucket, file.key, "kind")
+        if facts is None or facts.is_dir:
+            return
+        if facts.size > _MOST_BYTES:
+            raise WorkflowError(
+                f"{place} is in the bucket, and with {facts.size} bytes too large to be fetched where it is only "
+                "looked at. Name it as an input of the rule that reads it."
+            )
+        local = Path(self.mirror.root, place)
+        self.mirror.expect(place)
+        with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
+            half = Path(folder, "half")
+            with self._provider.connection.explained("GetObject", query):
+                self._provider.client.download_file(file.bucket, file.key, str(half))
+            os.utime(half, (facts.mtime, facts.mtime))
+            half.replace(local)
+        self._names.pop(place, None)
+        self._brought.add(place)
+
+    def _name(self, place: str, query: str) -> None:
+        self.mirror.name(place)
+        self._names[place] = query
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
