@@ -160,7 +160,7 @@ def _keep_record(plan: Plan, view: View, *, interrupted: bool) -> None:
 
 
 def _params_copy(plan: Plan) -> Path:
-    return record.folder(plan.run) / f"params{plan.request.params_file.suffix}"
+    return record.folder(plan.run) / params.copy_name(plan.request.params_file)
 
 
 def _results(plan: Plan) -> str:

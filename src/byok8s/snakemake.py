@@ -28,7 +28,8 @@ def arguments(
     return [
         *request.targets,
         *("--snakefile", str(request.snakefile)),
-        *("--configfile", str(params)),
+        # without one Snakemake misses a file that `configfile:` names; with an empty one it would not
+        *(["--configfile", str(params)] if request.params_file or request.params else []),
         *("--default-storage-provider", "byok8s"),
         *("--default-storage-prefix", bucket.url),
         *_place(request, cluster, run, image),

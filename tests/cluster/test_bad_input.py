@@ -13,7 +13,7 @@ ROWS = {
     "no params file": (2, [], {"params": "no-such"}, "There is no params file"),
     "broken JSON": (2, [], {"params": "broken.json"}, "not valid JSON: Expecting value at line 1, column 10"),
     "broken YAML": (2, [], {"workflow": "broken.yaml"}, "not valid YAML"),
-    "no target": (2, [], {"workflow": "empty"}, "does not say what to make"),
+    "no target": (2, [], {"workflow": "aimless"}, "does not say what to make"),
     "unknown target": (2, ["no-such-target"], {}, "No rule to produce s3://"),
     "missing input": (2, ["-s", "Missing"], {}, "Missing input files for rule target1"),
     "Snakemake's arguments": (2, ["--", "--no-such-flag"], {}, "unrecognized arguments: --no-such-flag"),
@@ -27,7 +27,6 @@ ROWS = {
     "unknown context": (2, ["--context", "no-such"], {}, "no context named 'no-such'"),
     "API unreachable": (3, [], {"KUBECONFIG": "unreachable"}, "cannot be reached"),
     "no namespace": (3, ["-k", "no-such-namespace"], {}, "no namespace 'no-such-namespace'"),
-    "Snakefile outside": (2, ["-s", "../Snakefile"], {}, "must lie in the working folder"),
     "include outside": (2, ["-s", "Including"], {}, "lies outside of the working folder: ../outside.smk"),
 }
 
@@ -42,10 +41,9 @@ def test_bad_input(row: str, seed: Cluster) -> None:
         {
             "broken.json": '{"name": blue}',
             "broken.yaml": "a: b: c",
-            "empty.json": "{}",
+            "aimless.json": '{"workflow_target": ""}',
             "Broken": "rule a:\n    ouput: 'x'\n",
             "Missing": "rule target1:\n    input: 'no-such.txt'\n    output: 'x'\n    shell: 'true'\n",
-            "../Snakefile": "",
             "../outside.smk": "",
             "Including": "include: '../outside.smk'\nrule target1:\n    output: 'x'\n    shell: 'true'\n",
             "unreachable": yaml.safe_dump(kubeconfig),

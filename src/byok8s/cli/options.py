@@ -95,6 +95,9 @@ def settings_options(command: F) -> F:
     return command
 
 
+words_argument = click.argument("words", metavar="[WORKFLOW] [PARAMS] [TARGET]...", nargs=-1)
+
+
 class WithSnakemakeArguments(click.Command):
     """Keeps what comes after `--` from click, which would take it for targets."""
 

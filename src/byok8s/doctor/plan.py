@@ -69,7 +69,7 @@ def plan(
         workspace.temporary(source) if source else nullcontext(Path()) as place,
     ):
         folder = Path(temporary)
-        copy, found = folder / f"params{request.params_file.suffix}", folder / "plan.json"
+        copy, found = folder / params.copy_name(request.params_file), folder / "plan.json"
         copy.write_bytes(params.copy(request.params_file, request.params))
         asked = snakemake.arguments(replace(request, dry_run=True), bucket, cluster, "doctor", image, copy)
         command = [sys.executable, "-m", __name__, str(found), "--cores", NEVER_SCALED_DOWN, *asked]
