@@ -53,6 +53,7 @@ class Request:
     local: bool
     no_reuse: bool
     no_credentials: bool
+    strict_threads: bool
     oom_retries: int | None
     oom_factor: float | None
     pending_timeout: float | None
@@ -105,6 +106,7 @@ def read_request(
         local=local,
         no_reuse=bool(settings.no_reuse),
         no_credentials=bool(settings.no_credentials),
+        strict_threads=bool(settings.strict_threads),
         oom_retries=_at_least(0, "oom_retries", settings.oom_retries),
         oom_factor=_at_least(1, "oom_factor", settings.oom_factor),
         pending_timeout=_at_least(0, "pending_timeout", settings.pending_timeout),

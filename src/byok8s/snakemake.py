@@ -18,6 +18,7 @@ from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
 
+NO_LIMIT = 1_000_000  # of threads: without one a dry run has a limit of 1, and shows every job with that
 COPIES = Path(".snakemake", "storage", "byok8s")
 
 
@@ -50,6 +51,9 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
     return [
         *("--executor", "byok8s"),
         *("--jobs", str(request.jobs)),
+        *_limit(cluster),
+        # its own default does not finish to choose among some thousand ready jobs
+        *("--scheduler", "greedy"),
         *("--container-image", image),
         *("--byok8s-run", run),
         *("--byok8s-namespace", cluster.namespace),
@@ -62,6 +66,10 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *_said("pod-template", request.pod_template),
         *_said("context", request.context),
     ]
+
+
+def _limit(cluster: Cluster) -> list[str]:
+    return ["--cores", str(cluster.threads)] if cluster.threads else []
 
 
 def _said(flag: str, value: float | str | None) -> list[str]:
@@ -82,11 +90,12 @@ def load() -> None:
     import snakemake.cli  # noqa: F401
 
 
-def run(argv: list[str]) -> bool:
+def run(argv: list[str], cores: int) -> bool:
     """Whether all that was asked for is there in the end; False after a job has failed.
 
-    Raises InputError where Snakemake finds a fault in its arguments, the Snakefile, the params or a target,
-    which it does before the first job. Raises KeyboardInterrupt where the user interrupts before that.
+    cores: what the Snakefile knows as workflow.cores, unless --cores says it. Raises InputError where Snakemake finds a
+    fault in its arguments, the Snakefile, the params or a target, which it does before the first job. Raises
+    KeyboardInterrupt where the user interrupts before that.
     """
     from snakemake.cli import args_to_api
     from snakemake.logging import logger
@@ -96,7 +105,8 @@ def run(argv: list[str]) -> bool:
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        done = bool(args_to_api(args, parser))
+        with _offered(cores):
+            done = bool(args_to_api(args, parser))
     except Exception as error:
         # Snakemake 9 trips over its own line numbers while it prints a SyntaxError
         if syntax := next((cause for cause in _causes(error) if isinstance(cause, SyntaxError)), None):
@@ -112,6 +122,23 @@ def run(argv: list[str]) -> bool:
             raise ours
         raise InputError("Snakemake cannot plan the workflow:", where="\n".join(planning.faults))
     return done
+
+
+@contextlib.contextmanager
+def _offered(cores: int) -> Iterator[None]:
+    """Tell the Snakefile of cores without a limit for its rules, which in Snakemake are one."""
+    from snakemake.workflow import Workflow
+
+    own = Workflow.cores
+    Workflow.cores = property(lambda workflow: _real(workflow.resource_settings.cores) or cores)
+    try:
+        yield
+    finally:
+        Workflow.cores = own
+
+
+def _real(limit: int | None) -> int | None:
+    return None if limit == NO_LIMIT else limit
 
 
 def _let_jobs_come(parser: ArgumentParser, args: Namespace) -> None:

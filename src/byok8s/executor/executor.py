@@ -36,6 +36,7 @@ from byok8s.executor.outcome import Outcome, State
 from byok8s.executor.policy import Policy
 from byok8s.executor.record import Record
 from byok8s.executor.shapes import Shapes, cores
+from byok8s.executor.threads import scaled_down
 from byok8s.executor.trial import try_shapes
 from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
@@ -80,8 +81,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
         trial = try_shapes(cluster, shapes)
         self._largest_mb = trial.largest_mb
-        if trial.words:
-            self.logger.warning(trial.words)
+        for words in filter(None, (trial.words, scaled_down(self.dag, self.workflow))):
+            self.logger.warning(words)
         self._begin(list(self._shapes.of_first(self.dag, self._limit)))
 
     # -- Snakemake asks --
