@@ -12,13 +12,20 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from snakemake_interface_common.exceptions import WorkflowError
+
+from byok8s import adjust
 from byok8s.errors import Byok8sError, InputError
+from byok8s.executor import keys
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
 
-NO_LIMIT = 1_000_000  # of threads: without one a dry run has a limit of 1, and shows every job with that
+if TYPE_CHECKING:
+    from snakemake.dag import DAG
+
 COPIES = Path(".snakemake", "storage", "byok8s")
 
 
@@ -105,7 +112,7 @@ def run(argv: list[str], cores: int) -> bool:
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        with _offered(cores):
+        with adjust.adjusted(cores, _planned):
             done = bool(args_to_api(args, parser))
     except Exception as error:
         # Snakemake 9 trips over its own line numbers while it prints a SyntaxError
@@ -124,21 +131,14 @@ def run(argv: list[str], cores: int) -> bool:
     return done
 
 
-@contextlib.contextmanager
-def _offered(cores: int) -> Iterator[None]:
-    """Tell the Snakefile of cores without a limit for its rules, which in Snakemake are one."""
-    from snakemake.workflow import Workflow
-
-    own = Workflow.cores
-    Workflow.cores = property(lambda workflow: _real(workflow.resource_settings.cores) or cores)
+def _planned(dag: DAG) -> None:
+    """Look at a plan that is carried out on this machine; the executor looks at those of a cluster."""
+    if not dag.workflow.local_exec or not len(dag):
+        return
     try:
-        yield
-    finally:
-        Workflow.cores = own
-
-
-def _real(limit: int | None) -> int | None:
-    return None if limit == NO_LIMIT else limit
+        keys.check(list(keys.stored(dag)), None if dag.workflow.dryrun else keys.asking(dag.workflow))
+    except Byok8sError as error:
+        raise WorkflowError(str(error)) from error
 
 
 def _let_jobs_come(parser: ArgumentParser, args: Namespace) -> None:

@@ -27,6 +27,8 @@ ROWS = {
     "unknown context": (2, ["--context", "no-such"], {}, "no context named 'no-such'"),
     "API unreachable": (3, [], {"KUBECONFIG": "unreachable"}, "cannot be reached"),
     "no namespace": (3, ["-k", "no-such-namespace"], {}, "no namespace 'no-such-namespace'"),
+    "absolute path": (2, ["-s", "Absolute"], {}, "Output '/var/tmp/x' of rule target1 is an absolute path"),
+    "changed name": (2, ["-s", "Changed"], {}, "a name that the S3 server does not keep"),
     "include outside": (2, ["-s", "Including"], {}, "lies outside of the working folder: ../outside.smk"),
 }
 
@@ -44,6 +46,8 @@ def test_bad_input(row: str, seed: Cluster) -> None:
             "aimless.json": '{"workflow_target": ""}',
             "Broken": "rule a:\n    ouput: 'x'\n",
             "Missing": "rule target1:\n    input: 'no-such.txt'\n    output: 'x'\n    shell: 'true'\n",
+            "Absolute": "rule target1:\n    output: '/var/tmp/x'\n    shell: 'true'\n",
+            "Changed": "rule target1:\n    output: 'a\\\\b'\n    shell: 'true'\n",
             "../outside.smk": "",
             "Including": "include: '../outside.smk'\nrule target1:\n    output: 'x'\n    shell: 'true'\n",
             "unreachable": yaml.safe_dump(kubeconfig),

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from byok8s import params, snakemake
+from byok8s.adjust import NO_LIMIT
 from byok8s.elsewhere import workspace
 from byok8s.errors import InputError
 from byok8s.preflight import Cluster
@@ -71,7 +72,7 @@ def plan(
         copy, found = folder / params.copy_name(request.params_file), folder / "plan.json"
         copy.write_bytes(params.copy(request.params_file, request.params))
         asked = snakemake.arguments(replace(request, dry_run=True), bucket, cluster, "doctor", image, copy)
-        limit = ["--cores", str(snakemake.NO_LIMIT)]
+        limit = ["--cores", str(NO_LIMIT)]
         command = [sys.executable, "-m", __name__, str(found), str(cluster.cores), *limit, *asked]
         with (folder / "words").open("w+b") as words:
             ended = _run(command, place, {**os.environ, **environment}, words, ending)
