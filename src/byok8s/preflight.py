@@ -15,15 +15,22 @@ from byok8s.rights import RIGHTS, Right
 
 PATIENCE_SECONDS = 3.0
 OLDEST_KUBERNETES = (1, 20)
+DEFAULT_CORES = 4  # of a cluster whose nodes may not be listed
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What a run knows of its cluster before it starts."""
+    """What a run knows of its cluster before it starts.
+
+    threads: the most that a job is given, by the largest node; None if jobs are given what they ask for.
+    cores: what the Snakefile knows as workflow.cores.
+    """
 
     context: str
     namespace: str
     version: str
+    threads: int | None = None
+    cores: int = DEFAULT_CORES
 
 
 def check_cluster(request: Request) -> Cluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,11 @@ from urllib.parse import urlsplit
 from byok8s import files, git
 from byok8s import params as params_files
 from byok8s.errors import InputError
+from byok8s.named import named
+from byok8s.root import find_root
 from byok8s.s3 import Bucket
 from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
-from byok8s.workspace import Source, common
+from byok8s.workspace import Source
 
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
 
@@ -25,19 +28,22 @@ Number = TypeVar("Number", int, float)
 class Request:
     """One run, as asked for.
 
-    source: of the workflow, where that is not the working folder; snakefile is then within it, else absolute.
-    params: what the params file holds, with the defaults of the workflow's schema.
+    workflow_file, params_file: None if none is named. params: what the params file holds, with the defaults of the
+    workflow's schema. targets: none for the Snakefile's default target.
+    source: of the workflow, where that is not in the user's folders; snakefile is then within it, else absolute.
+    root: the smallest folder that holds the working folder, the Snakefile and that of Snakemake's --directory.
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
     jobs: how many at once. oom_retries, oom_factor, pending_timeout: None for the
     executor's default. pod: words of all pods. ignore_lock: run beside another run at the same place in the
     bucket. snakemake_arguments: for Snakemake, unchanged.
     """
 
-    workflow_file: Path
-    params_file: Path
+    workflow_file: Path | None
+    params_file: Path | None
     source: Source | None
     params: Mapping[str, object]
     snakefile: Path
+    root: Path
     targets: tuple[str, ...]
     bucket: Bucket | None
     context: str | None
@@ -47,6 +53,7 @@ class Request:
     local: bool
     no_reuse: bool
     no_credentials: bool
+    strict_threads: bool
     oom_retries: int | None
     oom_factor: float | None
     pending_timeout: float | None
@@ -59,9 +66,7 @@ class Request:
 
 
 def read_request(
-    workflow: str,
-    params: str,
-    targets: Sequence[str],
+    words: Sequence[str],
     said: Settings,
     *,
     dry_run: bool,
@@ -73,26 +78,26 @@ def read_request(
 ) -> Request:
     """Find and read the files, and settle every setting.
 
-    workflow, params: a file or its stem. targets: instead of the workflow file's own. said: by flags and
-    environment. source: of a package's workflow. say: is told when a repository is fetched. Raises InputError.
+    words: of the command line, as byok8s.named has them. said: by flags and environment. source: of a package's
+    workflow. say: is told when a repository is fetched. Raises InputError.
     """
     fetched = None if source else _fetched(said.snakefile, say)
     source = source or (fetched and fetched[0])
     elsewhere = source.folder if source else None
-    workflow_file = files.find("workflow file", workflow, elsewhere)
-    params_file = files.find("params file", params, elsewhere)
-    content = files.load_as(workflow_file, WorkflowFile)
+    found = named(words, elsewhere, snakefile=said.snakefile is not None)
+    content = files.load_as(found.workflow, WorkflowFile) if found.workflow else WorkflowFile()
     settings = resolve([said, content, user_config()])
     source, snakefile = fetched or locate(settings.snakefile, source, say)
     _at_least(1, "jobs", settings.jobs)
     local = bool(settings.local)
     return Request(
-        workflow_file=workflow_file,
-        params_file=params_file,
+        workflow_file=found.workflow,
+        params_file=found.params,
         source=source,
-        params=params_files.read(params_file, params_files.folders(snakefile, source)),
+        params=params_files.read(found.params, params_files.folders(snakefile, source)),
         snakefile=snakefile,
-        targets=tuple(targets) or _targets(workflow_file, content),
+        root=_root(None if source else snakefile, snakemake_arguments),
+        targets=found.targets or _targets(found.workflow, content),
         bucket=_bucket(settings, local=local),
         context=settings.context,
         namespace=settings.k8s_namespace,
@@ -101,6 +106,7 @@ def read_request(
         local=local,
         no_reuse=bool(settings.no_reuse),
         no_credentials=bool(settings.no_credentials),
+        strict_threads=bool(settings.strict_threads),
         oom_retries=_at_least(0, "oom_retries", settings.oom_retries),
         oom_factor=_at_least(1, "oom_factor", settings.oom_factor),
         pending_timeout=_at_least(0, "pending_timeout", settings.pending_timeout),
@@ -152,8 +158,15 @@ def _own_snakefile(name: str | None) -> Path:
             if name and "://" in name
             else "Start byok8s in the workflow's folder, or name the file with --snakefile.",
         )
-    common(Path.cwd().resolve(), found)
     return found
+
+
+def _root(snakefile: Path | None, snakemake_arguments: Sequence[str]) -> Path:
+    """Return the root of the user's own folders. snakefile: None if it is from elsewhere."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-d", "--directory", type=Path, nargs="?")
+    directory: Path | None = parser.parse_known_args([*snakemake_arguments])[0].directory
+    return find_root(Path.cwd(), *filter(None, (snakefile, directory)))
 
 
 def _snakefile_of(source: Source, name: str | None) -> Path:
@@ -168,14 +181,17 @@ def _snakefile_of(source: Source, name: str | None) -> Path:
     )
 
 
-def _targets(path: Path, content: WorkflowFile) -> tuple[str, ...]:
+def _targets(path: Path | None, content: WorkflowFile) -> tuple[str, ...]:
+    """Return the workflow file's targets, none for the Snakefile's default one."""
     target = content.workflow_target
-    found = (target,) if isinstance(target, str) else tuple(target or ())
-    if not any(found):
+    if target is None or path is None:
+        return ()
+    found = (target,) if isinstance(target, str) else tuple(target)
+    if not found or not all(found):
         raise InputError(
-            f"{path.name} does not say what to make.",
+            f"{path.name} does not say what to make: its workflow_target is empty.",
             where=f"In {path}.",
-            hint='Add "workflow_target": a rule or file of the Snakefile or a list of them; or give TARGET.',
+            hint="Name a rule or file of the Snakefile or a list of them, or leave it out for the default target.",
         )
     return found
 

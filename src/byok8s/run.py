@@ -8,14 +8,14 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Protocol
 
 from byok8s import clean, errors, params, preflight, s3, snakemake, workspace
-from byok8s.executor import record
+from byok8s.executor import capacity, record
 from byok8s.executor.names import new_run_id
 from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
@@ -92,9 +92,17 @@ def _checked(request: Request, bucket: s3.Bucket) -> Cluster | None:
     with ThreadPoolExecutor(2) as threads:
         threads.submit(snakemake.load)
         wanted = not (request.local or request.dry_run)
-        cluster = threads.submit(preflight.check_cluster, request) if wanted else None
+        cluster = threads.submit(_checked_cluster, request) if wanted else None
         s3.check_bucket(bucket)
         return cluster.result() if cluster else None
+
+
+def _checked_cluster(request: Request) -> Cluster:
+    cluster = preflight.check_cluster(request)
+    room = capacity.look(request.context, request.pod, request.pod_template)
+    return replace(
+        cluster, threads=room.limit(strict=request.strict_threads), cores=room.threads or cluster.cores
+    )
 
 
 def _clear(plan: Plan, view: View) -> None:
@@ -159,7 +167,7 @@ def _keep_record(plan: Plan, view: View, *, interrupted: bool) -> None:
 
 
 def _params_copy(plan: Plan) -> Path:
-    return record.folder(plan.run) / f"params{plan.request.params_file.suffix}"
+    return record.folder(plan.run) / params.copy_name(plan.request.params_file)
 
 
 def _results(plan: Plan) -> str:
@@ -179,7 +187,7 @@ def _run_snakemake(plan: Plan, view: View) -> int:
             plan.request, plan.bucket, plan.cluster, plan.run, plan.image, within, place
         )
         try:
-            done = snakemake.run(arguments)
+            done = snakemake.run(arguments, plan.cluster.cores if plan.cluster else preflight.DEFAULT_CORES)
         except KeyboardInterrupt:
             return errors.INTERRUPTED
         if interrupted():

@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     snakefile: path. s3_bucket: BUCKET or BUCKET/PREFIX. jobs: how many at once. image: of the pods.
     local: run on this machine. no_reuse: a pod for each job.
     no_credentials: pods get no copy of the S3 credentials that are used here.
+    strict_threads: no job gets fewer threads than it asks for.
     oom_retries: more tries, each with oom_factor times the memory, of a job that ran out of it.
     pending_timeout: minutes that a pod may be without a node. pod: what all pods are to have, by its word.
     pod_template: path of a Pod to merge under ours.
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     local: bool | None = None
     no_reuse: bool | None = None
     no_credentials: bool | None = None
+    strict_threads: bool | None = None
     oom_retries: int | None = None
     oom_factor: float | None = None
     pending_timeout: float | None = None

@@ -11,12 +11,20 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from snakemake_interface_common.exceptions import WorkflowError
+
+from byok8s import adjust
 from byok8s.errors import Byok8sError, InputError
+from byok8s.executor import keys
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
 from byok8s.workspace import Workspace
+
+if TYPE_CHECKING:
+    from snakemake.dag import DAG
 
 
 def arguments(
@@ -35,7 +43,8 @@ def arguments(
     return [
         *request.targets,
         *("--snakefile", str(place.snakefile)),
-        *("--configfile", str(params)),
+        # without one Snakemake misses a file that `configfile:` names; with an empty one it would not
+        *(["--configfile", str(params)] if request.params_file or request.params else []),
         *("--default-storage-provider", "byok8s"),
         *("--default-storage-prefix", bucket.url),
         *("--storage-byok8s-workspace", str(place.root)),
@@ -58,6 +67,9 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
     return [
         *("--executor", "byok8s"),
         *("--jobs", str(request.jobs)),
+        *_limit(cluster),
+        # its own default does not finish to choose among some thousand ready jobs
+        *("--scheduler", "greedy"),
         *("--container-image", image),
         *("--byok8s-run", run),
         *("--byok8s-namespace", cluster.namespace),
@@ -72,6 +84,10 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
     ]
 
 
+def _limit(cluster: Cluster) -> list[str]:
+    return ["--cores", str(cluster.threads)] if cluster.threads else []
+
+
 def _said(flag: str, value: float | str | None) -> list[str]:
     return [] if value is None else [f"--byok8s-{flag}", str(value)]
 
@@ -81,11 +97,12 @@ def load() -> None:
     import snakemake.cli  # noqa: F401
 
 
-def run(argv: list[str]) -> bool:
+def run(argv: list[str], cores: int) -> bool:
     """Whether all that was asked for is there in the end; False after a job has failed.
 
-    Raises InputError where Snakemake finds a fault in its arguments, the Snakefile, the params or a target,
-    which it does before the first job. Raises KeyboardInterrupt where the user interrupts before that.
+    cores: what the Snakefile knows as workflow.cores, unless --cores says it. Raises InputError where Snakemake finds a
+    fault in its arguments, the Snakefile, the params or a target, which it does before the first job. Raises
+    KeyboardInterrupt where the user interrupts before that.
     """
     from snakemake.cli import args_to_api
     from snakemake.logging import logger
@@ -95,7 +112,8 @@ def run(argv: list[str]) -> bool:
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        done = bool(args_to_api(args, parser))
+        with adjust.adjusted(cores, _planned):
+            done = bool(args_to_api(args, parser))
     except Exception as error:
         # Snakemake 9 trips over its own line numbers while it prints a SyntaxError
         if syntax := next((cause for cause in _causes(error) if isinstance(cause, SyntaxError)), None):
@@ -111,6 +129,16 @@ def run(argv: list[str]) -> bool:
             raise ours
         raise InputError("Snakemake cannot plan the workflow:", where="\n".join(planning.faults))
     return done
+
+
+def _planned(dag: DAG) -> None:
+    """Look at a plan that is carried out on this machine; the executor looks at those of a cluster."""
+    if not dag.workflow.local_exec or not len(dag):
+        return
+    try:
+        keys.check(list(keys.stored(dag)), None if dag.workflow.dryrun else keys.asking(dag.workflow))
+    except Byok8sError as error:
+        raise WorkflowError(str(error)) from error
 
 
 def _let_jobs_come(parser: ArgumentParser, args: Namespace) -> None:

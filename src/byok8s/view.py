@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from byok8s.run import Plan
 
 RULE = "-" * 8
+NONE = "none"
 WIDTH = 100
 REPORT_WIDTH = 80
 STATUS_WIDTH = len(CheckStatus.WARNING.value)
@@ -57,9 +58,9 @@ def details(plan: Plan) -> str:
     request, bucket = plan.request, plan.bucket
     rows = {
         "snakefile": _snakefile(request),
-        "config": str(request.workflow_file),
-        "params": str(request.params_file),
-        "target": " ".join(request.targets),
+        "config": str(request.workflow_file or NONE),
+        "params": str(request.params_file or NONE),
+        "target": " ".join(request.targets) or "the Snakefile's default",
         **_place(plan),
         "bucket": bucket.url + (f" at {bucket.endpoint_url}" if bucket.endpoint_url else ""),
         "run": _run(plan),

@@ -13,7 +13,7 @@ ROWS = {
     "no params file": (2, [], {"params": "no-such"}, "There is no params file"),
     "broken JSON": (2, [], {"params": "broken.json"}, "not valid JSON: Expecting value at line 1, column 10"),
     "broken YAML": (2, [], {"workflow": "broken.yaml"}, "not valid YAML"),
-    "no target": (2, [], {"workflow": "empty"}, "does not say what to make"),
+    "no target": (2, [], {"workflow": "aimless"}, "does not say what to make"),
     "unknown target": (2, ["no-such-target"], {}, "No rule to produce s3://"),
     "missing input": (2, ["-s", "Missing"], {}, "Missing input files for rule target1"),
     "Snakemake's arguments": (2, ["--", "--no-such-flag"], {}, "unrecognized arguments: --no-such-flag"),
@@ -27,6 +27,8 @@ ROWS = {
     "unknown context": (2, ["--context", "no-such"], {}, "no context named 'no-such'"),
     "API unreachable": (3, [], {"KUBECONFIG": "unreachable"}, "cannot be reached"),
     "no namespace": (3, ["-k", "no-such-namespace"], {}, "no namespace 'no-such-namespace'"),
+    "absolute path": (2, ["-s", "Absolute"], {}, "Output '/var/tmp/x' of rule target1 is an absolute path"),
+    "changed name": (2, ["-s", "Changed"], {}, "a name that the S3 server does not keep"),
     "include outside": (2, ["-s", "Including"], {}, "lies outside of the working folder: ../outside.smk"),
 }
 
@@ -41,10 +43,11 @@ def test_bad_input(row: str, seed: Cluster) -> None:
         {
             "broken.json": '{"name": blue}',
             "broken.yaml": "a: b: c",
-            "empty.json": "{}",
+            "aimless.json": '{"workflow_target": ""}',
             "Broken": "rule a:\n    ouput: 'x'\n",
             "Missing": "rule target1:\n    input: 'no-such.txt'\n    output: 'x'\n    shell: 'true'\n",
-            "../Snakefile": "",
+            "Absolute": "rule target1:\n    output: '/var/tmp/x'\n    shell: 'true'\n",
+            "Changed": "rule target1:\n    output: 'a\\\\b'\n    shell: 'true'\n",
             "../outside.smk": "",
             "Including": "include: '../outside.smk'\nrule target1:\n    output: 'x'\n    shell: 'true'\n",
             "unreachable": yaml.safe_dump(kubeconfig),

@@ -50,7 +50,7 @@ def plan(
         local=True, s3_bucket=f"local/record/{request.node.name}", s3_endpoint_url=server.endpoint_url
     )
     asked = read_request(
-        "wf", "params", (), said, dry_run=False, force=False, ignore_lock=False, snakemake_arguments=()
+        ["wf", "params"], said, dry_run=False, force=False, ignore_lock=False, snakemake_arguments=()
     )
     assert asked.bucket
     write_file(Path(".byok8s/runs/run-1/params.yaml"), b"token: secret")

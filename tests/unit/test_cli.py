@@ -29,6 +29,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "Snakefile").write_text("rule t:\n    output: 'a'\n    shell: 'touch {output}'\n")
     (tmp_path / "wf.json").write_text('{"workflow_target": "t"}')
     (tmp_path / "params.json").write_text("{}")
+    (tmp_path / "numbers.json").write_text('{"depth": 3}')
+    (tmp_path / "settings.json").write_text('{"jobs": 3}')
     return tmp_path
 
 
@@ -130,10 +132,15 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
         (["wf", "params", "-b", "a-bucket", "-s", "no-such"], "There is no Snakefile"),
         (["wf", "params"], "No bucket is named"),
         (["wf", "params", "-j", "many"], "'many' is not a valid integer"),
-        (["wf"], "Missing argument 'PARAMS'"),
+        (["no-such"], "There is no workflow file or params file 'no-such'"),
+        (["Snakefile"], "A Snakefile is named with -s: byok8s -s Snakefile"),
+        (["numbers", "wf", "-b", "a-bucket"], "byok8s wf numbers"),
+        (["numbers", "t"], "byok8s - numbers t"),
+        (["settings"], "can be a workflow file or a params file"),
+        (["-s", "Snakefile", "t", "params"], "'params' is a target where it stands, and names a file"),
         (["wf", "params", "--no-such-flag"], "No such option"),
         (["run", "no-such", "params"], "There is no workflow file"),
-        (["doctor", "wf"], "Missing argument 'PARAMS'"),
+        (["doctor", "no-such"], "There is no workflow file or params file 'no-such'"),
         (["doctor", "wf", "no-such", "-b", "a-bucket"], "There is no params file 'no-such'"),
         (["doctor", "--local"], "uses no cluster"),
         (["doctor", "-b", "Wrong_Name"], "Wrong_Name"),

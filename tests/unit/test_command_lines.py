@@ -21,6 +21,7 @@ DOCUMENTS = [
     *(ROOT / "src/byok8s/failures").glob("*.md"),
     *(ROOT / "src/byok8s/scaffold").rglob("*.md"),
 ]
+FILES = {"WORKFLOW", "PARAMS", "params-blue"}  # as the only word of a run
 OPERATORS = {"|", "||", "&", "&&", ";", ">", ">>", "<"}
 
 
@@ -82,11 +83,13 @@ def test_the_program_takes_a_command_line(
     if arguments[1:] or arguments[0].startswith("-"):
         take(arguments)
     else:  # the name of a command, in a sentence
-        assert arguments[0] in byok8s.commands
+        assert arguments[0] in {*byok8s.commands, *FILES}
 
 
 @pytest.mark.parametrize(
-    "wrong", [["wf"], ["clean", "--no-such"], ["rbac", "--user"], ["wf", "params", "--no-such"]], ids=str
+    "wrong",
+    [["wf", "--no-such"], ["clean", "--no-such"], ["rbac", "--user"], ["wf", "params", "--no-such"]],
+    ids=str,
 )
 def test_what_the_program_does_not_take_is_found(wrong: list[str], take: Callable[[list[str]], None]) -> None:
     with pytest.raises(click.UsageError):

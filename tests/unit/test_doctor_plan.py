@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from byok8s.adjust import NO_LIMIT
 from byok8s.doctor import plan as planning
 from byok8s.doctor import workflow
 from byok8s.doctor.check import Status
@@ -35,7 +36,7 @@ rule b:
 def planned(folder: Path, snakefile: str, *arguments: str) -> dict[str, object]:
     (folder / "Snakefile").write_text(snakefile)
     done = subprocess.run(
-        [sys.executable, "-m", planning.__name__, "plan.json", "--cores", planning.NEVER_SCALED_DOWN, *arguments,
+        [sys.executable, "-m", planning.__name__, "plan.json", "6", "--cores", str(NO_LIMIT), *arguments,
          "--dry-run", "--nolock", "--executor", "byok8s", "--jobs", "2"],
         cwd=folder, capture_output=True, text=True, check=True, env={**os.environ, "HOME": str(folder)},
     )  # fmt: skip
@@ -54,6 +55,19 @@ def test_each_job_with_what_it_asks_for(tmp_path: Path) -> None:
     assert (found["a"].cores, found["a"].mem_mb) == (64, 2000)
     assert "ssd" in found["a"].said
     assert found["b"].mem_mb == 2000  # of the larger of the two
+
+
+@pytest.mark.parametrize(("limit", "threads"), [((), [3, 64]), (("--cores", "2"), [1, 2])])
+def test_the_clusters_cores_are_known_and_limit_threads_only_if_that_is_wanted(
+    limit: tuple[str, ...], threads: list[int], tmp_path: Path
+) -> None:
+    snakefile = (
+        "rule a:\n    output: 'a.txt'\n    threads: workflow.cores * 0.5\n    shell: 'touch {output}'\n"
+        "rule b:\n    output: 'b.txt'\n    threads: 64\n    shell: 'touch {output}'\n"
+    )
+    told = planned(tmp_path, snakefile, "a", "b", *limit)
+    assert isinstance(told["jobs"], list)
+    assert sorted(job["resources"]["_cores"] for job in told["jobs"]) == threads
 
 
 def test_a_workflow_that_cannot_be_planned_is_said_in_snakemakes_words(tmp_path: Path) -> None:

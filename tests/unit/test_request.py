@@ -1,6 +1,7 @@
 """The request: which place a setting is taken from, and what is refused on this machine alone."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,15 @@ def write(path: str, content: object) -> None:
     Path(path).write_text(json.dumps(content))
 
 
-def read(said: Settings, *targets: str) -> Request:
+def read(said: Settings, *targets: str, snakemake: Sequence[str] = ("--retries", "3")) -> Request:
+    if not Path("wf.json").exists():
+        write("wf.json", {"workflow_target": "t"})
+    return read_words(["wf", "params", *targets], said, snakemake)
+
+
+def read_words(words: Sequence[str], said: Settings, snakemake: Sequence[str] = ()) -> Request:
     return read_request(
-        "wf",
-        "params",
-        targets,
-        said,
-        dry_run=False,
-        force=False,
-        ignore_lock=False,
-        snakemake_arguments=["--retries", "3"],
+        words, said, dry_run=False, force=False, ignore_lock=False, snakemake_arguments=snakemake
     )
 
 
@@ -61,7 +61,13 @@ def test_what_is_false_in_a_flag_is_not_overruled_by_a_file() -> None:
 
 @pytest.mark.parametrize(
     ("target", "given", "targets"),
-    [("t", (), ("t",)), (["t", "u"], (), ("t", "u")), ("t", ("x", "y"), ("x", "y")), (None, ("x",), ("x",))],
+    [
+        ("t", (), ("t",)),
+        (["t", "u"], (), ("t", "u")),
+        ("t", ("x", "y"), ("x", "y")),
+        (None, ("x",), ("x",)),
+        (None, (), ()),
+    ],
 )
 def test_targets(target: object, given: tuple[str, ...], targets: tuple[str, ...]) -> None:
     write("wf.json", {"workflow_target": target})
@@ -84,7 +90,7 @@ def test_the_snakefile_of_the_workflow_folder_is_found() -> None:
 @pytest.mark.parametrize(
     ("content", "said", "words"),
     [
-        ({}, Settings(s3_bucket="b-1"), "does not say what to make"),
+        ({"workflow_target": ["t", ""]}, Settings(s3_bucket="b-1"), "does not say what to make"),
         ({"workflow_target": []}, Settings(s3_bucket="b-1"), "does not say what to make"),
         ({"workflow_target": 3}, Settings(s3_bucket="b-1"), "workflow_target"),
         ({"workflow_targt": "t"}, Settings(s3_bucket="b-1"), "workflow_targt"),
@@ -104,12 +110,62 @@ def test_the_snakefile_of_the_workflow_folder_is_found() -> None:
         ),
     ],
 )
-def test_what_is_refused(content: object, said: Settings, words: str, workflow_folder: Path) -> None:
+def test_what_is_refused(content: object, said: Settings, words: str) -> None:
     write("wf.json", content)
     with pytest.raises(InputError) as caught:
         read(said)
     assert words in caught.value.what
     assert caught.value.exit_code == 2
+
+
+def test_a_snakefile_beside_the_working_folder(workflow_folder: Path) -> None:
+    Path("../workflow").mkdir()
+    Path("../workflow/Snakefile").touch()
+    request = read(Settings(local=True, snakefile="../workflow/Snakefile"))
+    assert request.snakefile == workflow_folder.resolve().parent / "workflow/Snakefile"
+    assert request.root == workflow_folder.resolve().parent
+    assert read(Settings(local=True)).root == workflow_folder.resolve()
+
+
+@pytest.mark.parametrize(
+    "given", [["--directory", "../.test"], ["--directory=../.test"], ["-d", "../.test", "-p"]]
+)
+def test_the_root_holds_snakemakes_directory(given: list[str], workflow_folder: Path) -> None:
+    assert read(Settings(local=True), snakemake=given).root == workflow_folder.resolve().parent
+    assert read(Settings(local=True), snakemake=["-d", "below"]).root == workflow_folder.resolve()
+
+
+def test_a_root_that_is_a_home_folder_is_refused(
+    workflow_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(workflow_folder.parent))
+    Path("../Snakefile").touch()
+    with pytest.raises(InputError) as caught:
+        read(Settings(local=True, snakefile="../Snakefile"))
+    assert f"have only {workflow_folder.resolve().parent} in common" in caught.value.what
+
+
+def test_a_home_folder_that_was_chosen_is_not(workflow_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(workflow_folder))
+    assert read(Settings(local=True)).root == workflow_folder.resolve()
+
+
+def test_without_files_the_default_target_is_asked_for() -> None:
+    request = read_words([], Settings(local=True))
+    assert (request.workflow_file, request.params_file, request.targets, request.params) == (
+        None,
+        None,
+        (),
+        {},
+    )
+
+
+def test_a_schema_counts_without_a_params_file() -> None:
+    Path("params.schema.yaml").write_text("properties: {depth: {default: 3}}")
+    assert read_words([], Settings(local=True)).params == {"depth": 3}
+    Path("params.schema.yaml").write_text("required: [depth]")
+    with pytest.raises(InputError, match=r"(?s)No params file is named.*depth: is required"):
+        read_words([], Settings(local=True))
 
 
 def test_without_a_cluster_no_bucket_is_needed_and_an_endpoint_may_be_this_machine() -> None:

@@ -28,6 +28,7 @@ def byok8s() -> None:
 
     \b
     byok8s WORKFLOW PARAMS [TARGET...] --s3-bucket=BUCKET   runs a workflow: see byok8s run --help
+    byok8s -s SNAKEFILE [TARGET...] --s3-bucket=BUCKET      without a workflow file
     """
 
 

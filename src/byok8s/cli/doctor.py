@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from byok8s.cli.common import debug_option, exit_with
-from byok8s.cli.options import WithSnakemakeArguments, settings_options, snakemake_arguments
+from byok8s.cli.options import WithSnakemakeArguments, settings_options, snakemake_arguments, words_argument
 
 EPILOG = """\b
 Exit codes:
@@ -22,9 +22,7 @@ WOULD_FAIL = 3
 @click.command(
     cls=WithSnakemakeArguments, epilog=EPILOG, short_help="Look whether a run would work, and why not."
 )
-@click.argument("workflow", required=False)
-@click.argument("params", required=False)
-@click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@words_argument
 @settings_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @debug_option
@@ -33,17 +31,15 @@ def doctor(
     ctx: click.Context,
     /,
     *,
-    workflow: str | None,
-    params: str | None,
-    targets: tuple[str, ...],
+    words: tuple[str, ...],
     as_json: bool,
     debug: bool,
     **said: str | float | bool | dict[str, str] | None,
 ) -> NoReturn:
     """Look whether a run would work: at the cluster, the bucket and the workflow, from here and from inside a pod.
 
-    It takes what a run takes, so put doctor before a run's arguments. Without WORKFLOW and PARAMS it looks at all
-    but the workflow.
+    It takes what a run takes, so put doctor before a run's arguments. Without any of its words, and without -s, it
+    looks at all but the workflow.
 
     \b
     byok8s doctor WORKFLOW PARAMS --s3-bucket=BUCKET
@@ -51,8 +47,6 @@ def doctor(
     At most one pod is made, with the image and the settings of a run. It, and what is put into the bucket for a
     moment, is removed, also after Ctrl-C.
     """
-    if workflow and not params:
-        raise click.UsageError("Missing argument 'PARAMS'.", ctx)
 
     def carry_out() -> int:
         import msgspec
@@ -65,11 +59,9 @@ def doctor(
         from byok8s.settings import Settings, resolve, user_config
 
         settings = msgspec.convert(said, Settings)
-        if workflow and params:
+        if words or settings.snakefile:
             request = read_request(
-                workflow,
-                params,
-                targets,
+                words,
                 settings,
                 dry_run=False,
                 force=False,

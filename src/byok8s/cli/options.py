@@ -79,6 +79,13 @@ _SETTINGS = (
         help="Give each job a pod of its own, instead of workers that take one after another.",
     ),
     click.option(
+        "--strict-threads",
+        envvar="BYOK8S_STRICT_THREADS",
+        is_flag=True,
+        default=None,
+        help="Refuse a rule that asks for more threads than the largest node has, instead of scaling it down.",
+    ),
+    click.option(
         "--no-credentials",
         envvar="BYOK8S_NO_CREDENTIALS",
         is_flag=True,
@@ -93,6 +100,9 @@ def settings_options(command: F) -> F:
     for option in reversed(_SETTINGS):
         command = option(command)
     return command
+
+
+words_argument = click.argument("words", metavar="[WORKFLOW] [PARAMS] [TARGET]...", nargs=-1)
 
 
 class WithSnakemakeArguments(click.Command):

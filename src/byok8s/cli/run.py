@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from byok8s.cli.common import debug_option, exit_with
-from byok8s.cli.options import WithSnakemakeArguments, settings_options, snakemake_arguments
+from byok8s.cli.options import WithSnakemakeArguments, settings_options, snakemake_arguments, words_argument
 
 EPILOG = """\b
 Exit codes:
@@ -20,9 +20,7 @@ Exit codes:
 
 
 @click.command(cls=WithSnakemakeArguments, epilog=EPILOG, short_help="Run a workflow (the default command).")
-@click.argument("workflow")
-@click.argument("params")
-@click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@words_argument
 @settings_options
 @click.option(
     *("-n", "--dry-run"),
@@ -48,9 +46,7 @@ def run(
     ctx: click.Context,
     /,
     *,
-    workflow: str,
-    params: str,
-    targets: tuple[str, ...],
+    words: tuple[str, ...],
     dry_run: bool,
     force: bool,
     ignore_lock: bool,
@@ -62,7 +58,17 @@ def run(
     Both are JSON or YAML files, and may be named without .json, .yaml or .yml. WORKFLOW holds
     "workflow_target", a rule or file of the Snakefile or a list of them, and may hold defaults for the flags
     by their names (s3_bucket, image, …). PARAMS becomes Snakemake's config. TARGETs replace the workflow
-    file's own.
+    file's own; without any the Snakefile's default target is made.
+
+    Either file can be left out. With -s all words are targets, except that the first may be PARAMS; a - stands for
+    a file that there is not:
+
+    \b
+    byok8s WORKFLOW PARAMS [TARGET...]
+    byok8s WORKFLOW
+    byok8s PARAMS
+    byok8s -s Snakefile [PARAMS] [TARGET...]
+    byok8s - - TARGET...
 
     A setting is taken from its flag, else from the environment (BYOK8S_ and the flag's name, as in
     BYOK8S_S3_BUCKET), else from WORKFLOW, else from ~/.config/byok8s/config.yaml.
@@ -80,9 +86,7 @@ def run(
 
     def carry_out() -> int:
         request = read_request(
-            workflow,
-            params,
-            targets,
+            words,
             msgspec.convert(said, Settings),
             dry_run=dry_run,
             force=force,

@@ -20,13 +20,13 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from byok8s import params, snakemake, workspace
+from byok8s.adjust import NO_LIMIT
 from byok8s.errors import InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
 
 PLAN_SECONDS = 60.0
-NEVER_SCALED_DOWN = "1000000"  # a dry run has one core, and would show every job with one thread
 PLAIN = (bool, int, float, str)  # what is not known before other jobs have run is of a class of its own
 
 
@@ -66,12 +66,13 @@ def plan(
         workspace.temporary(request.source, request.snakefile) as place,
     ):
         folder = Path(temporary)
-        copy, found = folder / f"params{request.params_file.suffix}", folder / "plan.json"
+        copy, found = folder / params.copy_name(request.params_file), folder / "plan.json"
         copy.write_bytes(params.copy(request.params_file, request.params))
         asked = snakemake.arguments(
             replace(request, dry_run=True), bucket, cluster, "doctor", image, copy, place
         )
-        command = [sys.executable, "-m", __name__, str(found), "--cores", NEVER_SCALED_DOWN, *asked]
+        limit = ["--cores", str(NO_LIMIT)]
+        command = [sys.executable, "-m", __name__, str(found), str(cluster.cores), *limit, *asked]
         with (folder / "words").open("w+b") as words:
             ended = _run(command, place.folder, {**os.environ, **environment}, words, ending)
             words.seek(0)
@@ -103,15 +104,15 @@ def _run(
     return code is not None
 
 
-def main(found: str, arguments: list[str]) -> None:
-    """The process' own life. found: the file that the plan is written to."""
+def main(found: str, cores: int, arguments: list[str]) -> None:
+    """The process' own life. found: the file that the plan is written to. cores: of the Snakefile's workflow.cores."""
     from snakemake.logging import logger
 
     keeper = _Keeper()
     logger.addFilter(keeper)
     told: dict[str, object] = {"jobs": [], "fault": "", "hint": ""}
     try:
-        snakemake.run(arguments)
+        snakemake.run(arguments, cores)
     except InputError as error:
         told |= {"fault": f"{error.what} {error.where}".strip(), "hint": error.hint}
     told["jobs"] = [{"name": name, "resources": dict(resources)} for name, resources in keeper.jobs]
@@ -135,4 +136,4 @@ class _Keeper(logging.Filter):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

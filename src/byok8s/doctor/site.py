@@ -19,6 +19,8 @@ from byok8s.doctor.plan import plan as plan_workflow
 from byok8s.doctor.subject import Subject
 from byok8s.doctor.visit import Visit, cluster_run, pod_plan, visit
 from byok8s.errors import Byok8sError, ClusterError
+from byok8s.executor import capacity
+from byok8s.executor.capacity import Capacity
 from byok8s.executor.cluster import Contents
 from byok8s.executor.shapes import Shapes
 from byok8s.kube import ApiError, KubeClient
@@ -92,7 +94,10 @@ class Site:
             return all_skipped(workflow.NAMES, workflow.NO_WORKFLOW)
         if not of_bucket.result().usable:
             return all_skipped(workflow.NAMES, "the bucket cannot be listed")
-        cluster = Cluster(self._client.context.name, self._namespace, "")
+        room = self._capacity()
+        limit = room.limit(strict=request.strict_threads)
+        cluster = Cluster(self._client.context.name, self._namespace, "", limit)
+        cluster = replace(cluster, cores=room.threads or cluster.cores)
         planned = plan_workflow(
             request, bucket, self._subject.s3_environment, cluster, self._subject.image, self._ending
         )
@@ -102,6 +107,12 @@ class Site:
         if any_failed(may.result()):
             return [check, skipped("largest job", NO_RIGHT)]
         return [check, workflow.largest(planned, self._shapes, self._run)]
+
+    def _capacity(self) -> Capacity:
+        try:
+            return capacity.of_nodes(self._run.nodes(), self._pod)
+        except (ApiError, ClusterError):  # what is the matter, other checks say
+            return Capacity()
 
     def inside(
         self,

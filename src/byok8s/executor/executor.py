@@ -27,7 +27,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from byok8s import workspace
 from byok8s.errors import Byok8sError
-from byok8s.executor import compat, delivery, surroundings, tasks
+from byok8s.executor import compat, delivery, keys, surroundings, tasks
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
 from byok8s.executor.dispatch import Dispatch, Options
@@ -41,6 +41,7 @@ from byok8s.executor.record import Record
 from byok8s.executor.run_description import run_description
 from byok8s.executor.shapes import Shapes
 from byok8s.executor.split import SplitGroup, wants_split
+from byok8s.executor.threads import scaled_down
 from byok8s.executor.trial import try_shapes
 from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
@@ -87,6 +88,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _prepare(self) -> None:
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
+        keys.check(list(keys.stored(self.dag)), keys.asking(self.workflow))
         compat.check()
         self._root = workspace.root()
         self._run = run_description(self.workflow, self._root)
@@ -97,8 +99,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
         trial = try_shapes(cluster, shapes)
         self._largest_mb = trial.largest_mb
-        if trial.words:
-            self.logger.warning(trial.words)
+        for words in filter(None, (trial.words, scaled_down(self.dag, self.workflow))):
+            self.logger.warning(words)
         self._begin(list(self._shapes.of_first(self.dag, self._limit)))
 
     # -- Snakemake asks --

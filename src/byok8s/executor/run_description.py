@@ -30,7 +30,7 @@ def run_description(workflow: Workflow, root: Path) -> RunDescription:
             path=str(Path(workflow.main_snakefile).absolute()),
             start=os.path.relpath(workflow.overwrite_workdir or workflow.workdir_init, root),
             config=encode(dict(workflow.config_settings.overwrite_config)),
-            cores=resources.cores,
+            cores=_cores(workflow),
             nodes=resources.nodes,
         ),
         cwd=os.path.relpath(Path.cwd(), root),
@@ -39,6 +39,16 @@ def run_description(workflow: Workflow, root: Path) -> RunDescription:
         shell=_shell(),
         storage=_storage(workflow),
     )
+
+
+def _cores(workflow: Workflow) -> int | None:
+    """Return what the Snakefile knows as workflow.cores."""
+    from snakemake.exceptions import WorkflowError
+
+    try:
+        return int(workflow.cores)
+    except WorkflowError:
+        return None
 
 
 def _environment() -> dict[str, tuple[str | None, str]]:

@@ -5,14 +5,13 @@ repository are laid into it, all else is links. Files of the workflow have the p
 that Snakemake writes or deletes is a file of the user's.
 """
 
-from byok8s.workspace.folder import Parsed, Workspace, common, entered, parsed, root, temporary, users_folder
+from byok8s.workspace.folder import Parsed, Workspace, entered, parsed, root, temporary, users_folder
 from byok8s.workspace.source import Source
 
 __all__ = [
     "Parsed",
     "Source",
     "Workspace",
-    "common",
     "entered",
     "parsed",
     "root",

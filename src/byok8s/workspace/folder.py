@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from byok8s.errors import InputError
+from byok8s.root import find_root
 from byok8s.workspace import materialise, returns
 from byok8s.workspace.source import Source
 
@@ -187,7 +188,7 @@ def temporary(source: Source | None, snakefile: Path) -> Iterator[Workspace]:
 
 def _laid(source: Source | None, snakefile: Path, user: Path, root: Path, manifest: Path | None) -> Workspace:
     """Return the workspace with the source's files in it."""
-    of = user if source else common(user, snakefile)
+    of = user if source else find_root(user, snakefile)
     within = user.relative_to(of)
     own = snakefile if source else Path(os.path.relpath(snakefile, user))
     place = Workspace(root, root / within, user, of, own)
@@ -205,21 +206,6 @@ def _laid(source: Source | None, snakefile: Path, user: Path, root: Path, manife
             f"The files of {name} cannot be put where they are run: {error.strerror}.", where=f"In {root}."
         ) from error
     return place
-
-
-def common(user: Path, snakefile: Path) -> Path:
-    """Return the smallest folder that holds the user's folder and the Snakefile.
-
-    Raises InputError for one that is too large.
-    """
-    found = Path(os.path.commonpath([user, snakefile.parent]))
-    if found != user and (found == Path(found.anchor) or Path.home().is_relative_to(found)):
-        raise InputError(
-            f"The Snakefile and the working folder have only {found} in common, which is too much for pods.",
-            where=f"The Snakefile is {snakefile}; the working folder is {user}.",
-            hint="Start byok8s in the folder of the workflow, or in one beside it.",
-        )
-    return found
 
 
 def _link_state(place: Workspace) -> None:

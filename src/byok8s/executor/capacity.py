@@ -1,0 +1,64 @@
+"""How many threads one job can have: those of the largest node that takes a pod of the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from byok8s.executor import fit
+from byok8s.executor.cluster import ClusterRun
+from byok8s.executor.manifest import CPU_REQUEST_SHARE, PodSettings, worker_plan
+from byok8s.executor.names import Names
+from byok8s.executor.quantity import quantity
+from byok8s.executor.shapes import Shapes
+from byok8s.executor.words import parse
+from byok8s.kube import ApiError, connect
+from byok8s.kube.faults import FORBIDDEN, NOT_FOUND
+from byok8s.kube.json import Object, get_in
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """threads: of the largest node; None if nodes may not be listed, or none takes a pod of the run.
+    grows: whether an autoscaler may add nodes, which can be larger.
+    """
+
+    threads: int | None = None
+    grows: bool = False
+
+    def limit(self, *, strict: bool) -> int | None:
+        """Return the most threads that a job is given; None if it is given what it asks for, come what may."""
+        return None if strict or self.grows else self.threads
+
+
+def look(context: str | None, pod: Mapping[str, object], pod_template: str | None) -> Capacity:
+    """Ask the cluster.
+
+    pod, pod_template: of all pods of the run, which may choose among nodes. Raises InputError if they cannot be used.
+    """
+    shape = Shapes(parse(json.dumps(dict(pod))), pod_template).of(SimpleNamespace(name="", resources={}))
+    cluster = ClusterRun(connect(context), "default", Names("none"), PodSettings("none", 0, {}, ()))
+    try:
+        nodes = cluster.nodes()
+    except ApiError as error:
+        if error.code in {FORBIDDEN, NOT_FOUND}:
+            return Capacity()
+        raise
+    return of_nodes(nodes, cluster.pod(worker_plan(cluster.names, shape, 0)))
+
+
+def of_nodes(nodes: Sequence[Object], pod: Object) -> Capacity:
+    """Return the capacity of nodes for pods like this one, of one thread."""
+    taking = [node for node in nodes if not fit.objection(pod, [node])]
+    return Capacity(max(map(_threads, taking), default=None), fit.may_grow(nodes))
+
+
+def _threads(node: Object) -> int:
+    """Return how many threads a pod on the empty node can have. Its request is a little less, as manifest has it."""
+    milli = round(quantity(get_in(node, "status", "allocatable", "cpu") or 0) * 1000)
+    threads = int(milli / 1000 / CPU_REQUEST_SHARE) + 1
+    while int(threads * 1000 * CPU_REQUEST_SHARE) > milli:
+        threads -= 1
+    return threads

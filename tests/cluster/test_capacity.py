@@ -1,0 +1,57 @@
+"""Threads of rules on a cluster whose largest node has fewer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from byok8s.executor import capacity
+from corner import KUBECONFIG, Cluster
+
+SNAKEFILE = """
+print("the cluster has", workflow.cores)
+rule all:
+    input: "half.txt", "many.txt"
+rule half:
+    output: "half.txt"
+    threads: workflow.cores * 0.5
+    shell: "echo {threads} > {output}"
+rule many:
+    output: "many.txt"
+    threads: 1000
+    shell: "echo {threads} > {output}"
+"""
+
+
+@pytest.fixture
+def largest(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setenv("KUBECONFIG", str(Path(KUBECONFIG)))
+    threads = capacity.look(None, {}, None).threads
+    assert threads
+    return threads
+
+
+def test_threads_are_scaled_down_to_the_largest_node(cluster: Cluster, largest: int) -> None:
+    cluster.write({"Snakefile": SNAKEFILE})
+    said = cluster.run("-s", "Snakefile")
+    assert said.count("threads asked for") == 1
+    assert f"rule many: 1000 threads asked for, the largest node has {largest}: runs with {largest}" in said
+    assert f"the cluster has {largest}\n" in said
+    assert cluster.read("many.txt") == f"{largest}\n"
+
+
+def test_strict_threads_refuse_the_rule_by_name(cluster: Cluster, largest: int) -> None:
+    cluster.write({"Snakefile": SNAKEFILE})
+    said = cluster.run("-s", "Snakefile", "--strict-threads", expect=3)
+    assert f"rule many: it asks for 950 CPU and the largest node has {largest} CPU" in said
+    assert "rule half" not in said[said.rfind("byok8s: ") :]
+    assert cluster.made() == []
+    assert cluster.names() == []
+
+
+def test_cores_that_the_user_names_count_over_the_clusters(cluster: Cluster) -> None:
+    cluster.write({"Snakefile": SNAKEFILE})
+    said = cluster.run("-s", "Snakefile", "half.txt", "--", "--cores", "4")
+    assert "the cluster has 4\n" in said
+    assert "threads: 2\n" in said

@@ -1,0 +1,77 @@
+"""The forms of a command line: with and without a workflow file, params and targets, as plain Snakemake has them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from folders import clean_environment, run_in
+
+SNAKEFILE = (
+    "rule first:\n    output: 'first.txt'\n    params: name=config.get('name', '')\n"
+    "    shell: 'echo {params.name} > {output}'\n"
+    "rule second:\n    output: 'second.txt'\n    shell: 'echo second > {output}'\n"
+)
+
+
+def run(folder: Path, *arguments: str, expect: int = 0) -> str:
+    return run_in(
+        folder, [sys.executable, "-m", "byok8s", *arguments, "--local"], clean_environment(), expect
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Snakefile").write_text(SNAKEFILE)
+    (folder / "wf.json").write_text('{"description": "without a target"}')
+    (folder / "aims.json").write_text('{"workflow_target": "second"}')
+    (folder / "blue.json").write_text('{"name": "blue"}')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "made"),
+    [
+        ("-s Snakefile", "", ["first.txt"]),
+        ("-s Snakefile second", "", ["second.txt"]),
+        ("-s Snakefile blue second.txt first.txt", "blue", ["first.txt", "second.txt"]),
+        ("blue", "blue", ["first.txt"]),
+        ("run", "", ["first.txt"]),
+        ("wf blue", "blue", ["first.txt"]),
+        ("aims", "", ["second.txt"]),
+        ("- blue second", "", ["second.txt"]),
+    ],
+)
+def test_what_a_form_makes(words: str, first: str, made: list[str], folder: Path) -> None:
+    said = run(folder, *words.split())
+    results = folder / ".byok8s" / "results"
+    assert sorted(path.name for path in results.iterdir() if not path.name.startswith(".")) == made
+    if "first.txt" in made:
+        assert (results / "first.txt").read_text().strip() == first
+    assert ("the Snakefile's default" in said) == (made == ["first.txt"])
+
+
+def test_a_target_that_no_rule_makes(folder: Path) -> None:
+    assert "No rule to produce" in run(folder, "-s", "Snakefile", "third", expect=2)
+
+
+def test_a_configfile_that_is_missing_is_missed_without_params(folder: Path) -> None:
+    (folder / "Snakefile").write_text("configfile: 'no-such.yaml'\n" + SNAKEFILE)
+    assert "no-such.yaml" in run(folder, "-s", "Snakefile", expect=2)
+    run(folder, "-s", "Snakefile", "blue")
+
+
+def test_a_snakefile_beside_the_working_folder(folder: Path) -> None:
+    """The layout of snakemake-workflows: workflow/, and a folder beside it in which its test runs."""
+    (folder / "workflow" / "rules").mkdir(parents=True)
+    (folder / "workflow" / "Snakefile").write_text(
+        "include: 'rules/more.smk'\nrule all:\n    input: 'first.txt'\n"
+    )
+    (folder / "workflow" / "rules" / "more.smk").write_text(SNAKEFILE)
+    (folder / ".test").mkdir()
+    run(folder / ".test", "-s", "../workflow/Snakefile")
+    assert (folder / ".test" / ".byok8s" / "results" / "first.txt").is_file()
