@@ -1,0 +1,76 @@
+"""byok8s, run on a workflow as a user runs it: the folder's files are in the bucket, and so are the results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from conformance.place import Place, Shelf
+from conformance.workflow import Workflow, copy, digest, digests, environment, execute
+
+WORKSPACE = Path(".byok8s", "workflow")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What byok8s made of a workflow.
+
+    ended: whether it ended as it should. stored: the keys that it made or changed, with their digests. beside: the same
+    of files on disk, in the user's folder or in byok8s' workspace. kept: the files of the folder that are as they were.
+    """
+
+    ended: bool
+    code: int | None
+    words: str
+    seconds: float
+    stored: Mapping[str, str]
+    beside: Mapping[str, str]
+    kept: frozenset[str]
+
+
+def attempt(workflow: Workflow, place: Place, name: str, target: str | None) -> Attempt:
+    """Run a copy of the workflow. name: of its prefix in the bucket. target: of a workflow that names none."""
+    with TemporaryDirectory(prefix="attempt-") as scratch:
+        folder = copy(workflow, Path(scratch, "workflow"))
+        before, shelf = digests(folder), place.shelf(name)
+        for path in before:
+            shelf.put(path, (folder / path).read_bytes())
+        command = _command(workflow, place, shelf, Path(scratch), target)
+        variables = environment(Path(scratch, "home"), place.environment)
+        ended = execute(command, folder, variables, place.seconds)
+        stored = {key: digest(shelf.get(key)) for key in shelf.all_keys()}
+        beside = _in_workspace(folder / WORKSPACE) | digests(folder)
+    return Attempt(
+        ended=ended.as_it_should(workflow),
+        code=ended.code,
+        words=ended.words,
+        seconds=ended.seconds,
+        stored={key: value for key, value in stored.items() if before.get(key) != value},
+        beside={path: value for path, value in beside.items() if before.get(path) != value},
+        kept=frozenset(path for path, value in before.items() if stored.get(path) == value),
+    )
+
+
+def _in_workspace(workspace: Path) -> dict[str, str]:
+    """Return what is in the workspace itself: a link there leads to the user's own files."""
+    return {path: value for path, value in digests(workspace).items() if not (workspace / path).is_symlink()}
+
+
+def _command(
+    workflow: Workflow, place: Place, shelf: Shelf, scratch: Path, target: str | None
+) -> Sequence[str]:
+    run, params = scratch / "run.json", scratch / "params.json"
+    run.write_text(json.dumps({"workflow_target": list(workflow.targets) or target or []}))
+    params.write_text(json.dumps(workflow.config))
+    return [
+        *(sys.executable, "-m", "byok8s", str(run), str(params)),
+        *("--s3-bucket", f"{shelf.bucket.name}/{shelf.bucket.prefix}"),
+        *("--jobs", str(place.jobs or workflow.cores)),
+        *(["--snakefile", workflow.snakefile] if workflow.snakefile else []),
+        *place.arguments,
+        *(["--", *workflow.flags] if workflow.flags else []),
+    ]

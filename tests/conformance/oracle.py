@@ -1,0 +1,178 @@
+"""Plain Snakemake, run here: what it makes of a workflow is what byok8s has to make of it.
+
+Each workflow is run twice, in two folders. What differs between them (times, process ids, absolute paths) has no right
+value, so only its being there can be compared. Results are kept, because they depend on nothing but the workflow and
+the installed packages.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from conformance.corpus import cache as cache_folder
+from conformance.workflow import Ended, Workflow, copy, digests, environment, execute, files
+
+SECONDS = 90.0
+DEFAULT_TARGET = Path(__file__).with_name("default_target.py")
+METADATA = Path(".snakemake", "metadata")
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What plain Snakemake made of a workflow.
+
+    ended: whether it ended as it should. files: the path of each that it made or changed, and its digest, None for one
+    that is another each time. outputs: those of them that it knows as a job's. gone: what it removed. absent, other: of
+    the workflow's expected-results those that are missing, and those with another content. target: of a workflow that
+    is run without one.
+    """
+
+    ended: bool
+    words: str
+    files: Mapping[str, str | None]
+    outputs: frozenset[str]
+    gone: frozenset[str]
+    absent: Sequence[str]
+    other: Sequence[str]
+    target: str | None
+
+
+def consult(workflow: Workflow) -> Oracle:
+    """Return what plain Snakemake makes of the workflow, from the last time if nothing has changed since."""
+    kept = cache_folder() / "oracle" / f"{_fingerprint(workflow)}.json"
+    if kept.is_file():
+        return _read(kept)
+    oracle = _run_twice(workflow)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    half = kept.with_suffix(".half")
+    half.write_text(json.dumps(asdict(oracle), default=sorted))
+    half.replace(kept)
+    return oracle
+
+
+def _read(path: Path) -> Oracle:
+    found = json.loads(path.read_text())
+    return Oracle(**found | {name: frozenset(found[name]) for name in ("outputs", "gone")})
+
+
+def _run_twice(workflow: Workflow) -> Oracle:
+    with TemporaryDirectory(prefix="oracle-") as scratch:
+        once, again = (_run(workflow, Path(scratch, name)) for name in ("once", "and-again"))
+        target = None if workflow.targets else _default_target(workflow, Path(scratch, "parsed"))
+    made = {path: once.made[path] for path in once.made.keys() & again.made.keys()}
+    return Oracle(
+        ended=once.ended.as_it_should(workflow) and again.ended.as_it_should(workflow),
+        words=once.ended.words,
+        files={path: value if again.made[path] == value else None for path, value in made.items()},
+        outputs=frozenset(path for path in made if once.outputs & {path, *map(str, Path(path).parents)}),
+        gone=once.gone & again.gone,
+        absent=once.absent,
+        other=once.other,
+        target=target,
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    ended: Ended
+    made: Mapping[str, str]
+    outputs: frozenset[str]
+    gone: frozenset[str]
+    absent: Sequence[str]
+    other: Sequence[str]
+
+
+def _run(workflow: Workflow, place: Path) -> _Run:
+    folder = copy(workflow, place / "workflow")
+    before = digests(folder)
+    ended = execute(_command(workflow, place), folder, environment(place / "home", {}), SECONDS)
+    after, expected = digests(folder), _expected(workflow.folder)
+    return _Run(
+        ended=ended,
+        made={path: value for path, value in after.items() if before.get(path) != value},
+        outputs=frozenset(_outputs(folder)),
+        gone=frozenset(before.keys() - {str(path) for path in files(folder)}),
+        absent=[name for name in expected if name not in after],
+        other=[name for name in expected if name in after and _differ(folder / name, expected[name])],
+    )
+
+
+def _expected(folder: Path) -> dict[str, Path]:
+    """Return the files of a test's expected-results, as upstream's harness finds them."""
+    results = folder / "expected-results"
+    found = (path for path in sorted(results.rglob("*")) if path.is_file())
+    upstreams_own = (".gitignore", ".gitkeep")
+    return {
+        str(path.relative_to(results)): path
+        for path in found
+        if path.name not in upstreams_own and not path.name.endswith("_WIN")
+    }
+
+
+def _differ(path: Path, expected: Path) -> bool:
+    return path.read_bytes().strip() != expected.read_bytes().strip()
+
+
+def _command(workflow: Workflow, place: Path) -> Sequence[str]:
+    config = place / "config.json"
+    config.write_text(json.dumps(workflow.config))
+    return [
+        *(sys.executable, "-m", "snakemake", *workflow.targets),
+        *("--cores", str(workflow.cores), "--show-failed-logs"),
+        *(["--snakefile", workflow.snakefile] if workflow.snakefile else []),
+        *(["--configfile", str(config)] if workflow.config else []),
+        *workflow.flags,
+    ]
+
+
+def _outputs(folder: Path) -> Iterator[str]:
+    """Yield the files that jobs have made as their outputs: Snakemake keeps a record of each, named by its path."""
+    names = [path for path in folder.rglob(str(METADATA / "**" / "*")) if path.is_file()]
+    for path in names:
+        encoded = "".join(path.relative_to(folder / METADATA).parts).replace("@", "")
+        yield base64.b64decode(encoded, altchars=b"-_", validate=False).decode(errors="replace")
+
+
+def _default_target(workflow: Workflow, place: Path) -> str | None:
+    folder = copy(workflow, place / "workflow")
+    command = [sys.executable, str(DEFAULT_TARGET), workflow.snakefile or "", json.dumps(workflow.config)]
+    said = execute(command, folder, environment(place / "home", {}), SECONDS)
+    found = [line for line in said.words.splitlines() if line.startswith("default target: ")]
+    return found[-1].removeprefix("default target: ") if found else None
+
+
+def _fingerprint(workflow: Workflow) -> str:
+    """Return a name for the run that is another when anything in it is."""
+    said = [
+        workflow.targets,
+        workflow.snakefile,
+        workflow.config,
+        workflow.flags,
+        workflow.cores,
+        workflow.fails,
+    ]
+    folder = sorted(digests(workflow.folder).items())
+    whole = json.dumps([said, folder, _packages(), _own_code()], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
+@cache
+def _packages() -> list[str]:
+    return sorted(f"{found.name}=={found.version}" for found in importlib.metadata.distributions())
+
+
+@cache
+def _own_code() -> list[str]:
+    return [
+        Path(__file__).with_name(name).read_text()
+        for name in ("oracle.py", "workflow.py", DEFAULT_TARGET.name)
+    ]
