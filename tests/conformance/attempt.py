@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from conformance import default_target
 from conformance.place import Place, Shelf
 from conformance.workflow import Workflow, copy, digest, digests, environment, execute
 
@@ -32,14 +33,14 @@ class Attempt:
     kept: frozenset[str]
 
 
-def attempt(workflow: Workflow, place: Place, name: str, target: str | None) -> Attempt:
-    """Run a copy of the workflow. name: of its prefix in the bucket. target: of a workflow that names none."""
+def attempt(workflow: Workflow, place: Place, name: str) -> Attempt:
+    """Run a copy of the workflow. name: of its prefix in the bucket."""
     with TemporaryDirectory(prefix="attempt-") as scratch:
         folder = copy(workflow, Path(scratch, "workflow"))
         before, shelf = digests(folder), place.shelf(name)
         for path in before:
             shelf.put(path, (folder / path).read_bytes())
-        command = _command(workflow, place, shelf, Path(scratch), target)
+        command = _command(workflow, place, shelf, Path(scratch))
         variables = environment(Path(scratch, "home"), place.environment)
         ended = execute(command, folder, variables, place.seconds)
         stored = {key: digest(shelf.get(key)) for key in shelf.all_keys()}
@@ -60,17 +61,23 @@ def _in_workspace(workspace: Path) -> dict[str, str]:
     return {path: value for path, value in digests(workspace).items() if not (workspace / path).is_symlink()}
 
 
-def _command(
-    workflow: Workflow, place: Place, shelf: Shelf, scratch: Path, target: str | None
-) -> Sequence[str]:
-    run, params = scratch / "run.json", scratch / "params.json"
-    run.write_text(json.dumps({"workflow_target": list(workflow.targets) or target or []}))
-    params.write_text(json.dumps(workflow.config))
+def _command(workflow: Workflow, place: Place, shelf: Shelf, scratch: Path) -> Sequence[str]:
     return [
-        *(sys.executable, "-m", "byok8s", str(run), str(params)),
+        *(sys.executable, "-m", "byok8s", *_named_files(workflow, scratch)),
         *("--s3-bucket", f"{shelf.bucket.name}/{shelf.bucket.prefix}"),
         *("--jobs", str(place.jobs or workflow.cores)),
         *(["--snakefile", workflow.snakefile] if workflow.snakefile else []),
         *place.arguments,
         *(["--", *workflow.flags] if workflow.flags else []),
     ]
+
+
+def _named_files(workflow: Workflow, scratch: Path) -> Sequence[str]:
+    """Return a workflow file and a params file: they lie outside of the folder, where they cannot be in the way."""
+    run, params = scratch / "run.json", scratch / "params.json"
+    targets = list(workflow.targets)
+    if not targets and default_target.needed():
+        targets = [default_target.find(workflow.folder, workflow.snakefile, workflow.config) or ""]
+    run.write_text(json.dumps({"workflow_target": targets} if targets else {}))
+    params.write_text(json.dumps(workflow.config))
+    return [str(run), *([str(params)] if workflow.config or default_target.needed() else [])]

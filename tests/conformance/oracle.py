@@ -22,7 +22,7 @@ from conformance.corpus import cache as cache_folder
 from conformance.workflow import Ended, Workflow, copy, digests, environment, execute, files
 
 SECONDS = 90.0
-DEFAULT_TARGET = Path(__file__).with_name("default_target.py")
+EDITION = 1  # of what is kept: raise it with a change here that makes another result
 METADATA = Path(".snakemake", "metadata")
 
 
@@ -32,8 +32,7 @@ class Oracle:
 
     ended: whether it ended as it should. files: the path of each that it made or changed, and its digest, None for one
     that is another each time. outputs: those of them that it knows as a job's. gone: what it removed. absent, other: of
-    the workflow's expected-results those that are missing, and those with another content. target: of a workflow that
-    is run without one.
+    the workflow's expected-results those that are missing, and those with another content.
     """
 
     ended: bool
@@ -43,7 +42,6 @@ class Oracle:
     gone: frozenset[str]
     absent: Sequence[str]
     other: Sequence[str]
-    target: str | None
 
 
 def consult(workflow: Workflow) -> Oracle:
@@ -67,7 +65,6 @@ def _read(path: Path) -> Oracle:
 def _run_twice(workflow: Workflow) -> Oracle:
     with TemporaryDirectory(prefix="oracle-") as scratch:
         once, again = (_run(workflow, Path(scratch, name)) for name in ("once", "and-again"))
-        target = None if workflow.targets else _default_target(workflow, Path(scratch, "parsed"))
     made = {path: once.made[path] for path in once.made.keys() & again.made.keys()}
     return Oracle(
         ended=once.ended.as_it_should(workflow) and again.ended.as_it_should(workflow),
@@ -77,7 +74,6 @@ def _run_twice(workflow: Workflow) -> Oracle:
         gone=once.gone & again.gone,
         absent=once.absent,
         other=once.other,
-        target=target,
     )
 
 
@@ -110,12 +106,15 @@ def _expected(folder: Path) -> dict[str, Path]:
     """Return the files of a test's expected-results, as upstream's harness finds them."""
     results = folder / "expected-results"
     found = (path for path in sorted(results.rglob("*")) if path.is_file())
-    upstreams_own = (".gitignore", ".gitkeep")
     return {
         str(path.relative_to(results)): path
         for path in found
-        if path.name not in upstreams_own and not path.name.endswith("_WIN")
+        if not path.name.endswith("_WIN") and not _hidden(path.relative_to(results))
     }
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _differ(path: Path, expected: Path) -> bool:
@@ -142,14 +141,6 @@ def _outputs(folder: Path) -> Iterator[str]:
         yield base64.b64decode(encoded, altchars=b"-_", validate=False).decode(errors="replace")
 
 
-def _default_target(workflow: Workflow, place: Path) -> str | None:
-    folder = copy(workflow, place / "workflow")
-    command = [sys.executable, str(DEFAULT_TARGET), workflow.snakefile or "", json.dumps(workflow.config)]
-    said = execute(command, folder, environment(place / "home", {}), SECONDS)
-    found = [line for line in said.words.splitlines() if line.startswith("default target: ")]
-    return found[-1].removeprefix("default target: ") if found else None
-
-
 def _fingerprint(workflow: Workflow) -> str:
     """Return a name for the run that is another when anything in it is."""
     said = [
@@ -161,18 +152,10 @@ def _fingerprint(workflow: Workflow) -> str:
         workflow.fails,
     ]
     folder = sorted(digests(workflow.folder).items())
-    whole = json.dumps([said, folder, _packages(), _own_code()], sort_keys=True)
+    whole = json.dumps([said, folder, _packages(), EDITION], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
 @cache
 def _packages() -> list[str]:
     return sorted(f"{found.name}=={found.version}" for found in importlib.metadata.distributions())
-
-
-@cache
-def _own_code() -> list[str]:
-    return [
-        Path(__file__).with_name(name).read_text()
-        for name in ("oracle.py", "workflow.py", DEFAULT_TARGET.name)
-    ]

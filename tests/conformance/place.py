@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from byok8s import s3
 from byok8s.s3.embedded import embedded_server
+from conformance.workflow import NOT_RESULTS
 from corner import KUBECONFIG, corner
 
 CORPUS_IMAGE = "BYOK8S_TEST_CORPUS_IMAGE"
@@ -31,13 +32,13 @@ class Shelf:
         return found["Body"].read()
 
     def all_keys(self) -> list[str]:
-        """Return the workflow's keys: byok8s' own are left out."""
+        """Return the workflow's keys: those that byok8s and Snakemake have for themselves are left out."""
         beginning = f"{self.bucket.prefix}/"
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket.name, Prefix=beginning
         )
         found = (entry["Key"].removeprefix(beginning) for page in pages for entry in page.get("Contents", []))
-        return [key for key in found if ".byok8s" not in key.split("/")]
+        return [key for key in found if NOT_RESULTS.isdisjoint(key.split("/"))]
 
 
 @dataclass(frozen=True)

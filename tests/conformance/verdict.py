@@ -54,7 +54,7 @@ def judge(case: Case, place: Place, known: Known, run: str) -> Verdict:
     found = oracle.consult(case.workflow)
     if why := unusable(case, found):
         raise ValueError(f"{case.name}: {why}.")
-    made = attempt(case.workflow, place, f"{run}/{case.name}", found.target)
+    made = attempt(case.workflow, place, f"{run}/{case.name}")
     return Verdict(
         name=case.name,
         place=place.name,

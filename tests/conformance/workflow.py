@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # what the programs themselves keep in a working folder, and what is no part of a workflow
-NOT_RESULTS = frozenset({".snakemake", ".byok8s", ".git", "__pycache__", "expected-results"})
+NOT_RESULTS = frozenset(
+    {".snakemake", ".snakemake_timestamp", ".byok8s", ".git", "__pycache__", "expected-results"}
+)
 PATIENCE_SECONDS = 15  # for a program that was interrupted
 # what upstream's tests have in their environment
 VARIABLES = {
@@ -62,7 +64,7 @@ def files(folder: Path) -> Iterator[Path]:
     """Yield the files of a working folder, relative to it; links to folders are followed only within."""
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in NOT_RESULTS]
-        yield from (Path(place, name).relative_to(folder) for name in names)
+        yield from (Path(place, name).relative_to(folder) for name in names if name not in NOT_RESULTS)
 
 
 def digest(content: bytes) -> str:
