@@ -37,14 +37,15 @@ def attempt(workflow: Workflow, place: Place, name: str) -> Attempt:
     """Run a copy of the workflow. name: of its prefix in the bucket."""
     with TemporaryDirectory(prefix="attempt-") as scratch:
         folder = copy(workflow, Path(scratch, "workflow"))
-        before, shelf = digests(folder), place.shelf(name)
+        before, shelf = workflow.keyed(digests(folder)), place.shelf(name)
+        inputs = folder / (workflow.directory or workflow.start)
         for path in before:
-            shelf.put(path, (folder / path).read_bytes())
+            shelf.put(path, (inputs / path).read_bytes())
         command = _command(workflow, place, shelf, Path(scratch))
         variables = environment(Path(scratch, "home"), place.environment)
-        ended = execute(command, folder, variables, place.seconds)
+        ended = execute(command, folder / workflow.start, variables, place.seconds)
         stored = {key: digest(shelf.get(key)) for key in shelf.all_keys()}
-        beside = _in_workspace(folder / WORKSPACE) | digests(folder)
+        beside = workflow.keyed(_in_workspace(folder / workflow.start / WORKSPACE) | digests(folder))
     return Attempt(
         ended=ended.as_it_should(workflow),
         code=ended.code,

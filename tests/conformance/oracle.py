@@ -11,6 +11,7 @@ import base64
 import hashlib
 import importlib.metadata
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +24,6 @@ from conformance.workflow import Ended, Workflow, copy, digests, environment, ex
 
 SECONDS = 90.0
 EDITION = 1  # of what is kept: raise it with a change here that makes another result
-METADATA = Path(".snakemake", "metadata")
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,16 @@ class _Run:
 
 def _run(workflow: Workflow, place: Path) -> _Run:
     folder = copy(workflow, place / "workflow")
-    before = digests(folder)
-    ended = execute(_command(workflow, place), folder, environment(place / "home", {}), SECONDS)
-    after, expected = digests(folder), _expected(workflow.folder)
+    before = workflow.keyed(digests(folder))
+    ended = execute(
+        _command(workflow, place), folder / workflow.start, environment(place / "home", {}), SECONDS
+    )
+    after, expected = workflow.keyed(digests(folder)), _expected(workflow.folder)
     return _Run(
         ended=ended,
         made={path: value for path, value in after.items() if before.get(path) != value},
-        outputs=frozenset(_outputs(folder)),
-        gone=frozenset(before.keys() - {str(path) for path in files(folder)}),
+        outputs=frozenset(_outputs(folder / (workflow.directory or workflow.start))),
+        gone=frozenset(before.keys() - workflow.keyed({str(path): "" for path in files(folder)}).keys()),
         absent=[name for name in expected if name not in after],
         other=[name for name in expected if name in after and _differ(folder / name, expected[name])],
     )
@@ -135,10 +137,12 @@ def _command(workflow: Workflow, place: Path) -> Sequence[str]:
 
 def _outputs(folder: Path) -> Iterator[str]:
     """Yield the files that jobs have made as their outputs: Snakemake keeps a record of each, named by its path."""
-    names = [path for path in folder.rglob(str(METADATA / "**" / "*")) if path.is_file()]
-    for path in names:
-        encoded = "".join(path.relative_to(folder / METADATA).parts).replace("@", "")
-        yield base64.b64decode(encoded, altchars=b"-_", validate=False).decode(errors="replace")
+    metadata = folder / ".snakemake" / "metadata"
+    for path in metadata.rglob("*"):
+        if path.is_file():
+            encoded = "".join(path.relative_to(metadata).parts).replace("@", "")
+            name = base64.b64decode(encoded, altchars=b"-_").decode(errors="replace")
+            yield os.path.relpath(folder / name, folder)
 
 
 def _fingerprint(workflow: Workflow) -> str:
@@ -151,8 +155,9 @@ def _fingerprint(workflow: Workflow) -> str:
         workflow.cores,
         workflow.fails,
     ]
+    where = [workflow.start, workflow.directory] if workflow.start or workflow.directory else []
     folder = sorted(digests(workflow.folder).items())
-    whole = json.dumps([said, folder, _packages(), EDITION], sort_keys=True)
+    whole = json.dumps([said, *where, folder, _packages(), EDITION], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 

@@ -30,7 +30,12 @@ VARIABLES = {
 
 @dataclass(frozen=True)
 class Workflow:
-    """folder: never written to. flags: of Snakemake. fails: whether a right run fails."""
+    """A folder with a workflow, and the command that runs it.
+
+    folder: never written to. flags: of Snakemake. fails: whether a right run fails. start: the folder of it in which
+    the command is given. directory: the one in which Snakemake works, with `workdir:` or --directory; keys are relative
+    to it.
+    """
 
     folder: Path
     targets: Sequence[str] = ()
@@ -39,6 +44,19 @@ class Workflow:
     flags: Sequence[str] = ()
     cores: int = 3
     fails: bool = False
+    start: str = ""
+    directory: str = ""
+
+    def keyed(self, digests: Mapping[str, str]) -> dict[str, str]:
+        """Return the same with keys instead of paths; without what is outside of where Snakemake works."""
+        beginning = self.directory or self.start
+        if not beginning:
+            return dict(digests)
+        return {
+            path.removeprefix(f"{beginning}/"): value
+            for path, value in digests.items()
+            if path.startswith(f"{beginning}/")
+        }
 
 
 @dataclass(frozen=True)
