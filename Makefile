@@ -24,10 +24,13 @@ venv: .venv/installed  ## .venv with byok8s (editable) and everything it and its
 
 constraints: venv  ## write constraints*.txt anew from pyproject.toml; UPGRADE=-U takes newer versions
 	printf 'snakemake==9.27.1\nhatchling\neditables\n' | \
-	  $(pin) --extra local --group dev --group docs pyproject.toml - -o constraints.txt
+	  $(pin) --extra local --group corpus --group dev --group docs pyproject.toml - -o constraints.txt
 	# what a worker image needs of it
 	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
 	  $(pin) -c constraints.txt - -o constraints-worker.txt
+	# the same with what Snakemake's own tests need
+	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
+	  $(pin) -c constraints.txt --group corpus - -o tests/rig/constraints-corpus.txt
 	# and the example's, beside its tools
 	printf 'snakemake\nsnakemake-storage-plugin-s3\nsourmash\n' | \
 	  $(pin) -c constraints.txt - -o examples/metagenomics/requirements.txt
@@ -44,6 +47,9 @@ check: venv  ## lint, formatting, types, layers and the unit tests: under a minu
 
 test: venv  ## every test; ARGS="-k word" goes to pytest
 	@scripts/test.sh $(ARGS)
+
+conformance: venv  ## Snakemake's own tests beside plain Snakemake, and docs/conformance.md of it; ARGS="--local test01"
+	@scripts/conformance.sh $(ARGS)
 
 docs: venv  ## the documentation as a site, in build/site
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build
@@ -78,4 +84,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo check test docs bench bench-metagenomics bench-scale bench-faults rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo check test conformance docs bench bench-metagenomics bench-scale bench-faults rig-up rig-down rig-env clean

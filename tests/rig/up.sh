@@ -9,7 +9,8 @@ one_at_a_time
 apt_install etcd-server containerd runc containernetworking-plugins iptables iproute2 curl openssl util-linux
 kubernetes=$(product kubernetes "$rig/oci_image.py")
 base=$(product base)
-images=$(product images "$base" "$tree/constraints-worker.txt" "$rig/oci_image.py" "$rig/layers.sh")
+images=$(product images "$base" "$tree/constraints-worker.txt" "$rig/constraints-corpus.txt" \
+  "$rig/oci_image.py" "$rig/layers.sh")
 example=$tree/examples/metagenomics
 metagenomics=$(product metagenomics "$base" "$example/packages.txt" "$example/requirements.txt" \
   "$rig/oci_image.py" "$rig/layers.sh")
