@@ -131,7 +131,7 @@ class Workspace:
         if not facts.is_dir:
             self._content(file.bucket, {place: (file.key, facts)})
         else:
-            found = self._provider.listing(file.bucket, f"{file.key}/")[0]
+            found = self._provider.listing(file.bucket, f"{file.key}/")
             self._directory(file, place, found, facts)
         self._brought.add(place)
 

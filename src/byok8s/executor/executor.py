@@ -74,7 +74,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _prepare(self) -> None:
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
-        self._sources = delivery.sources(self.dag)
+        self._sources = delivery.sources(self.dag, self.logger.warning)
         if not (shapes := self._shapes.of_rules(self.dag)):
             return
         cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
