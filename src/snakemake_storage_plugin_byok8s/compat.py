@@ -75,7 +75,7 @@ def check(known: dict[str, str]) -> None:
 def _parameters(name: str) -> str | None:
     module, _, path = name.partition(":")
     try:
-        __import__("snakemake.workflow")  # its modules need each other, and this one in particular
+        __import__("snakemake.api")  # its modules need each other, and this one first
         found: Any = __import__(module, fromlist=["_"])
         for part in path.split("."):
             found = getattr(found, part)
