@@ -31,7 +31,7 @@ import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto
 from snakemake_interface_storage_plugins.storage_provider import StorageQueryValidationResult
 
 from snakemake_storage_plugin_byok8s.connection import Connection, split, warm_up
-from snakemake_storage_plugin_byok8s.facts import Facts, directory
+from snakemake_storage_plugin_byok8s.facts import Facts, Listing, directory
 from snakemake_storage_plugin_byok8s.ledger import Ledger
 from snakemake_storage_plugin_byok8s.objects import StorageObject
 
@@ -210,10 +210,17 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
                 self._present[bucket, key] = facts, time.monotonic()
         return facts
 
-    def listing(self, bucket: str, prefix: str, pages: int = sys.maxsize) -> tuple[dict[str, Facts], bool]:
-        """The files whose keys begin with prefix, by key, and whether these are all."""
+    def listing(self, bucket: str, prefix: str) -> dict[str, Facts]:
+        """The files whose keys begin with prefix, by key."""
+        return self.list_pages(bucket, prefix).files
+
+    def list_pages(
+        self, bucket: str, prefix: str, pages: int = sys.maxsize, *, flat: bool = False
+    ) -> Listing:
+        """List what begins with prefix, in so many requests at most. flat: without what is in the folders there."""
         found: dict[str, Facts] = {}
-        more: dict[str, str] = {}
+        folders: set[str] = set()
+        more: dict[str, str] = {"Delimiter": "/"} if flat else {}
         for _ in range(pages):
             with self.connection.explained("ListObjectsV2", f"s3://{bucket}/{prefix}"):
                 page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
@@ -221,10 +228,11 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
                 # a key that ends with "/" stands for a folder made by hand
                 if not item["Key"].endswith("/"):
                     found[item["Key"]] = Facts(int(item["LastModified"].timestamp()), item["Size"])
+            folders.update(item["Prefix"].rstrip("/") for item in page.get("CommonPrefixes", ()))
             if not page["IsTruncated"]:
-                return found, True
-            more = {"ContinuationToken": page["NextContinuationToken"]}
-        return found, False
+                return Listing(found, frozenset(folders), complete=True)
+            more["ContinuationToken"] = page["NextContinuationToken"]
+        return Listing(found, frozenset(folders), complete=False)
 
     def ask(self, bucket: str, key: str) -> Facts | None:
         """Ask S3 now. A listing tells a file, a directory and absence apart, for which HEAD would need it beside."""
@@ -238,5 +246,5 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         # what sorts before the folder, as `key.bak` does, may have filled the page
         cut_off = page["IsTruncated"] and max([*files, *folders]) < folder
         if folder in folders or cut_off:
-            return directory(key, self.listing(bucket, folder)[0])
+            return directory(key, self.listing(bucket, folder))
         return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from snakemake_storage_plugin_byok8s.plain import Workspace
 
-SUPPORTED: Final = "9.20 to 9.27"
+MADE_FOR: Final = "9.27"
 # what is wrapped or called, and its parameters
 _KNOWN: Final = {
     "snakemake.path_modifier:PathModifier.modify": "self path property",
@@ -68,13 +68,14 @@ def check(known: dict[str, str]) -> None:
             raise WorkflowError(
                 f"Snakemake {metadata.version('snakemake')} is not one that byok8s can run a workflow with: "
                 f"{name.partition(':')[2]} takes ({found}), not ({parameters}). "
-                f"Supported are the versions {SUPPORTED}."
+                f"This byok8s is for Snakemake {MADE_FOR}."
             )
 
 
 def _parameters(name: str) -> str | None:
     module, _, path = name.partition(":")
     try:
+        __import__("snakemake.api")  # its modules need each other, and this one first
         found: Any = __import__(module, fromlist=["_"])
         for part in path.split("."):
             found = getattr(found, part)

@@ -19,6 +19,14 @@ class Facts(NamedTuple):
     is_dir: bool = False
 
 
+class Listing(NamedTuple):
+    """files: facts by key. folders: inside what was listed, where what is in them was not. complete: this is all."""
+
+    files: dict[str, Facts]
+    folders: frozenset[str]
+    complete: bool
+
+
 def directory(key: str, files: Mapping[str, Facts]) -> Facts | None:
     """The facts of a directory, from those of the files in it, by key; None for one that is empty or half written."""
     if not files or f"{key}/{UNFINISHED}" in files:

@@ -133,6 +133,10 @@ class Mirror:
             self.keys.add(path)
             self.folders_of_keys.update(self.above(path))
             self._clear_the_way(os.path.dirname(path))
+            if stat.S_ISDIR(_mode(f"{self.root}/{path}")):
+                if self._unlink_within(path):
+                    self.name(path)
+                return None
             ours, laid = self._is_ours(path), path in self._laid
             if not (ours or laid):
                 return None
@@ -140,6 +144,28 @@ class Mirror:
             origin = Path(self.of, path) if ours else None
             self.name(path)
             return origin
+
+    def _unlink_within(self, folder: str) -> bool:
+        """Take away the links in a folder that was split; return whether it held nothing else, and is gone."""
+        here = f"{self.root}/{folder}"
+        found = left = False
+        for place, folders, names in os.walk(here, topdown=False):
+            for name in (*folders, *names):
+                path = f"{place}/{name}"[len(self.root) + 1 :]
+                ours = self._is_ours(path)
+                found, left = found or ours, left or (not ours and name in names)
+                if ours:
+                    os.unlink(f"{self.root}/{path}")
+                elif name in folders:
+                    self._remove_empty(path)
+        return found and not left and self._remove_empty(folder)
+
+    def _remove_empty(self, folder: str) -> bool:
+        with contextlib.suppress(OSError):
+            os.rmdir(f"{self.root}/{folder}")
+            self._real.discard(folder)
+            return True
+        return False
 
     def _clear_the_way(self, folder: str) -> None:
         """Make a folder real, or leave nothing there: a file of the user's may have the name of a folder of keys."""
@@ -172,6 +198,8 @@ class Mirror:
     def expect(self, path: str) -> None:
         """Note that a copy of what is in the bucket, or will be, is about to be there: also for after a kill."""
         with self._lock:
+            for folder in self.above(path):
+                self.clear(folder)  # of a directory in the bucket: a file of it comes first
             if path not in self._copies:
                 self._copies.add(path)
                 with Path(self.root, COPIES).open("a") as record:

@@ -119,7 +119,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
     def _files(self) -> dict[str, Facts]:
         """The key with its facts; of a directory those below it."""
         facts = self._facts("kind")
-        return self.provider.listing(self.bucket, f"{self.key}/")[0] if facts.is_dir else {self.key: facts}
+        return self.provider.listing(self.bucket, f"{self.key}/") if facts.is_dir else {self.key: facts}
 
     def _at(self, local: Path, key: str) -> Path:
         """Where a key of this object is when the object itself is at `local`."""
@@ -137,6 +137,8 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         """As Snakemake does it, in a thread: the files of a job are fetched at once."""
         await self.wait_for_free_space()
         try:
+            if self.provider.workspace:
+                self.provider.workspace.expect(self)
             self.local_path().parent.mkdir(parents=True, exist_ok=True)
             await asyncio.to_thread(self.retrieve_object)
         except Exception as error:
@@ -147,7 +149,6 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
     def retrieve_object(self) -> None:
         files = self._files()
         if self.provider.workspace:
-            self.provider.workspace.expect(self)
             self._retrieve_into(self.local_path(), files)
             self.provider.workspace.is_whole(self)
         else:
@@ -209,7 +210,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         keys = {f"{self.key}/{name}" for name in inside}
         mark, client = f"{self.key}/{UNFINISHED}", self.provider.client
         self._each("upload", lambda key: client.put_object(Bucket=self.bucket, Key=key), [mark])
-        old = self.provider.listing(self.bucket, f"{self.key}/")[0].keys() - keys - {mark}
+        old = self.provider.listing(self.bucket, f"{self.key}/").keys() - keys - {mark}
         self._upload(local, keys)
         self._delete(old)
         self._delete([mark])
@@ -248,7 +249,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         bucket, slash, prefix = get_constant_prefix(self.query).removeprefix("s3://").partition("/")
         if not slash:
             raise WorkflowError(f"{self.query} has a wildcard in the name of the bucket: name the bucket.")
-        found = self.provider.listing(bucket, prefix)[0]
+        found = self.provider.listing(bucket, prefix)
         return [f"s3://{bucket}/{key}" for key in found if ".byok8s" not in key.split("/")]
 
 

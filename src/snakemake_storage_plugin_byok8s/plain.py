@@ -45,6 +45,9 @@ class Workspace:
         self._noticed: list[StorageObject] = []
         self._names: dict[str, str] = {}  # what has only its name here: path within the mirror -> query
         self._brought: set[str] = set()
+        self._were_here: set[str] = (
+            set()
+        )  # with the name of a file of the user's: who lists a folder goes on to see it
         self._whole: set[str] = set()
 
     def path(self, file: StorageObject) -> str | None:
@@ -83,6 +86,7 @@ class Workspace:
         above = list(self.mirror.above(place))
         return (
             place in self.mirror.folders_of_keys
+            or place in self._were_here
             or any(folder in self.mirror.keys for folder in above)
             or any(each in self._brought for each in (place, *above))
         )
@@ -131,7 +135,7 @@ class Workspace:
         if not facts.is_dir:
             self._content(file.bucket, {place: (file.key, facts)})
         else:
-            found = self._provider.listing(file.bucket, f"{file.key}/")[0]
+            found = self._provider.listing(file.bucket, f"{file.key}/")
             self._directory(file, place, found, facts)
         self._brought.add(place)
 
@@ -190,6 +194,7 @@ class Workspace:
         if not self.mirror.is_name(place):
             return
         self._names[place] = file.query
+        self._were_here.add(place)
         if origin and place in self._watch.opened and origin.is_file():
             self._agree(file, place, path, origin)
 

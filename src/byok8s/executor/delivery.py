@@ -1,7 +1,6 @@
 """How the workflow's sources, the worker and its libraries reach the pods: as bytes for ConfigMaps.
 
-Only what Snakemake has registered as a source, what git tracks in the working folder, and the files of a workflow
-from elsewhere are delivered.
+Which files of the workflow those are, is the business of sources.py.
 Nothing is installed in a pod: an image that has Snakemake but no S3 client (as the public snakemake/snakemake
 has) finds the client's pure-Python packages, those of this machine, in the libraries' archive.
 """
@@ -15,21 +14,20 @@ import io
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from byok8s import workspace
 from byok8s.errors import InputError
-from byok8s.executor.sources import beside_scripts, of_jobs, of_workflow, tracked_by_git
-from byok8s.workspace.folder import laid_files
+from byok8s.executor.sources import chosen
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
 
 CONFIG_MAP_BYTES = 900_000  # the API's limit is 1 MiB for a ConfigMap with its metadata
 ARCHIVE_BYTES = 16_000_000  # compressed; etcd is no file store
-TRACKED_FILE_BYTES = 1_000_000  # a file that git tracks but no rule names as a source: larger ones are data
 
 # What snakemake_storage_plugin_s3 imports beyond Snakemake's own dependencies. Of botocore's 20 MB of service
 # descriptions only these are needed to speak S3 with any kind of credentials.
@@ -66,24 +64,18 @@ def _worker() -> bytes:
     return buffer.getvalue()
 
 
-def sources(dag: DAG) -> bytes:
-    """A compressed archive of the workflow's sources.
+def sources(dag: DAG, tell: Callable[[str], None] = lambda _: None) -> bytes:
+    """Return a compressed archive of the workflow's files, by their paths below the workspace's root.
 
-    Raises InputError for a source outside of the working folder, and for more than pods can be given.
+    tell: what pods do not get. Raises InputError for a source outside of the root, and for more than pods can be given.
     """
-    workflow = dag.workflow
-    registered = {*of_workflow(workflow), *beside_scripts(workflow), *of_jobs(dag), *laid_files()}
-    if outside := sorted(path for path in registered if path.startswith("..")):
-        raise InputError(
-            f"A source of the workflow lies outside of the working folder: {outside[0]}.",
-            where=f"The working folder is {Path.cwd()}.",
-            hint="Start byok8s in a folder that holds the Snakefile and everything it includes.",
-        )
-    small = {path for path in tracked_by_git() if Path(path).stat().st_size <= TRACKED_FILE_BYTES}
-    chosen = sorted(registered | small)
-    archive = pack((Path(path), path) for path in chosen)
+    found = chosen(dag)
+    if found.left_out:
+        tell(found.left_out)
+    root = workspace.root()
+    archive = pack((root / path, path) for path in found.files)
     if len(archive) > ARCHIVE_BYTES:
-        largest = max(chosen, key=lambda path: Path(path).stat().st_size)
+        largest = max(found.files, key=lambda path: (root / path).stat().st_size)
         raise InputError(
             f"The workflow's sources are {len(archive) // 1_000_000} MB compressed; pods can be given "
             f"{ARCHIVE_BYTES // 1_000_000} MB.",

@@ -93,7 +93,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._root = workspace.root()
         self._run = run_description(self.workflow, self._root)
         self._describer = Describer(self._run, self._root, compat.source_caches(self.workflow))
-        self._sources = delivery.sources(self.dag)
+        self._sources = delivery.sources(self.dag, self.logger.warning)
         if not (shapes := self._shapes.of_rules(self.dag)):
             return
         cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))

@@ -12,6 +12,7 @@ from typing import TextIO
 
 from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
+from byok8s.workspace import users_folder
 
 
 def folder(run: str) -> Path:
@@ -77,7 +78,8 @@ class Record:
 
     def _write(self, path: Path, words: Iterable[str], mode: str) -> None:
         try:
-            with _opened(path, mode) as file:
+            # a workdir: of the workflow changes the working folder
+            with _opened(users_folder() / path, mode) as file:
                 file.writelines(words)
         except OSError as error:
             if not self._in_trouble:
