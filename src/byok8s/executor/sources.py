@@ -43,7 +43,7 @@ def of_jobs(dag: DAG) -> Iterator[str]:
     for job in dag.jobs:
         spec = job.conda_env_spec
         if spec and spec.is_file:
-            yield from (_of_rule(path, job.rule.basedir) for path in _local([spec.file]))
+            yield from _local([spec.file])
 
 
 def _local(files: Iterable[object]) -> Iterator[str]:
