@@ -65,7 +65,7 @@ bench-metagenomics: venv  ## the same of the metagenomics example, in its own im
 
 bench-scale: venv  ## byok8s' controller with 10,000 jobs, the workers' work stood in for; ARGS="--jobs 1000"
 	@tests/rig/up.sh
-	@lines=$$(tests/rig/env.sh); eval "$$lines"; .venv/bin/python bench/scale.py $(ARGS)
+	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/scale.py $(ARGS)
 
 bench-faults: venv  ## try upstream with the faults of docs/faults.md, on the rig; ARGS="exit image --at-once 2"
 	@tests/rig/up.sh

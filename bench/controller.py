@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 import zipfile
-from argparse import ArgumentParser, Namespace
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -193,28 +192,12 @@ def main() -> None:
         vars(plugin)["Executor"] = Null
     meter = Meter(int(step))
     meter.attach(plugin.Executor)
-    _unlimit()
     from byok8s.cli import byok8s
 
     try:
         byok8s(arguments, prog_name="byok8s")
     finally:
         Path(report).write_text(json.dumps([asdict(sample) for sample in meter.samples]))
-
-
-def _unlimit() -> None:
-    """Take away Snakemake's limit of 100 jobs a second: for it a timer is started whenever Snakemake looks for ready
-    jobs, and each of them makes it look again; after thousands of jobs it does little else.
-    """
-    from snakemake import cli
-
-    carry_out = cli.args_to_api
-
-    def without_limit(args: Namespace, parser: ArgumentParser) -> object:
-        args.max_jobs_per_timespan = None
-        return carry_out(args, parser)
-
-    cli.args_to_api = without_limit
 
 
 if __name__ == "__main__":

@@ -10,11 +10,14 @@ import json
 import os
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import report
 from byok8s import s3
@@ -23,6 +26,8 @@ from byok8s.kube import Object
 from byok8s.kube.json import text
 from common import OURS, BenchError, alone, need_rig, say
 from controller import CPU_REQUEST_SHARE, Sample
+from counting_proxy import Counter as Proxy
+from counting_proxy import counting
 from measure import keys, prefix, run
 from namespace import AUDIT_LOG, AuditLog, Corner, corner
 
@@ -35,12 +40,13 @@ GOAL_MIB = 8.0  # of memory, between the first sample and the last: what counts 
 OF_A_POD = ("create pods", "get pods/exec", "delete pods")
 SNAKEFILE = """
 rule one:
+    input: "in-{i}.txt"
     output: "out-{i}.txt"
     resources: mem_mb=256
     shell: "echo {wildcards.i} > {output}"
 """
-# both sides'; with the default Snakemake looks at every ready job each time that one has ended
-SNAKEMAKE = ("--scheduler", "greedy", "--scheduler-subsample", "100")
+FAR_SECONDS = 0.05  # to an S3 server that is not near
+QUESTIONS = ("LIST", "HEAD", "GET")  # of the controller: what stands in for the workers only puts
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,11 @@ class Case:
     side: str
     jobs: int
     workers: int
+    far: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.side}-{self.jobs}-{self.workers}"
+        return f"{self.side}-{self.jobs}-{self.workers}" + ("-far" if self.far else "")
 
     @property
     def targets(self) -> list[str]:
@@ -61,11 +68,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Found:
-    """One run. requests: to the API server, by what they are; none where nobody counts them."""
+    """One run.
+
+    requests: to the API server, by what they are; none where nobody counts them. questions: to S3, by their kind; only
+    of a run with a far S3 server.
+    """
 
     case: Case
     samples: list[Sample]
     requests: Counter[str]
+    questions: Counter[str]
 
     @property
     def cpu_ms(self) -> float:
@@ -139,10 +151,11 @@ def _measure(options: argparse.Namespace) -> None:
         cases = [
             Case(OURS, options.jobs // 10, 2),
             Case(OURS, options.jobs // 10, options.workers),
+            Case(OURS, options.jobs // 10, options.workers, far=True),
             Case(NULL, options.jobs, options.workers),
             Case(OURS, options.jobs, options.workers),
         ]
-        *small, null, ours = (
+        few, near, far, null, ours = (
             _run(case, here, audit, bucket, folder.resolve(), options.limit) for case in cases
         )
         words = [*_words(), *report.circumstances(here.cluster(), (before, os.getloadavg()[0]))]
@@ -152,7 +165,8 @@ def _measure(options: argparse.Namespace) -> None:
             words.append("byok8s' source changed while this was measured")
     print(_growth(ours, null))
     if audit:
-        print(_requests([*small, ours]))
+        print(_requests([few, near, ours]))
+    print(_far(near, far))
     print(_verdict(ours, null))
     print("\n".join(f"- {word}" for word in words))
 
@@ -166,6 +180,7 @@ def _run(case: Case, here: Corner, audit: AuditLog, bucket: s3.Bucket, parent: P
     mine = s3.Bucket(bucket.name, f"{bucket.prefix}/{case.name}", bucket.endpoint_url)
     kubeconfig, result, log = (parent / f"{case.name}.{kind}" for kind in ("kubeconfig", "json", "log"))
     user = here.user(case.name, kubeconfig)
+    _put_inputs(mine, case.jobs)
     environment = {
         **os.environ,
         "KUBECONFIG": str(kubeconfig),
@@ -174,24 +189,55 @@ def _run(case: Case, here: Corner, audit: AuditLog, bucket: s3.Bucket, parent: P
         "BYOK8S_K8S_NAMESPACE": here.namespace,
     }
     command = [sys.executable, str(CONTROLLER), case.side, str(case.jobs // SAMPLES), str(result)]
-    command += ["workflow", "params", "--jobs", str(case.workers), "--", *SNAKEMAKE]
-    code = run(command, folder, environment, log, limit)
+    command += ["workflow", "params", "--jobs", str(case.workers)]
+    with _way_to_s3(mine, far=case.far) as proxy:
+        environment |= {"BYOK8S_S3_ENDPOINT_URL": proxy.url} if proxy else {}
+        code = run(command, folder, environment, log, limit)
     if code != 0:
         what = f"exit code {code}" if code is not None else f"ended after {limit:.0f} s"
         raise BenchError(f"{case.name}: {what}. The end of its output:\n{log.read_text()[-3000:]}")
     stored = keys(s3.connect(mine.endpoint_url), mine)
-    if (there := sum("/.byok8s/" not in key for key in stored)) != case.jobs:  # beside the run's record
+    if (there := sum("/out-" in key for key in stored)) != case.jobs:
         raise BenchError(f"{case.name}: {there} outputs of {case.jobs} are in the bucket.")
     requests = Counter(map(_what, audit.events(user)))
+    asked = Counter(request.partition(" ")[0] for request in (proxy.requests if proxy else ()))
     crowding = here.crowding()
     here.clear()
     samples = [Sample(**sample) for sample in json.loads(result.read_text())]
-    found = Found(case, samples, requests)
+    found = Found(case, samples, requests, asked)
     say(
         f"{case.name}: {found.seconds:.0f} s, {found.cpu_ms:.2f} ms of CPU a job, of it the executor's "
         f"{found.own_ms:.2f}" + (f" (pods waited: {crowding})" if crowding else "")
     )
     return found
+
+
+def _put_inputs(bucket: s3.Bucket, jobs: int) -> None:
+    client = s3.connect(bucket.endpoint_url)
+    with ThreadPoolExecutor(16) as threads:
+        keys = (f"{bucket.prefix}/in-{number}.txt" for number in range(jobs))
+        for _ in threads.map(lambda key: client.put_object(Bucket=bucket.name, Key=key, Body=b"in\n"), keys):
+            pass
+
+
+@contextmanager
+def _way_to_s3(bucket: s3.Bucket, *, far: bool) -> Iterator[Proxy | None]:
+    """Have a proxy on the way, at the server's own address, which pods reach."""
+    if not far:
+        yield None
+        return
+    url = bucket.endpoint_url or ""
+    with counting(url, urlsplit(url).hostname or "", FAR_SECONDS) as proxy:
+        yield proxy
+
+
+def _far(near: Found, far: Found) -> str:
+    asked = ", ".join(f"{far.questions[kind]} {kind}" for kind in QUESTIONS)
+    each = sum(far.questions[kind] for kind in QUESTIONS) / far.case.jobs
+    return (
+        f"S3 server {FAR_SECONDS * 1000:.0f} ms away, {far.case.jobs} jobs: {far.seconds:.0f} s instead of "
+        f"{near.seconds:.0f} s; the controller asked {asked}: {each:.2f} a job, of planning and all\n"
+    )
 
 
 def _what(event: Object) -> str:
@@ -263,7 +309,7 @@ def _words() -> list[str]:
         "byok8s' own CPU time is measured in its threads and its entry points, without Snakemake's functions that are "
         "called there; from its start (after planning) until the last job is done. The difference of the two processes "
         "is more, or less: Snakemake looks at its jobs as often as some have ended, and that is not the same number",
-        f"Snakemake's flags: {' '.join(SNAKEMAKE)}; its limit of 100 jobs a second is off, as it is quadratic",
+        "each job has an input of its own, which is in the bucket; Snakemake's flags are byok8s' own defaults",
     ]
 
 

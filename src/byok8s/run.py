@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Protocol
 
 from byok8s import clean, errors, params, preflight, s3, snakemake, workspace
+from byok8s.adjust import CACHE
 from byok8s.executor import capacity, record
 from byok8s.executor.names import new_run_id
 from byok8s.locks.folder import FolderLock, folder_lock
@@ -72,6 +73,7 @@ def execute(request: Request, view: View) -> int:
         lock = None if request.dry_run else stack.enter_context(folder_lock(FOLDER / "lock", view.warn))
         bucket = request.bucket or stack.enter_context(_embedded_bucket())
         stack.enter_context(_s3_environment(bucket))
+        stack.enter_context(_cache_environment())
         cluster = _checked(request, bucket)
         plan = _plan(request, bucket, cluster, lock)
         if lock:
@@ -246,6 +248,14 @@ def _s3_environment(bucket: s3.Bucket) -> Iterator[None]:
         yield
         return
     with _environment(AWS_ENDPOINT_URL=bucket.endpoint_url, AWS_ENDPOINT_URL_S3=bucket.endpoint_url):
+        yield
+
+
+@contextlib.contextmanager
+def _cache_environment() -> Iterator[None]:
+    """The folder of Snakemake's cache between workflows is named from where byok8s was started."""
+    place = os.environ.get(CACHE, "")
+    with _environment(**{CACHE: str(Path(place).absolute())} if place and "://" not in place else {}):
         yield
 
 

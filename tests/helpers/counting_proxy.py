@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,14 +61,18 @@ class _AnyMethod(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def counting(server_url: str) -> Iterator[Counter]:
-    """Run a proxy for server_url (http) while the block lasts."""
+def counting(server_url: str, address: str = "127.0.0.1", delay: float = 0.0) -> Iterator[Counter]:
+    """Run a proxy for server_url (http) while the block lasts.
+
+    address: of this machine, where it listens. delay: seconds that each request is on its way.
+    """
     target = urlsplit(server_url).netloc
 
     class Forward(_AnyMethod):
         def forward(self) -> None:
             counter.requests.append(described(self.command, self.path))
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            time.sleep(delay)
             if counter.faults:
                 self.fail(*counter.faults.pop(0))
                 return
@@ -97,8 +102,8 @@ def counting(server_url: str) -> Iterator[Counter]:
             self.end_headers()
             self.wfile.write(body)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as proxy:
-        counter = Counter(f"http://127.0.0.1:{proxy.server_port}")
+    with ThreadingHTTPServer((address, 0), Forward) as proxy:
+        counter = Counter(f"http://{address}:{proxy.server_port}")
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         try:
             yield counter

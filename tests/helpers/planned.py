@@ -14,8 +14,10 @@ from snakemake.api import (
     DeploymentSettings,
     OutputSettings,
     ResourceSettings,
+    SharedFSUsage,
     SnakemakeApi,
     StorageSettings,
+    WorkflowSettings,
 )
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
@@ -32,22 +34,32 @@ def planned(
     *targets: str,
     cores: int = 2,
     methods: frozenset[str] = frozenset(),
+    bucket: str | None = None,
+    cache: bool = False,
 ) -> Iterator[DAG]:
-    """The DAG of a dry run. files: of the working folder, with a Snakefile. methods: of software deployment."""
+    """Have the DAG of a dry run.
+
+    files: of the working folder, with a Snakefile. methods: of software deployment. bucket: with the prefix, as s3://...;
+    for byok8s' storage plugin. cache: use the cache between workflows.
+    """
     write_files(folder, dict(files))
     with SnakemakeApi(OutputSettings(keep_logger=True)) as api:
         asked = api.workflow(
             resource_settings=ResourceSettings(cores=cores),
             config_settings=ConfigSettings(),
-            storage_settings=StorageSettings(),
+            storage_settings=StorageSettings(
+                default_storage_provider="byok8s" if bucket else None,
+                default_storage_prefix=bucket,
+                shared_fs_usage=SharedFSUsage.all() - {SharedFSUsage.SOFTWARE_DEPLOYMENT},
+            ),
+            workflow_settings=WorkflowSettings(cache=[] if cache else None),
             deployment_settings=DeploymentSettings(
-                deployment_method={DeploymentMethod(method) for method in methods}
+                deployment_method={DeploymentMethod.parse_choice(method) for method in methods}
             ),
             snakefile=folder / "Snakefile",
             workdir=folder,
         )
-        dag_api = asked.dag(DAGSettings(targets={*targets}))
-        dag_api.execute_workflow(executor="dryrun")
+        asked.dag(DAGSettings(targets={*targets})).execute_workflow(executor="dryrun")
         dag = asked._workflow.dag
         dag._finished.clear()  # a dry run believes that its jobs have run, and would have run them here
         dag.workflow._executor_plugin = ExecutorPluginRegistry().get_plugin("byok8s")

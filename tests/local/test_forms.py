@@ -18,7 +18,10 @@ SNAKEFILE = (
 
 def run(folder: Path, *arguments: str, expect: int = 0) -> str:
     return run_in(
-        folder, [sys.executable, "-m", "byok8s", *arguments, "--local"], clean_environment(), expect
+        folder,
+        [sys.executable, "-m", "byok8s", *arguments],
+        clean_environment() | {"BYOK8S_LOCAL": "1"},
+        expect,
     )
 
 
@@ -75,3 +78,17 @@ def test_a_snakefile_beside_the_working_folder(folder: Path) -> None:
     (folder / ".test").mkdir()
     run(folder / ".test", "-s", "../workflow/Snakefile")
     assert (folder / ".test" / ".byok8s" / "results" / "first.txt").is_file()
+
+
+def test_a_folder_as_the_cache_between_workflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative one is named from where byok8s was started."""
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", "../cache")
+    (tmp_path / "cache").mkdir()
+    for name, seen in (("one", "Moving output file"), ("two", "Symlinking output file")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Snakefile").write_text(
+            "rule c:\n    output: 'c.txt'\n    cache: True\n    shell: 'date +%N > {output}'\n"
+        )
+        assert seen in run(tmp_path / name, "-s", "Snakefile", "--", "--cache")
+    first, second = (tmp_path / name / ".byok8s/results/c.txt" for name in ("one", "two"))
+    assert first.read_text() == second.read_text() != ""

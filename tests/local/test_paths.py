@@ -12,7 +12,9 @@ from folders import clean_environment, run_in
 
 def run(folder: Path, *arguments: str, expect: int = 0, **more: str) -> str:
     environment = clean_environment() | more
-    return run_in(folder, [sys.executable, "-m", "byok8s", *arguments, "--local"], environment, expect)
+    return run_in(
+        folder, [sys.executable, "-m", "byok8s", *arguments], environment | {"BYOK8S_LOCAL": "1"}, expect
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from byok8s import workspace
 from byok8s.errors import Byok8sError
-from byok8s.executor import compat, delivery, keys, surroundings, tasks
+from byok8s.executor import compat, delivery, keys, providers, software, surroundings, tasks
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
 from byok8s.executor.dispatch import Dispatch, Options
@@ -88,6 +88,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _prepare(self) -> None:
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
+        software.check(self.dag)
+        providers.check(self.dag)
         keys.check(list(keys.stored(self.dag)), keys.asking(self.workflow))
         compat.check()
         self._root = workspace.root()
@@ -99,7 +101,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
         trial = try_shapes(cluster, shapes)
         self._largest_mb = trial.largest_mb
-        for words in filter(None, (trial.words, scaled_down(self.dag, self.workflow))):
+        said = (trial.words, scaled_down(self.dag, self.workflow), software.unused_cache(self.dag))
+        for words in filter(None, said):
             self.logger.warning(words)
         self._begin(list(self._shapes.of_first(self.dag, self._limit)))
 

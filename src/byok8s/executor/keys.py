@@ -9,10 +9,10 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Protocol
 
 from byok8s.errors import InputError
+from byok8s.executor.job_files import files_of
 from byok8s.s3.naming import names_kept
 
 if TYPE_CHECKING:
-    from snakemake.io import _IOFile
     from snakemake.jobs import Job
     from snakemake.workflow import Workflow
 
@@ -86,19 +86,12 @@ def stored(dag: Dag) -> Iterator[Stored]:
     prefix = f"{dag.workflow.storage_settings.default_storage_prefix or ''}".rstrip("/") + "/"
     within = prefix.removeprefix("s3://").partition("/")[2]
     for job in dag.jobs:
-        for kind, file in _files(job):
+        for kind, file in files_of(job):
             at = file.flags.get("storage_object")
             key = getattr(at, "key", None)  # another plugin may have none
             if at is not None and key and at.provider is provider and at.query.startswith(prefix):
                 path = at.query.removeprefix(prefix)
                 yield Stored(job.rule.name, kind, path, key, within + path)
-
-
-def _files(job: Job) -> Iterator[tuple[str, _IOFile]]:
-    for kind, files in (("input", job.input), ("output", job.output), ("log", job.log)):
-        yield from ((kind, file) for file in files)
-    if job.benchmark:
-        yield "benchmark", job.benchmark
 
 
 def _refused(files: Sequence[Stored]) -> Iterator[tuple[str, str, list[Stored]]]:

@@ -1,0 +1,71 @@
+"""What rules declare of software and caches, and a cluster does not have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from byok8s.errors import InputError
+from byok8s.executor.software import check, unused_cache
+from planned import planned
+
+FILES = {
+    "Snakefile": """
+localrules: here
+rule all:
+    input: "a", "b", "c", "here"
+rule a:
+    output: "a"
+    conda: "envs/a.yaml"
+    shell: "touch {output}"
+rule b:
+    output: "b"
+    container: "docker://debian:12"
+    shell: "touch {output}"
+rule c:
+    output: "c"
+    cache: True
+    shell: "touch {output}"
+rule here:
+    output: "here"
+    conda: "envs/a.yaml"
+    cache: True
+    shell: "touch {output}"
+""",
+    "envs/a.yaml": "channels: [conda-forge]\ndependencies: [samtools]\n",
+}
+
+
+def test_what_rules_declare_does_not_matter_unless_snakemake_is_asked_for_it(tmp_path: Path) -> None:
+    with planned(tmp_path, FILES) as dag:
+        check(dag)
+
+
+@pytest.mark.parametrize(
+    ("methods", "named"),
+    [
+        ({"env-modules"}, ""),
+        ({"apptainer"}, "b (container)"),
+        ({"apptainer", "env-modules"}, "b (container)"),
+    ],
+)
+def test_rules_that_would_have_software_of_their_own_are_named(
+    methods: set[str], named: str, tmp_path: Path
+) -> None:
+    with planned(tmp_path, FILES, methods=frozenset(methods)) as dag:
+        if not named:
+            check(dag)
+            return
+        with pytest.raises(InputError) as caught:
+            check(dag)
+    assert caught.value.where == f"It is declared by {named}."
+    assert "--image" in caught.value.hint
+
+
+def test_rules_that_would_use_the_cache_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path))
+    with planned(tmp_path, FILES) as dag:
+        assert unused_cache(dag) == ""
+    with planned(tmp_path, FILES, cache=True) as dag:
+        assert unused_cache(dag).endswith("Rules that would use it: c.")
