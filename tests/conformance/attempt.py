@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from conformance import default_target
 from conformance.place import Place, Shelf
 from conformance.workflow import Workflow, copy, digest, digests, environment, execute
 
@@ -76,9 +75,6 @@ def _command(workflow: Workflow, place: Place, shelf: Shelf, scratch: Path) -> S
 def _named_files(workflow: Workflow, scratch: Path) -> Sequence[str]:
     """Return a workflow file and a params file: they lie outside of the folder, where they cannot be in the way."""
     run, params = scratch / "run.json", scratch / "params.json"
-    targets = list(workflow.targets)
-    if not targets and default_target.needed():
-        targets = [default_target.find(workflow.folder, workflow.snakefile, workflow.config) or ""]
-    run.write_text(json.dumps({"workflow_target": targets} if targets else {}))
+    run.write_text(json.dumps({"workflow_target": list(workflow.targets)} if workflow.targets else {}))
     params.write_text(json.dumps(workflow.config))
-    return [str(run), *([str(params)] if workflow.config or default_target.needed() else [])]
+    return [str(run), *([str(params)] if workflow.config else [])]

@@ -27,7 +27,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Test:
+class UpstreamTest:
     name: str
     calls: Sequence[Call]
 
@@ -37,7 +37,7 @@ class Corpus:
     """folder: of the tests' workflows; nothing may write there."""
 
     folder: Path
-    tests: Sequence[Test]
+    tests: Sequence[UpstreamTest]
 
 
 def cache() -> Path:
@@ -52,7 +52,7 @@ def load() -> Corpus:
     if not (folder.is_dir() and record.is_file()):
         _fetch(folder, record)
     tests = [
-        Test(test["test"], [Call(call["folder"], call["arguments"]) for call in test["calls"]])
+        UpstreamTest(test["test"], [Call(call["folder"], call["arguments"]) for call in test["calls"]])
         for test in json.loads(record.read_text())
     ]
     return Corpus(folder, tests)

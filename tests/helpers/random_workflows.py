@@ -51,7 +51,7 @@ def names(draw: st.DrawFn, characters: str) -> str:
 layers = st.builds(
     Layer,
     kind=st.sampled_from(["shell", "literal", "script", "run", "directory", "checkpoint", "scatter"]),
-    temp=st.booleans(),
+    temp=st.sampled_from([False, False, True]),
     group=st.sampled_from([None, None, "g"]),
     value=st.text("ab '\"\\$`é{}\t", max_size=5),
     function=st.booleans(),
@@ -60,9 +60,9 @@ layers = st.builds(
 
 @st.composite
 def workflows(draw: st.DrawFn) -> Meaning:
-    chain = draw(st.lists(layers, min_size=1, max_size=4))
+    chain = draw(st.lists(layers, min_size=2, max_size=4))
     characters = PLAIN_CHARACTERS if any(layer.kind == "run" for layer in chain) else CHARACTERS
-    samples = draw(st.lists(names(characters), min_size=1, max_size=3, unique=True))
+    samples = draw(st.lists(names(characters), min_size=2, max_size=3, unique=True))
     inputs = {f"in/{name}.txt": f"{name}\n" for name in samples}
     return Meaning({"Snakefile": snakefile(samples, chain), "write.py": SCRIPT, **inputs})
 

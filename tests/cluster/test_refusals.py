@@ -1,0 +1,21 @@
+"""What cannot be had on a real cluster is refused by name, or means the same as with plain Snakemake."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.place import Place, the_cluster
+from refusals import REFUSALS, is_refused_or_right, marked
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with the_cluster() as place:
+        yield place
+
+
+@pytest.mark.parametrize("name", marked("cluster"))
+def test_it_is_refused_by_name_or_right(name: str, place: Place, tmp_path: Path) -> None:
+    workflow = REFUSALS[name].meaning.written(tmp_path / "workflow")
+    assert is_refused_or_right(REFUSALS[name], workflow, place, name.replace(" ", "-"))
