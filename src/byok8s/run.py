@@ -16,7 +16,7 @@ from typing import Protocol
 
 from byok8s import clean, errors, params, preflight, s3, snakemake
 from byok8s.elsewhere import workspace
-from byok8s.executor import record
+from byok8s.executor import key, record
 from byok8s.executor.names import new_run_id
 from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
@@ -142,10 +142,11 @@ def _claimed(plan: Plan, lock: FolderLock, view: View) -> Iterator[None]:
 def _keep_record(plan: Plan, view: View, *, interrupted: bool) -> None:
     """Put the logs into the bucket. A dry run has none; the embedded bucket is on this disk, as they are.
 
-    The params stay here: they may hold secrets, and more people may read a bucket than this folder.
+    The params, which may hold secrets, and the run's key stay here: more people may read a bucket than this folder.
     """
     folder, request = record.folder(plan.run), plan.request
-    files = [file for file in folder.rglob("*") if file.is_file() and file != _params_copy(plan)]
+    kept_here = {_params_copy(plan), key.file(plan.run)}
+    files = [file for file in folder.rglob("*") if file.is_file() and file not in kept_here]
     if request.dry_run or request.bucket is None or not files:
         return
     under = folder.as_posix()
