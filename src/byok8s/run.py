@@ -73,7 +73,7 @@ def execute(request: Request, view: View) -> int:
         lock = None if request.dry_run else stack.enter_context(folder_lock(FOLDER / "lock", view.warn))
         bucket = request.bucket or stack.enter_context(_embedded_bucket())
         stack.enter_context(_s3_environment(bucket))
-        cluster = _checked(request, bucket)
+        cluster = _checked(request, bucket, view)
         plan = _plan(request, bucket, cluster, lock)
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
@@ -88,12 +88,12 @@ def execute(request: Request, view: View) -> int:
         return code
 
 
-def _checked(request: Request, bucket: s3.Bucket) -> Cluster | None:
+def _checked(request: Request, bucket: s3.Bucket, view: View) -> Cluster | None:
     """Whether the bucket and the cluster can be used: asked at once, and Snakemake is loaded while they answer."""
     with ThreadPoolExecutor(2) as threads:
         threads.submit(snakemake.load)
         wanted = not (request.local or request.dry_run)
-        cluster = threads.submit(preflight.check_cluster, request) if wanted else None
+        cluster = threads.submit(preflight.check_cluster, request, view.warn) if wanted else None
         s3.check_bucket(bucket)
         return cluster.result() if cluster else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
@@ -17,6 +16,8 @@ from snakemake_interface_storage_plugins.storage_object import StorageObjectTouc
 
 from snakemake_storage_plugin_byok8s.connection import split
 from snakemake_storage_plugin_byok8s.facts import UNFINISHED, Facts
+from snakemake_storage_plugin_byok8s.paths import Outside, inside
+from snakemake_storage_plugin_byok8s.whole import TRIES, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -83,10 +84,12 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
 
     def _at(self, local: Path, key: str) -> Path:
         """Where a key of this object is when the object itself is at `local`."""
-        path = Path(os.path.normpath(local / key[len(self.key) + 1 :]))
-        if not path.is_relative_to(local):
-            raise WorkflowError(f"The key s3://{self.bucket}/{key} would be stored outside its directory.")
-        return path
+        try:
+            return inside(local, key[len(self.key) + 1 :])
+        except Outside as error:
+            raise WorkflowError(
+                f"The key s3://{self.bucket}/{key} would be stored outside its directory."
+            ) from error
 
     def _each(self, operation: str, action: Callable[[str], object], keys: Iterable[str]) -> None:
         def explained(key: str) -> None:
@@ -110,7 +113,14 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
                 path = self._at(half, key)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 size = _KnownSize(files[key].size)
-                transfers.download(self.bucket, key, str(path), subscribers=[size]).result()
+                for _ in range(TRIES):
+                    transfers.download(self.bucket, key, str(path), subscribers=[size]).result()
+                    if is_whole(path, files[key].size):
+                        return
+                raise WorkflowError(
+                    f"download of s3://{self.bucket}/{key} is not whole: {path.stat().st_size} of "
+                    f"{files[key].size} bytes came, {TRIES} times. Something on the way to S3 cuts it off."
+                )
 
             self._each("download", download, files)
             if local.is_dir():

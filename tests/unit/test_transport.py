@@ -121,6 +121,27 @@ def test_a_pause_that_is_longer_than_the_patience_is_not_begun(connect: Connect)
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_server_that_says_how_long_it_is_busy_is_waited_for(code: int, connect: Connect) -> None:
+    """Also by who would soon give up on one that is not there. It is said once, until there is an answer."""
+    busy = Answer(code, {}, {"Retry-After": "1"})
+    with answering(one_after_another(busy, busy, busy, busy, OK)) as server:
+        said: list[str] = []
+        client = connect(server.url)
+        client.tell = said.append
+        assert client.get("/version", patience=3) == {}
+    assert len(server.requests) == 5
+    assert said == [
+        f"The Kubernetes API is busy and asks to be asked again later ({code}); this is waited for."
+    ]
+
+
+def test_but_not_by_who_has_no_patience_at_all(connect: Connect) -> None:
+    with answering(lambda _: Answer(429, {}, {"Retry-After": "1"})) as server, pytest.raises(ApiError):
+        connect(server.url).get("/version", patience=0)
+    assert len(server.requests) == 1
+
+
 def test_patience_ends_where_there_is_nothing_to_wait_for(connect: Connect) -> None:
     ending, tried = threading.Event(), threading.Event()
 

@@ -14,7 +14,6 @@ from typing import TextIO
 from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
 
-
 OF_NO_NAME = re.compile(
     r"[\x00-\x1f\x7f]"
 )  # no file, or no terminal that lists it, should have these in a name
