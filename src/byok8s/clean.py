@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from byok8s.errors import ClusterError
 from byok8s.executor.names import MANAGED_BY, Names
 from byok8s.kube import ApiError, KubeClient, Object, connect
-from byok8s.kube.faults import FORBIDDEN
+from byok8s.kube.faults import CONFLICT, FORBIDDEN
 from byok8s.kube.json import Json, text
-from byok8s.leftovers import Part, Run, runs
+from byok8s.leftovers import Part, Run, runs, sort_out
 from byok8s.preflight import check_namespace
 
 # in the order of removal: the owner last, for with it goes whatever else there may be
@@ -34,13 +34,15 @@ PODS_END_SECONDS = 35.0  # Kubernetes' own grace is 30, ours shorter
 class Found:
     """What is in a namespace.
 
-    context: the kubeconfig's, None for its current one. unseen: resources that we may not list.
+    context: the kubeconfig's, None for its current one. unseen: resources that we may not list. others: what has our
+    labels and is of no run.
     """
 
     context: str | None
     namespace: str
     runs: tuple[Run, ...]
     unseen: tuple[str, ...]
+    others: tuple[Part, ...] = ()
 
 
 def find(context: str | None, namespace: str | None) -> Found:
@@ -65,7 +67,8 @@ def find(context: str | None, namespace: str | None) -> Found:
     if not listed:
         raise refusal
     unseen = tuple(resource for resource in PATHS if resource not in listed)
-    return Found(context, namespace, tuple(runs(listed, client.now())), unseen)
+    ours, others = sort_out(listed)
+    return Found(context, namespace, tuple(runs(ours, client.now())), unseen, tuple(others))
 
 
 def remove(found: Found, chosen: Sequence[Run]) -> None:
@@ -96,13 +99,8 @@ def remove(found: Found, chosen: Sequence[Run]) -> None:
 
 
 def _parts(run: Run, unseen: Sequence[str]) -> list[Part]:
-    """Those found and, of the kinds that we may not list, those whose name we know.
-
-    ConfigMaps are any number; where they cannot be listed they go with their owner.
-    """
-    names = Names(run.name)
-    known = {"secrets": names.secret, "jobs": names.owner}
-    return [*run.parts, *(Part(kind, name) for kind, name in known.items() if kind in unseen)]
+    """Return those found and the owner, whose name is known. With it goes what we may not list."""
+    return [*run.parts, *([Part("jobs", Names(run.name).owner)] if "jobs" in unseen else [])]
 
 
 def _delete(client: KubeClient, namespace: str, parts: Sequence[Part], options: Object) -> dict[Part, str]:
@@ -110,8 +108,11 @@ def _delete(client: KubeClient, namespace: str, parts: Sequence[Part], options: 
     kept = {}
     for part in parts:
         try:
-            client.delete(f"{PATHS[part.resource].format(namespace)}/{part.name}", options)
+            same: Object = {"preconditions": {"uid": part.uid}} if part.uid else {}
+            client.delete(f"{PATHS[part.resource].format(namespace)}/{part.name}", {**options, **same})
         except ApiError as error:
+            if error.code == CONFLICT:
+                continue  # it is gone, and there is another of its name
             kept[part] = f"{MISSING}: delete {part.resource}" if error.code == FORBIDDEN else error.message
     return kept
 

@@ -1,20 +1,21 @@
 """What byok8s has in a namespace, run by run, and whose controller is dead. Values in, values out.
 
-Found by the label app.kubernetes.io/managed-by, whatever version of byok8s made it.
+Found by the label app.kubernetes.io/managed-by, whatever version of byok8s made it; but anybody can give an object our
+labels, so it counts only when it is a run's owner, or is owned by one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from byok8s.errors import InputError
 from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.names import RUN_LABEL, Names
-from byok8s.kube.json import Object, get_in, text
+from byok8s.kube.json import Object, get_in, items, text
 
 # Two renewals come RENEW_SECONDS apart, or twice that where one of them fails. The margin is for the requests
 # themselves: each of the two is tried for up to a minute, and the last try waits half a minute for its answer.
@@ -26,17 +27,18 @@ CONTROLLER_ANNOTATION = "byok8s.io/controller"
 
 @dataclass(frozen=True)
 class Part:
-    """An object. resource: its kind, as in pods."""
+    """An object. resource: its kind, as in pods. uid: by which it differs from a later one of its name."""
 
     resource: str
     name: str
+    uid: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class Run:
     """What there is of one run.
 
-    name: its id; of an object without the label byok8s.io/run, the object's name. started_by: empty where no
+    name: its id. started_by: empty where no
     Job tells. age: seconds since its oldest object was made. silence: seconds since its controller was
     certainly alive. dead: whether it certainly is no more.
     """
@@ -52,14 +54,47 @@ class Run:
         return sum(part.resource == resource for part in self.parts)
 
 
-def runs(listed: Mapping[str, Sequence[Object]], now: datetime) -> list[Run]:
+Listed = Mapping[str, Sequence[Object]]
+
+
+def sort_out(listed: Listed) -> tuple[Listed, list[Part]]:
+    """Tell what runs have made from what only bears their labels. listed: as for `runs`."""
+    jobs = {text(job, "metadata", "uid"): job for job in listed.get("jobs", ())}
+    ours: dict[str, list[Object]] = {}
+    others: list[Part] = []
+    for resource, objects in listed.items():
+        ours[resource] = []
+        for obj in objects:
+            if _is_owner(obj) if resource == "jobs" else _is_owned(obj, jobs):
+                ours[resource].append(obj)
+            else:
+                others.append(_part(resource, obj))
+    return ours, others
+
+
+def _is_owner(job: Object) -> bool:
+    """Return whether a Job is of the kind that owns a run: named after it, and starting no pod."""
+    named = text(job, "metadata", "name") == Names(text(job, "metadata", "labels", RUN_LABEL)).owner
+    return named and get_in(job, "spec", "parallelism") == 0
+
+
+def _is_owned(obj: Object, jobs: Mapping[str, Object]) -> bool:
+    """Return whether the object is owned by its run's Job, be it one of these or one that is gone. jobs: by uid."""
+    name = Names(text(obj, "metadata", "labels", RUN_LABEL)).owner
+    named = [of for of in items(obj, "metadata", "ownerReferences") if text(of, "kind") == "Job"]
+    uids = [text(of, "uid") for of in named if text(of, "name") == name]
+    if any(text(job, "metadata", "name") == name for job in jobs.values()):
+        return any(uid in jobs and _is_owner(jobs[uid]) for uid in uids)
+    return bool(uids)
+
+
+def runs(listed: Listed, now: datetime) -> list[Run]:
     """The runs, the oldest first. listed: objects by their resource; one that may not be listed is absent."""
     by_name: dict[str, list[tuple[Part, Object]]] = defaultdict(list)
     for resource, objects in listed.items():
         for obj in objects:
-            name = text(obj, "metadata", "name")
-            run = text(obj, "metadata", "labels", RUN_LABEL) or name
-            by_name[run].append((Part(resource, name), obj))
+            run = text(obj, "metadata", "labels", RUN_LABEL)
+            by_name[run].append((_part(resource, obj), obj))
     found = [_run(name, members, now, jobs_seen="jobs" in listed) for name, members in by_name.items()]
     return sorted(found, key=lambda run: (-run.age, run.name))
 
@@ -111,6 +146,10 @@ def _run(name: str, members: Sequence[tuple[Part, Object]], now: datetime, *, jo
         silence=silence,
         dead=dead,
     )
+
+
+def _part(resource: str, obj: Object) -> Part:
+    return Part(resource, text(obj, "metadata", "name"), text(obj, "metadata", "uid"))
 
 
 def _created(obj: Object) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -33,11 +34,14 @@ class Cluster:
     cores: int = DEFAULT_CORES
 
 
-def check_cluster(request: Request) -> Cluster:
-    """Raises InputError for a context that is not there, ClusterError for a cluster that cannot be reached,
+def check_cluster(request: Request, tell: Callable[[str], None] = lambda _: None) -> Cluster:
+    """tell: what the user should know of a cluster that is slow to answer.
+
+    Raises InputError for a context that is not there, ClusterError for a cluster that cannot be reached,
     has no such namespace or does not give us the rights.
     """
     client = connect(request.context)
+    client.tell = tell
     namespace = request.namespace or client.context.namespace or "default"
     version = text(client.get("/version", patience=PATIENCE_SECONDS), "gitVersion")
     with ThreadPoolExecutor(len(RIGHTS) + 1) as threads:

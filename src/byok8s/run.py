@@ -16,7 +16,7 @@ from typing import Protocol
 
 from byok8s import clean, errors, params, preflight, s3, snakemake, workspace
 from byok8s.adjust import CACHE
-from byok8s.executor import capacity, record
+from byok8s.executor import capacity, key, record
 from byok8s.executor.names import new_run_id
 from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
@@ -74,7 +74,7 @@ def execute(request: Request, view: View) -> int:
         bucket = request.bucket or stack.enter_context(_embedded_bucket())
         stack.enter_context(_s3_environment(bucket))
         stack.enter_context(_cache_environment())
-        cluster = _checked(request, bucket)
+        cluster = _checked(request, bucket, view)
         plan = _plan(request, bucket, cluster, lock)
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
@@ -89,18 +89,18 @@ def execute(request: Request, view: View) -> int:
         return code
 
 
-def _checked(request: Request, bucket: s3.Bucket) -> Cluster | None:
+def _checked(request: Request, bucket: s3.Bucket, view: View) -> Cluster | None:
     """Whether the bucket and the cluster can be used: asked at once, and Snakemake is loaded while they answer."""
     with ThreadPoolExecutor(2) as threads:
         threads.submit(snakemake.load)
         wanted = not (request.local or request.dry_run)
-        cluster = threads.submit(_checked_cluster, request) if wanted else None
+        cluster = threads.submit(_checked_cluster, request, view) if wanted else None
         s3.check_bucket(bucket)
         return cluster.result() if cluster else None
 
 
-def _checked_cluster(request: Request) -> Cluster:
-    cluster = preflight.check_cluster(request)
+def _checked_cluster(request: Request, view: View) -> Cluster:
+    cluster = preflight.check_cluster(request, view.warn)
     room = capacity.look(request.context, request.pod, request.pod_template)
     return replace(
         cluster, threads=room.limit(strict=request.strict_threads), cores=room.threads or cluster.cores
@@ -151,10 +151,11 @@ def _claimed(plan: Plan, lock: FolderLock, view: View) -> Iterator[None]:
 def _keep_record(plan: Plan, view: View, *, interrupted: bool) -> None:
     """Put the logs into the bucket. A dry run has none; the embedded bucket is on this disk, as they are.
 
-    The params stay here: they may hold secrets, and more people may read a bucket than this folder.
+    The params, which may hold secrets, and the run's key stay here: more people may read a bucket than this folder.
     """
     folder, request = record.folder(plan.run), plan.request
-    files = [file for file in folder.rglob("*") if file.is_file() and file != _params_copy(plan)]
+    kept_here = {_params_copy(plan), key.file(plan.run)}
+    files = [file for file in folder.rglob("*") if file.is_file() and file not in kept_here]
     if request.dry_run or request.bucket is None or not files:
         return
     under = folder.as_posix()

@@ -36,7 +36,7 @@ HOUR, DAY = 60, 24 * 60  # minutes
 UNSEEN = {
     "jobs": "Without it no run is known to be dead.",
     "pods": "Those of a run go with its Job.",
-    "secrets": "That of a run is tried by its name, and goes with its Job.",
+    "secrets": "That of a run goes with its Job.",
     "configmaps": "Those of a run go with its Job.",
 }
 
@@ -185,6 +185,9 @@ def leftovers(found: Found, shown: Sequence[Run]) -> str:
     lines = [_table(shown)] if shown else [f"There is nothing of byok8s in namespace {found.namespace!r}."]
     for resource in found.unseen:
         lines.append(f"Missing right: list {resource}. {UNSEEN[resource]}")
+    if found.others:
+        named = ", ".join(f"{part.resource}/{part.name}" for part in found.others)
+        lines.append(f"With byok8s' labels, but of no run, and so left alone: {named}.")
     return "\n".join(lines)
 
 

@@ -18,6 +18,8 @@ from snakemake_interface_storage_plugins.storage_object import StorageObjectTouc
 
 from snakemake_storage_plugin_byok8s.connection import split
 from snakemake_storage_plugin_byok8s.facts import UNFINISHED, Facts
+from snakemake_storage_plugin_byok8s.paths import Outside, inside
+from snakemake_storage_plugin_byok8s.whole import TRIES, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -82,10 +84,13 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
 
     def within(self, key: str) -> str:
         """Return the path of a key of this directory, within it. Raises WorkflowError for one that leads out of it."""
-        path = os.path.normpath(key[len(self.key) + 1 :])
-        if path.startswith(("/", "../")) or path == "..":
-            raise WorkflowError(f"The key s3://{self.bucket}/{key} would be stored outside its directory.")
-        return path
+        folder = Path("/folder")
+        try:
+            return inside(folder, key[len(self.key) + 1 :]).relative_to(folder).as_posix()
+        except Outside as error:
+            raise WorkflowError(
+                f"The key s3://{self.bucket}/{key} would be stored outside its directory."
+            ) from error
 
     async def inventory(self, cache: IOCacheStorageInterface) -> None:
         self.provider.plan(cache)
@@ -187,8 +192,15 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
                 path, facts = places[key], files[key]
                 path.parent.mkdir(parents=True, exist_ok=True)
                 size = _KnownSize(facts.size)
-                transfers.download(self.bucket, key, str(path), subscribers=[size]).result()
-                _keep_time(path, [facts])
+                for _ in range(TRIES):
+                    transfers.download(self.bucket, key, str(path), subscribers=[size]).result()
+                    if is_whole(path, facts.size):
+                        _keep_time(path, [facts])
+                        return
+                raise WorkflowError(
+                    f"download of s3://{self.bucket}/{key} is not whole: {path.stat().st_size} of {facts.size} bytes "
+                    f"came, {TRIES} times. Something on the way to S3 cuts it off."
+                )
 
             self._each("download", download, places)
 

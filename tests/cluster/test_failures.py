@@ -59,7 +59,7 @@ def test_the_rules_log_file_of_a_failed_job_is_kept(flags: tuple[str, ...], clus
     )
     cluster.run("wf", "params", *flags, expect=1)
     (output,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")
-    (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*/made.log")
+    (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*/deep/made.log")
     assert "to the output\n" in output.read_text()
     assert log.read_text() == "to the log\n"
     kept = cluster.kept()

@@ -5,6 +5,8 @@ import json
 import os
 import time
 
+import pytest
+
 from byok8s.kube.json import Json, get_in, items, text
 from corner import Cluster
 
@@ -53,16 +55,21 @@ def test_objects_during_a_run_and_after_it(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
-def test_deleting_the_owner_removes_all_of_a_run(cluster: Cluster) -> None:
-    """The way out for an operator: `kubectl delete job NAME`."""
+@pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["workers", "single pods"])
+def test_deleting_the_owner_removes_all_of_a_run_and_ends_it(
+    flags: tuple[str, ...], cluster: Cluster
+) -> None:
+    """The way out for an operator: `kubectl delete job NAME`. No pod is made in the place of those that go with it."""
     cluster.write(SLOW)
-    run = cluster.start("wf", "params", "--no-reuse")
+    run = cluster.start("wf", "params", *flags)
     owner = next(obj for obj in running(cluster) if obj["kind"] == "jobs")
     path = f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs/{text(owner, 'metadata', 'name')}"
     cluster.client.delete(path, {"propagationPolicy": "Background"})
     said, _ = run.communicate(timeout=120)
-    assert run.returncode == 1
-    assert "its pod was deleted while the job was under way" in said
+    assert run.returncode == 130
+    assert f"Job {text(owner, 'metadata', 'name')} is gone, to which all of this run belongs" in said
+    assert "Traceback" not in said
+    assert "is tried again" not in said
     for _ in range(120):
         if not cluster.names():
             break

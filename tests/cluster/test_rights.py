@@ -1,11 +1,13 @@
 """A run passes as a user who has the rights that `byok8s rbac` prints and no other; without one it says which."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
-from account import apply, kubeconfig, user
+from account import ACCOUNT, PATHS, apply, kubeconfig, user
 from byok8s.rights import RIGHTS, STREAM_RIGHTS, Right
-from corner import Cluster
+from corner import KUBECONFIG, Cluster
 
 ALONE = "each job gets a pod of its own"
 
@@ -51,3 +53,24 @@ def test_a_failed_run_needs_no_more_rights(seed: Cluster) -> None:
     assert "exit code 4" in said
     assert list((seed.folder / ".byok8s").glob("runs/*/logs/*.log"))
     assert seed.names() == []
+
+
+def acting_as(cluster: Cluster, account: str) -> str:
+    """The path of a kubeconfig of the cluster's administrator who acts as a service account."""
+    content = yaml.safe_load(Path(KUBECONFIG).read_text())
+    for entry in content["users"]:
+        entry["user"]["as"] = f"system:serviceaccount:{cluster.namespace}:{account}"
+    cluster.write({"../acting": yaml.safe_dump(content)})
+    return str(cluster.folder.parent / "acting")
+
+
+def test_who_acts_as_somebody_else_has_the_others_rights_and_no_more(seed: Cluster) -> None:
+    """For requests and for streams."""
+    user(seed, {*RIGHTS, *STREAM_RIGHTS})
+    account = acting_as(seed, ACCOUNT)
+    said = seed.run("workflow-alpha", "params-blue", KUBECONFIG=account)
+    assert ALONE not in said
+    seed.client.delete(f"{PATHS['RoleBinding'].format(seed.namespace)}/{ACCOUNT}")
+    assert "Missing: " in seed.run("workflow-alpha", "params-blue", expect=3, KUBECONFIG=account)
+    said = seed.run(command="doctor", expect=3, KUBECONFIG=account)
+    assert f"acting as system:serviceaccount:{seed.namespace}:{ACCOUNT}" in " ".join(said.split())

@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +19,8 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Request:
-    """connection: the how-manieth of the server it came by. peer: the common name of the client's certificate."""
+    """connection: the how-manieth of the server it came by. peer: the common name of the client's certificate.
+    all_headers: with those that come several times."""
 
     method: str
     path: str
@@ -27,6 +28,7 @@ class Request:
     body: bytes
     connection: int
     peer: str
+    all_headers: Sequence[tuple[str, str]] = ()
 
     @property
     def token(self) -> str:
@@ -73,7 +75,13 @@ def answering(answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = 
         def reply(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             request = Request(
-                self.command, self.path, dict(self.headers), body, self.number, _name_of_peer(self.request)
+                self.command,
+                self.path,
+                dict(self.headers),
+                body,
+                self.number,
+                _name_of_peer(self.request),
+                self.headers.items(),
             )
             served.requests.append(request)
             said = answer(request)

@@ -23,7 +23,8 @@ class Fault:
 
     status, code: of HTTP, and of S3's error. A status of 0 closes the connection without an answer.
     everybody: not pods alone. since: until it is set all is well. clock: seconds by which the answers' Date is wrong;
-    nothing fails then. pause: seconds before the answer, which then is the server's.
+    nothing fails then. pause: seconds before the answer, which then is the server's. cut: bytes that are missing at the
+    end of the answer, whose Content-Length is that of what is left. times: after which all is well; 0 for always.
     """
 
     status: int
@@ -34,6 +35,8 @@ class Fault:
     since: threading.Event | None = None
     clock: float = 0.0
     pause: float = 0.0
+    cut: int = 0
+    times: int = 0
 
     @property
     def body(self) -> bytes:
@@ -45,6 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     fault: Fault
     host: str
     netloc: str
+    failed: list[str]
     ahead = 0.0  # of the clock, for the answer that comes next
 
     def date_time_string(self, timestamp: float | None = None) -> str:
@@ -60,6 +64,10 @@ class _Handler(BaseHTTPRequestHandler):
             or not urlsplit(self.path).path.endswith(self.fault.path)
         ):
             self.forward(body)
+        elif self.fault.cut:
+            self.failed.append(self.path)
+            over = self.fault.times and len(self.failed) > self.fault.times
+            self.forward(body, 0 if over else self.fault.cut)
         elif self.fault.clock or self.fault.pause:
             time.sleep(self.fault.pause)
             self.ahead = self.fault.clock
@@ -69,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.close_connection = True
 
-    def forward(self, body: bytes) -> None:
+    def forward(self, body: bytes, cut: int = 0) -> None:
         """With the Host header that it came with: S3's signatures include it."""
         upstream = http.client.HTTPConnection(self.netloc)
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -79,7 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
         upstream.endheaders(body)
         answer = upstream.getresponse()
         headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in OWN_HEADERS]
-        self.reply(answer.status, headers, answer.read())
+        content = answer.read()
+        self.reply(answer.status, headers, content[: len(content) - cut])
         upstream.close()
 
     def reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
@@ -107,7 +116,7 @@ def failing(server_url: str, fault: Fault) -> Iterator[str]:
     """The proxy's address, while the block lasts. server_url: the S3 server's (http), which pods can reach."""
     target = urlsplit(server_url)
     host = target.hostname or ""
-    told = {"fault": fault, "host": host, "netloc": target.netloc}
+    told = {"fault": fault, "host": host, "netloc": target.netloc, "failed": []}
     with ThreadingHTTPServer((host, 0), type("Handler", (_Handler,), told)) as proxy:
         threading.Thread(target=proxy.serve_forever, args=(0.02,), daemon=True).start()
         try:

@@ -8,7 +8,7 @@ from byok8s.errors import InputError
 from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.kube.json import Json
-from byok8s.leftovers import SILENCE_SECONDS, Part, Run, choose, judge, runs
+from byok8s.leftovers import SILENCE_SECONDS, Part, Run, choose, judge, runs, sort_out
 
 START = datetime(2026, 11, 22, 19, 30, tzinfo=UTC)
 MINUTE = 60
@@ -89,7 +89,7 @@ def test_objects_are_put_together_by_run() -> None:
         {
             "pods": [made("p-1", 60), made("p-2", 70), made("q-1", 30, run="b")],
             "secrets": [made("byok8s-a", 1)],
-            "configmaps": [made("byok8s-a-0", 2), made("byok8s-c-0", 3, run="c"), made("old", 4, run=None)],
+            "configmaps": [made("byok8s-a-0", 2), made("byok8s-c-0", 3, run="c")],
             "jobs": [annotated],
         },
         at(3600),
@@ -97,10 +97,9 @@ def test_objects_are_put_together_by_run() -> None:
     assert [(run.name, run.age, run.silence, run.dead) for run in found] == [
         ("a", 3600, 3530, True),
         ("c", 3597, 3597, True),
-        ("old", 3596, 3596, True),
         ("b", 3570, 3570, True),
     ]
-    assert [run.started_by for run in found] == ["ada@laptop", "", "", ""]
+    assert [run.started_by for run in found] == ["ada@laptop", "", ""]
     assert found[0].parts == (
         Part("pods", "p-1"),
         Part("pods", "p-2"),
@@ -116,6 +115,46 @@ def test_a_job_of_another_name_is_no_owner() -> None:
     other = made("byok8s-a-align", spec={"activeDeadlineSeconds": 10**6})
     (run,) = runs({"jobs": [other]}, at(SILENCE_SECONDS + 1))
     assert run.dead
+
+
+def owned(name: str, by: str, uid: str, run: str = "a") -> dict[str, Json]:
+    found = made(name, run=run)
+    found["metadata"] |= {"ownerReferences": [{"kind": "Job", "name": by, "uid": uid}]}  # type: ignore[operator]
+    return found
+
+
+def a_job(name: str, uid: str, parallelism: int, run: str = "a") -> dict[str, Json]:
+    found = made(name, run=run, spec={"parallelism": parallelism})
+    found["metadata"] |= {"uid": uid}  # type: ignore[operator]
+    return found
+
+
+def test_labels_alone_make_nothing_a_runs() -> None:
+    ours, others = sort_out(
+        {
+            "pods": [
+                owned("ours", "byok8s-a", "1"),
+                made("only-labels"),
+                owned("of-another-job", "byok8s-b", "1"),
+                owned("of-an-earlier-job", "byok8s-a", "0"),
+                made("without-a-run", run=None),
+            ],
+            "configmaps": [owned("of-a-job-that-is-gone", "byok8s-gone", "7", run="gone")],
+            "jobs": [
+                a_job("byok8s-a", "1", 0),
+                a_job("byok8s-work", "2", 3, run="work"),
+                a_job("align", "3", 0, run="b"),
+            ],
+        }
+    )
+    assert {resource: [obj["metadata"]["name"] for obj in found] for resource, found in ours.items()} == {  # type: ignore[index,call-overload]
+        "pods": ["ours"],
+        "configmaps": ["of-a-job-that-is-gone"],
+        "jobs": ["byok8s-a"],
+    }
+    assert [part.name for part in others] == [
+        *("only-labels", "of-another-job", "of-an-earlier-job", "without-a-run", "byok8s-work", "align")
+    ]
 
 
 def a_run(name: str, *, dead: bool) -> Run:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from answering import OK, REFUSED, Answer, Request, answering
+from answering import OK, REFUSED, Answer, Keys, Request, answering, server_side
 from byok8s.kube import ApiError, Context, KubeClient, NoCredentials, plugin
 
 # https://docs.aws.amazon.com/cli/latest/reference/eks/get-token.html
@@ -49,7 +49,8 @@ def client(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     execute: dict[str, object],
-    server: str = "http://127.0.0.1:9",
+    server: str = "https://127.0.0.1:9",
+    ca: Keys | None = None,
 ) -> KubeClient:
     config = {
         "clusters": [
@@ -68,7 +69,7 @@ def client(
         ],
         "current-context": "x",
     }
-    (folder / "ca.crt").write_text("")
+    (folder / "ca.crt").write_text(ca.certificate.read_text() if ca else "")
     (folder / "config").write_text(yaml.safe_dump(config))
     monkeypatch.setenv("KUBECONFIG", str(folder / "config"))
     return KubeClient(Context())
@@ -76,11 +77,11 @@ def client(
 
 @pytest.mark.parametrize(("printed", "token"), [(EKS, "k8s-aws-v1.1"), (GKE, "ya29.1"), (AKS, "eyJ0.1")])
 def test_what_the_clouds_print(
-    printed: str, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    printed: str, token: str, ca: Keys, by_address: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command(tmp_path, "get-token", prints(printed))
-    with answering(lambda _: OK) as server:
-        ours = client(tmp_path, monkeypatch, {"command": "./get-token"}, server.url)
+    with answering(lambda _: OK, server_side(by_address)) as server:
+        ours = client(tmp_path, monkeypatch, {"command": "./get-token"}, server.url, ca)
         for _ in range(3):
             ours.get("/version")
     assert [request.token for request in server.requests] == [token] * 3
@@ -88,7 +89,7 @@ def test_what_the_clouds_print(
 
 
 def test_a_token_that_is_refused_is_renewed_once_for_all_requests(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ca: Keys, by_address: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = threading.Barrier(8)
 
@@ -99,8 +100,8 @@ def test_a_token_that_is_refused_is_renewed_once_for_all_requests(
         return OK
 
     command(tmp_path, "get-token", prints(GKE))
-    with answering(answer) as server, ThreadPoolExecutor(8) as threads:
-        ours = client(tmp_path, monkeypatch, {"command": "./get-token"}, server.url)
+    with answering(answer, server_side(by_address)) as server, ThreadPoolExecutor(8) as threads:
+        ours = client(tmp_path, monkeypatch, {"command": "./get-token"}, server.url, ca)
         for answered in [threads.submit(ours.get, "/version") for _ in range(8)]:
             assert answered.result() == {}
     assert runs(tmp_path) == 2
@@ -108,11 +109,11 @@ def test_a_token_that_is_refused_is_renewed_once_for_all_requests(
 
 
 def test_a_token_that_is_refused_for_good_is_said_in_one_paragraph(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ca: Keys, by_address: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command(tmp_path, "get-token", prints(GKE))
-    with answering(lambda _: REFUSED) as server:
-        ours = client(tmp_path, monkeypatch, {"command": "./get-token"}, server.url)
+    with answering(lambda _: REFUSED, server_side(by_address)) as server:
+        ours = client(tmp_path, monkeypatch, {"command": "./get-token"}, server.url, ca)
         with pytest.raises(ApiError, match="Log in to the cluster again") as raised:
             ours.get("/version")
     assert raised.value.code == 401
@@ -141,7 +142,7 @@ def test_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "spec": {
             "interactive": False,
             "cluster": {
-                "server": "http://127.0.0.1:9",
+                "server": "https://127.0.0.1:9",
                 "certificate-authority-data": base64.b64encode(b"CA").decode(),
                 "config": {"audience": "lab"},
             },
@@ -217,16 +218,17 @@ def test_one_that_gives_nothing_is_told_in_one_paragraph(
 
 
 def test_one_that_fails_for_a_while_is_waited_for_once_it_has_worked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ca: Keys, by_address: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A login has run out, and somebody logs in again elsewhere."""
     monkeypatch.setattr("byok8s.kube.credentials.AGAIN_SECONDS", 0.0)
     script = f"[ $run = 2 ] && exit 1\n{prints(GKE)}"
     command(tmp_path, "get-token", script)
     with answering(
-        lambda request: REFUSED if server.requests[1:] and request.token == "ya29.1" else OK
+        lambda request: REFUSED if server.requests[1:] and request.token == "ya29.1" else OK,
+        server_side(by_address),
     ) as server:
-        ours = client(tmp_path, monkeypatch, {"command": "./get-token"}, server.url)
+        ours = client(tmp_path, monkeypatch, {"command": "./get-token"}, server.url, ca)
         ours.get("/version")
         assert ours.get("/version") == {}
     assert [request.token for request in server.requests] == ["ya29.1", "ya29.1", "ya29.3"]

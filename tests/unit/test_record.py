@@ -59,3 +59,33 @@ def test_a_disk_that_takes_nothing_is_told_once(tmp_path: Path, monkeypatch: pyt
     record.ended(task, "pod", Outcome(State.SUCCEEDED))
     assert len(told) == 1
     assert "is not complete" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("logs/a/run.log", "logs/a/run.log"),
+        ("run.log", "run.log"),
+        ("/etc/passwd", "etc/passwd"),
+        ("../../../outside", "outside"),
+        ("a/./b/../c.log", "a/b/c.log"),
+        ("a\0b/c\x1b[2J.log", "a_b/c_[2J.log"),
+        ("..", "_"),
+        ("", "_"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_a_rules_log_files_are_kept_by_their_paths_and_nowhere_else(
+    path: str, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path comes from a pod, and may be anything."""
+    monkeypatch.chdir(tmp_path)
+    record, task = Record("run-1", pytest.fail), Task("1", "sort", Shape(1), title="sort")
+    record.add_file(task, "logs/b/run.log", ["of b"], first=True)
+    record.add_file(task, path, ["first, "], first=True)
+    record.add_file(task, path, ["second"], first=False)
+    folder = Path(".byok8s/runs/run-1/logs/sort-1")
+    assert (folder / kept).read_text() == "first, second"
+    assert (folder / "logs/b/run.log").read_text() == "of b"
+    found = {file for file in tmp_path.rglob("*") if file.is_file()}
+    assert found == {(folder / kept).absolute(), (folder / "logs/b/run.log").absolute()}

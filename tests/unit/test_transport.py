@@ -21,7 +21,6 @@ from answering import (
     Keys,
     Request,
     answering,
-    authority,
     keys,
     proxy,
     server_side,
@@ -52,6 +51,17 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connect:
         return KubeClient(Context())
 
     return to
+
+
+TAKEN = Answer(409, {"reason": "AlreadyExists", "message": 'pods "p" already exists'})
+BUSY = Answer(
+    409,
+    {
+        "reason": "Conflict",
+        "message": 'Operation cannot be fulfilled on resourcequotas "busy": the object has been modified; '
+        "please apply your changes to the latest version and try again",
+    },
+)
 
 
 def one_after_another(*answers: Answer) -> Callable[[Request], Answer]:
@@ -111,6 +121,27 @@ def test_a_pause_that_is_longer_than_the_patience_is_not_begun(connect: Connect)
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_server_that_says_how_long_it_is_busy_is_waited_for(code: int, connect: Connect) -> None:
+    """Also by who would soon give up on one that is not there. It is said once, until there is an answer."""
+    busy = Answer(code, {}, {"Retry-After": "1"})
+    with answering(one_after_another(busy, busy, busy, busy, OK)) as server:
+        said: list[str] = []
+        client = connect(server.url)
+        client.tell = said.append
+        assert client.get("/version", patience=3) == {}
+    assert len(server.requests) == 5
+    assert said == [
+        f"The Kubernetes API is busy and asks to be asked again later ({code}); this is waited for."
+    ]
+
+
+def test_but_not_by_who_has_no_patience_at_all(connect: Connect) -> None:
+    with answering(lambda _: Answer(429, {}, {"Retry-After": "1"})) as server, pytest.raises(ApiError):
+        connect(server.url).get("/version", patience=0)
+    assert len(server.requests) == 1
+
+
 def test_patience_ends_where_there_is_nothing_to_wait_for(connect: Connect) -> None:
     ending, tried = threading.Event(), threading.Event()
 
@@ -134,12 +165,32 @@ def test_an_error_says_how_long_was_tried(connect: Connect, monkeypatch: pytest.
 
 def test_a_post_that_was_cut_off_is_sent_again_and_finds_that_it_was_heard(connect: Connect) -> None:
     with (
-        answering(one_after_another(Answer(cut=True), Answer(409))) as server,
+        answering(one_after_another(Answer(cut=True), TAKEN)) as server,
         pytest.raises(ApiError) as raised,
     ):
         connect(server.url).post("/pods", {"metadata": {"name": "p"}})
     assert raised.value.code == 409
     assert [request.body for request in server.requests] == [b'{"metadata": {"name": "p"}}'] * 2
+
+
+@pytest.mark.parametrize("method", ["post", "patch"])
+def test_two_that_change_one_object_at_once_are_told_to_try_again(method: str, connect: Connect) -> None:
+    with answering(one_after_another(BUSY, BUSY, OK)) as server:
+        assert getattr(connect(server.url), method)("/pods", {}) == {}
+    assert len(server.requests) == 3
+
+
+def test_a_conflict_that_lasts_is_said(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "CONFLICT_SECONDS", 1.5)
+    with answering(lambda _: BUSY) as server, pytest.raises(ApiError, match="the object has been modified"):
+        connect(server.url).post("/pods", {}, patience=3600)
+    assert len(server.requests) > 1
+
+
+def test_a_condition_that_is_not_met_is_no_passing_conflict(connect: Connect) -> None:
+    with answering(lambda _: BUSY) as server, pytest.raises(ApiError):
+        connect(server.url).delete("/pods/p", {"preconditions": {"uid": "u"}})
+    assert len(server.requests) == 1
 
 
 def test_a_list_that_grows_too_old_between_its_pages_begins_anew(connect: Connect) -> None:
@@ -239,7 +290,9 @@ def test_a_proxys_page_is_not_shown(connect: Connect) -> None:
 # -- streams --
 
 
-def test_a_stream_that_is_refused_for_its_token_renews_it(connect: Connect, tmp_path: Path) -> None:
+def test_a_stream_that_is_refused_for_its_token_renews_it(
+    ca: Keys, by_address: Keys, connect: Connect, tmp_path: Path
+) -> None:
     (tmp_path / "token").write_text("old")
 
     def answer(request: Request) -> Answer:
@@ -248,8 +301,9 @@ def test_a_stream_that_is_refused_for_its_token_renews_it(connect: Connect, tmp_
             return REFUSED
         return websocket(request)
 
-    with answering(answer) as server:
-        stream(connect(server.url, user={"tokenFile": "token"})).close()
+    trusted = {"certificate-authority": str(ca.certificate)}
+    with answering(answer, server_side(by_address)) as server:
+        stream(connect(server.url, trusted, {"tokenFile": "token"})).close()
     assert [request.token for request in server.requests] == ["old", "new"]
 
 
@@ -313,18 +367,8 @@ def test_closing_what_another_thread_is_closing_is_no_failure(error: type[Except
 
 
 @pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return authority(tmp_path_factory.mktemp("ca"))
-
-
-@pytest.fixture(scope="module")
 def by_name(ca: Keys, tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return keys(ca, tmp_path_factory.mktemp("by-name"), "k8s.example")
-
-
-@pytest.fixture(scope="module")
-def by_address(ca: Keys, tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return keys(ca, tmp_path_factory.mktemp("by-address"), "127.0.0.1")
 
 
 def data(path: Path) -> str:

@@ -160,10 +160,34 @@ def test_a_server_that_is_away_is_waited_for(client: Callable[[str], KubeClient]
             news.expect("found", "a 3")
 
 
-def test_a_fault_of_ours_is_not_silent(client: Callable[[str], KubeClient]) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{broken",
+        b"\xff\xfe",
+        b"[1, 2]",
+        b'"words of a proxy"',
+        b'{"type": "ADDED"}',
+        b'{"type": "ADDED", "object": "a"}',
+        b'{"type": 7, "object": {}}',
+        b'{"type": "RENAMED", "object": {"metadata": {"name": "a"}}}',
+        b'{"kind": "Status", "code": 500, "message": "a Status that is no event"}',
+    ],
+)
+def test_a_line_that_is_no_event_is_a_broken_stream(line: bytes, client: Callable[[str], KubeClient]) -> None:
+    """What it stood for is not known, so all is listed again."""
+    news, script = Told(), Script([(1, ("a", "b")), (7, ("a",))], [Step(lines=(line + b"\n",)), NEXT])
+    with serve(script) as address, news.watching(client(address)):
+        news.expect("a 1", "b 1", "b deleted", "a 7", "a 3")
+        assert script.watched_from == ["1", "7"]
+
+
+def test_a_fault_of_ours_is_not_silent(
+    client: Callable[[str], KubeClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
     news = Told()
-    garbage = Step(lines=(b"{broken\n",))
-    with serve(Script(A, [garbage])) as address, news.watching(client(address)):
+    monkeypatch.setattr(Watch, "_handle", lambda *_: 1 / 0)
+    with serve(Script(A, [NEXT])) as address, news.watching(client(address)):
         news.expect("a 1")
         assert news.news.get(timeout=20).startswith("crashed")
 

@@ -39,7 +39,8 @@ def look(context: str | None) -> Found:
         client = connect(context)
     except ClusterError as error:
         return Found([here, of_error("context", error), *all_skipped(NAMES[2:], "there is no context")])
-    named = ok("context", f"{client.context.name}: {client.context.server}")
+    acting = f", acting as {client.context.acts_as}" if client.context.acts_as else ""
+    named = ok("context", f"{client.context.name}: {client.context.server}{acting}")
     try:
         version = text(client.get("/version", patience=PATIENCE_SECONDS), "gitVersion")
     except ClusterError as error:

@@ -1,4 +1,8 @@
-"""One run's objects in the cluster: made before its first pod, gone after its last."""
+"""One run's objects in the cluster: made before its first pod, gone after its last.
+
+Names and labels prove nothing in a namespace that is shared: what is there already is used only when a controller of
+this run has made it, and only what is the run's is removed.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,19 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from byok8s.errors import Byok8sError
+from byok8s.errors import Byok8sError, ClusterError
 from byok8s.executor import manifest
 from byok8s.executor.manifest import PodPlan, PodSettings
 from byok8s.executor.names import CONTENTS_ANNOTATION, CONTROLLER_ANNOTATION, Names
 from byok8s.kube import ApiError, ExecStream, KubeClient
 from byok8s.kube.client import OUTAGE_SECONDS, PATIENCE_SECONDS
-from byok8s.kube.faults import CONFLICT
-from byok8s.kube.json import Object, items, text
+from byok8s.kube.faults import ALREADY_EXISTS, CONFLICT, NOT_FOUND
+from byok8s.kube.json import Json, Object, items, text
 
 RENEW_SECONDS = 600  # several tries before LEASE_SECONDS are over
 GONE_SECONDS = 30.0
@@ -58,6 +62,7 @@ class ClusterRun:
 
     def __init__(self, client: KubeClient, namespace: str, names: Names, settings: PodSettings) -> None:
         self._client, self.names, self._settings = client, names, settings
+        self._before_owner = names
         self.pods = f"/api/v1/namespaces/{namespace}/pods"
         self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
         self._config_maps = f"/api/v1/namespaces/{namespace}/configmaps"
@@ -73,17 +78,17 @@ class ClusterRun:
         """Make what comes before the first pod.
 
         Where a controller of the same run, with the same contents, has left off, its pods are returned; what one with
-        other contents has left is removed. Raises ApiError or Unreachable; what was made by then is for `remove`.
+        other contents has left is removed. Raises ClusterError; what was made by then is for `remove`.
         """
         digest = contents.digest(self._settings)
-        owner = manifest.owner(self.names, self._settings.image, {**annotations, CONTENTS_ANNOTATION: digest})
+        annotations = {**annotations, CONTENTS_ANNOTATION: digest}
+        owner = manifest.owner(self._before_owner, self._settings.image, annotations)
         made = self._create_owner(owner)
         if text(made, "metadata", "annotations", CONTENTS_ANNOTATION) != digest:
             self._make_way()
             made = self._create_owner(owner)
         created = text(made, "metadata", "creationTimestamp")
         self._created = datetime.fromisoformat(created).timestamp() if created else time.time()
-        self._reference = manifest.owner_reference(self.names, text(made, "metadata", "uid"))
         maker = text(made, "metadata", "annotations", CONTROLLER_ANNOTATION)
         left = [] if maker == annotations.get(CONTROLLER_ANNOTATION) else self._left()
         self._create_contents(contents, anew=bool(left))
@@ -93,9 +98,18 @@ class ClusterRun:
         return left
 
     def _create_owner(self, owner: Object) -> Object:
-        """The owner as it is now, made by us or by an earlier controller."""
+        """Return the owner as it is now, made by us or by an earlier controller, and take it for ours."""
+        made = self._create(self._owners, owner) or self._read_owner()
+        if not manifest.is_proven(self._before_owner, made):
+            raise _taken("Job", self.names.owner)
+        uid = text(made, "metadata", "uid")
+        self.names = replace(self._before_owner, uid=uid)
+        self._reference = manifest.owner_reference(self.names, uid)
+        return made
+
+    def _read_owner(self) -> Object:
         # an empty patch reads it without the right to get
-        return self._create(self._owners, owner) or self._client.patch(self._owner, {})
+        return self._client.patch(self._owner, {}, patience=CLEAN_UP_PATIENCE)
 
     def _create_contents(self, contents: Contents, *, anew: bool) -> None:
         if anew:  # the credentials may have changed, and it cannot be known
@@ -106,12 +120,33 @@ class ClusterRun:
             (self._config_maps, manifest.config_map(self.names, self._reference, number, files))
             for number, files in enumerate(contents.config_maps)
         ]
+        # nobody else knows these names before they are there: what exists already is ours, and the answer was lost
         with ThreadPoolExecutor(len(shares) + 1) as threads:
             list(threads.map(self._create, *zip((self._secrets, secret), *shares, strict=True)))
 
     def _left(self, patience: float = PATIENCE_SECONDS) -> list[Object]:
-        """The pods of the run, whoever has made them."""
-        return list(items(self._client.get(self.pods, self._mine, patience=patience), "items"))
+        """Return the pods of the run, whichever of its controllers has made them."""
+        return [pod for pod in self._labelled(patience) if self.owns(pod)]
+
+    def _labelled(self, patience: float) -> list[dict[str, Json]]:
+        return items(self._client.get(self.pods, self._mine, patience=patience), "items")
+
+    def owns(self, pod: Object) -> bool:
+        """Return whether the pod is this run's, which its labels alone do not prove."""
+        return manifest.is_owned(pod, self.names.uid) and manifest.is_proven(self.names, pod)
+
+    def is_over(self) -> bool:
+        """Return whether somebody has deleted the owner, and with it all of the run. Raises ClusterError."""
+        try:
+            found = self._client.patch(self._owner, {}, patience=0)
+        except ApiError as error:
+            if error.code == NOT_FOUND:
+                return True
+            raise
+        return bool(text(found, "metadata", "deletionTimestamp")) or not self._is_owner(found)
+
+    def _is_owner(self, found: Object) -> bool:
+        return text(found, "metadata", "uid") == self.names.uid
 
     def _make_way(self) -> None:
         self.end_pods()
@@ -146,8 +181,21 @@ class ClusterRun:
                 return
 
     def create_pod(self, plan: PodPlan) -> None:
-        """Raises ApiError where the cluster refuses the pod, Unreachable where it stays away."""
-        self._create(self.pods, self.pod(plan), patience=OUTAGE_SECONDS)
+        """Raises ApiError when the cluster refuses the pod, ClusterError when it is away or has such a pod."""
+        until = time.monotonic() + GONE_SECONDS
+        while not self._create(self.pods, self.pod(plan), patience=OUTAGE_SECONDS):
+            found = self._pod_named(plan.name)
+            if found and not text(found, "metadata", "deletionTimestamp"):
+                if self.owns(found):
+                    return  # the answer was lost, and the request that we repeated had been heard
+                raise _taken("pod", plan.name)
+            if time.monotonic() > until or self._ending.wait(0.5):
+                raise _taken("pod", plan.name)
+
+    def _pod_named(self, name: str) -> Object | None:
+        # listed, as there is no right to get
+        selector = {"fieldSelector": f"metadata.name={name}"}
+        return next(iter(items(self._client.get(self.pods, selector), "items")), None)
 
     def stop_waiting(self) -> None:
         """For an API that is away: the run ends, and no pod is wanted any more."""
@@ -177,31 +225,68 @@ class ClusterRun:
 
         Their objects stay for a while: a kubelet takes seconds to let go of a pod that it has ended.
         """
-        self._client.delete(self.pods, {}, self._mine, patience=CLEAN_UP_PATIENCE)
+        self._delete_pods({})
         deadline = time.monotonic() + PODS_END_SECONDS
         while self._any_container() and time.monotonic() < deadline:
             time.sleep(0.25)
 
     def remove(self) -> None:
-        """Remove everything of the run. Its pods have nothing to finish any more."""
-        self._ending.set()
-        self._client.delete(self.pods, {"gracePeriodSeconds": 0}, self._mine, patience=CLEAN_UP_PATIENCE)
-        for path in (
-            f"{self._secrets}/{self.names.secret}",
-            *(f"{self._config_maps}/{self.names.config_map(n)}" for n in range(self._settings.config_maps)),
-            self._owner,
-        ):
-            self._client.delete(path, {"propagationPolicy": "Background"}, patience=CLEAN_UP_PATIENCE)
+        """Remove everything of the run, each part whatever became of the others.
 
-    def _create(self, path: str, body: Object, patience: float = PATIENCE_SECONDS) -> Object:
+        Its pods have nothing to finish any more.
+        """
+        self._ending.set()
+        with ExitStack() as last_comes_first:
+            last_comes_first.callback(self._delete_owner)
+            for number in range(self._settings.config_maps):
+                last_comes_first.callback(
+                    self._delete, f"{self._config_maps}/{self.names.config_map(number)}"
+                )
+            last_comes_first.callback(self._delete, f"{self._secrets}/{self.names.secret}")
+            last_comes_first.callback(self._delete_pods, {"gracePeriodSeconds": 0})
+
+    def _delete_pods(self, options: Object) -> None:
+        """Delete the run's pods, with one request unless somebody else has given a pod the run's labels."""
+        labelled = self._labelled(CLEAN_UP_PATIENCE)
+        if all(map(self.owns, labelled)):
+            self._client.delete(self.pods, options, self._mine, patience=CLEAN_UP_PATIENCE)
+            return
+        for pod in filter(self.owns, labelled):
+            self._delete(f"{self.pods}/{text(pod, 'metadata', 'name')}", options)
+
+    def _delete_owner(self) -> None:
+        """Delete the owner, but not another's Job of the same name."""
+        uid = self.names.uid
+        if not uid:  # there was no answer to its creation
+            uid = self._uid_if_made()
+        if uid:
+            self._delete(self._owner, {"preconditions": {"uid": uid}})
+
+    def _uid_if_made(self) -> str:
+        try:
+            found = self._read_owner()
+        except ApiError as error:
+            if error.code == NOT_FOUND:
+                return ""
+            raise
+        return text(found, "metadata", "uid") if manifest.is_proven(self._before_owner, found) else ""
+
+    def _delete(self, path: str, options: Object | None = None) -> None:
+        options = {"propagationPolicy": "Background", **(options or {})}
+        try:
+            self._client.delete(path, options, patience=CLEAN_UP_PATIENCE)
+        except ApiError as error:
+            if error.code != CONFLICT:  # it is not what we wanted to delete, which is gone
+                raise
+
+    def _create(self, path: str, body: Object, patience: float = PATIENCE_SECONDS) -> Object | None:
+        """Return the object as it was made, None where one of its name is there already, of whoever it is."""
         try:
             return self._client.post(path, body, patience=patience, unless=self._ending)
         except ApiError as error:
-            if error.code != CONFLICT:
+            if error.reason != ALREADY_EXISTS:
                 raise
-            # our names are unique: an answer was lost, and the request that we repeated had been heard; or an earlier
-            # controller of the run has made it
-            return {}
+            return None
 
     def _any_container(self) -> bool:
         phases = {text(pod, "status", "phase") for pod in self._left(CLEAN_UP_PATIENCE)}
@@ -225,3 +310,11 @@ class ClusterRun:
         if version and int(version[1]) < 24:
             start = f"{datetime.fromtimestamp(self._created, UTC):%Y-%m-%dT%H:%M:%SZ}"
             self._client.patch(f"{self._owner}/status", {"status": {"startTime": start}})
+
+
+def _taken(kind: str, name: str) -> ClusterError:
+    return ClusterError(
+        f"There is a {kind} {name} already, which this run has not made.",
+        where="Whoever may create objects in the namespace can have made it; nothing of it is used.",
+        hint=f"See who did: kubectl describe {kind.lower()} {name}. Then start again.",
+    )

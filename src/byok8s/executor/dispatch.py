@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from byok8s.errors import Byok8sError
 from byok8s.executor import events
 from byok8s.executor.cause import Kind
 from byok8s.executor.cluster import ClusterRun, Contents
+from byok8s.executor.interrupts import interrupt
 from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.outcome import GONE, Outcome, State, outcome
 from byok8s.executor.placement import OnEnd, Placement
@@ -71,6 +73,8 @@ class Dispatch:
         self._told = ""  # why a pod waits, as last said to the user
         self._any_ran = False
         self._closed = threading.Event()
+        self._over = threading.Event()
+        self._lock = threading.Lock()
         self._evidence = ThreadPoolExecutor(2, thread_name_prefix="evidence")
         self._waiting = Waiting(options.pending_timeout)
         self._placement: Placement = (
@@ -83,7 +87,7 @@ class Dispatch:
             cluster.pods,
             cluster.names.selector,
             on_change=self._on_change,
-            on_delete=lambda name: self._placement.pod_deleted(name, self._waiting.gone(name, GONE)),
+            on_delete=self._on_delete,
             on_lost=lambda cause: logger.warning(
                 f"Lost the Kubernetes API: {cause}. The jobs go on; the run is given up when it stays away for "
                 f"{duration(OUTAGE_SECONDS)}."
@@ -122,13 +126,46 @@ class Dispatch:
     # -- pods --
 
     def _on_change(self, pod: Object) -> None:
+        if not self._cluster.owns(pod):  # somebody has given it our labels
+            return
         name = text(pod, "metadata", "name")
         found = self._waiting.see(name, outcome(pod))
         if found.state is State.RUNNING:
             self._any_ran = True
         elif found.state is State.WAITING and found.why:
             self._tell_of_waiting(name, found)
-        self._placement.pod_changed(name, found)
+        tell = partial(self._placement.pod_changed, name, found)
+        self._tell_of_end(tell, expected=not text(pod, "metadata", "deletionTimestamp"))
+
+    def _on_delete(self, name: str) -> None:
+        before = self._waiting.last(name)
+        tell = partial(self._placement.pod_deleted, name, self._waiting.gone(name, GONE))
+        self._tell_of_end(tell, expected=before is None or before.ended)
+
+    def _tell_of_end(self, tell: Callable[[], None], *, expected: bool) -> None:
+        if expected or self._closed.is_set():
+            tell()
+        else:
+            self._evidence.submit(self._tell_unless_over, tell)
+
+    def _tell_unless_over(self, tell: Callable[[], None]) -> None:
+        """A pod that goes before its job has ended may go with the whole run: then no other is made in its place."""
+        with suppress(Byok8sError):
+            if self._over.is_set() or self._cluster.is_over():
+                self._end_with_owner()
+                return
+        tell()
+
+    def _end_with_owner(self) -> None:
+        with self._lock:
+            first = not self._over.is_set()
+            self._over.set()
+        if first:
+            self._logger.warning(
+                f"Job {self._cluster.names.owner} is gone, to which all of this run belongs: somebody has deleted it, "
+                "or its lease has run out. The run ends."
+            )
+            interrupt()
 
     def _tell_of_waiting(self, name: str, found: Outcome) -> None:
         """A pod that waits is worth a word while none runs; beside others it is the cluster being full."""

@@ -27,13 +27,13 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from byok8s import workspace
 from byok8s.errors import Byok8sError
-from byok8s.executor import compat, delivery, keys, providers, software, surroundings, tasks
+from byok8s.executor import compat, delivery, key, keys, providers, software, surroundings, tasks
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
 from byok8s.executor.dispatch import Dispatch, Options
 from byok8s.executor.interrupts import end_on_termination, undisturbed
 from byok8s.executor.manifest import PodSettings, Shape, Task
-from byok8s.executor.names import CONTROLLER_ANNOTATION, Names, new_run_id
+from byok8s.executor.names import CONTROLLER_ANNOTATION, new_run_id
 from byok8s.executor.orders import Orders
 from byok8s.executor.outcome import Outcome, State
 from byok8s.executor.policy import Policy
@@ -64,7 +64,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 "Jobs of the byok8s executor have no disk in common with this machine: name a bucket for "
                 "their files with --default-storage-provider byok8s --default-storage-prefix s3://BUCKET/PREFIX."
             )
-        self._names = Names(self.executor_settings.run or new_run_id())
+        self._names = key.names(self.executor_settings.run or new_run_id())
         self._lock = threading.Lock()
         self._group_lock = threading.Lock()
         self._jobs: dict[str, SubmittedJobInfo] = {}  # by the name of the job: those under way
@@ -143,20 +143,24 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if cluster is None:
             return
         try:
-            with undisturbed():
-                self._dispatch.end()
-            with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C: do not wait, but do clean up
-                if self._jobs:
-                    self.logger.info(f"Ending {len(self._jobs)} jobs.")
-                    cluster.end_pods()
-            with undisturbed():
-                cluster.remove()
-                self._orders.remove()
+            with contextlib.ExitStack() as whatever_happens:
+                whatever_happens.callback(self._remove, cluster)
+                with undisturbed():
+                    self._dispatch.end()
+                with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C: do not wait, but do clean up
+                    if self._jobs:
+                        self.logger.info(f"Ending {len(self._jobs)} jobs.")
+                        cluster.end_pods()
         except Byok8sError as error:
             self.logger.error(
                 f"Not everything of run {self._names.run} could be removed from the cluster: {error} "
                 f"Remove it with: byok8s clean {self._names.run} -k {self._namespace}"
             )
+
+    def _remove(self, cluster: ClusterRun) -> None:
+        with undisturbed():
+            cluster.remove()
+            self._orders.remove()
 
     def cancel(self) -> None:
         """The user has interrupted, or Snakemake has failed."""

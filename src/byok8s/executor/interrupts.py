@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ def end_on_termination() -> None:
     for number in LIKE_CTRL_C:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, _interrupt)
+
+
+def interrupt() -> None:
+    """End the run as Ctrl-C would, from any thread."""
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -9,14 +9,23 @@ the Job, its `ttlSecondsAfterFinished` deletes it, and the owner references take
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from byok8s.executor import template
-from byok8s.executor.names import JOB_LABEL, RULE_LABEL, SHAPE_ANNOTATION, WORKER_LABEL, Names, label_value
-from byok8s.kube.json import Json, Object, text
+from byok8s.executor.names import (
+    JOB_LABEL,
+    PROOF_ANNOTATION,
+    RULE_LABEL,
+    SHAPE_ANNOTATION,
+    WORKER_LABEL,
+    Names,
+    label_value,
+)
+from byok8s.kube.json import Json, Object, items, text
 
 LEASE_SECONDS = int(os.environ.get("BYOK8S_LEASE_SECONDS", "7200"))
 USER_ID = 1000
@@ -123,7 +132,11 @@ def owner(names: Names, image: str, annotations: Mapping[str, str]) -> Object:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": names.owner, "labels": dict(names.labels), "annotations": dict(annotations)},
+        "metadata": {
+            "name": names.owner,
+            "labels": dict(names.labels),
+            "annotations": {**annotations, PROOF_ANNOTATION: names.proof(names.owner)},
+        },
         "spec": {
             "parallelism": 0,
             "completions": 1,
@@ -137,6 +150,17 @@ def owner(names: Names, image: str, annotations: Mapping[str, str]) -> Object:
 
 def owner_reference(names: Names, uid: str) -> dict[str, Json]:
     return {"apiVersion": "batch/v1", "kind": "Job", "name": names.owner, "uid": uid}
+
+
+def is_proven(names: Names, obj: Object) -> bool:
+    """Return whether a controller of this run has made the object, and under this name."""
+    proof = text(obj, "metadata", "annotations", PROOF_ANNOTATION)
+    return hmac.compare_digest(proof.encode(), names.proof(text(obj, "metadata", "name")).encode())
+
+
+def is_owned(obj: Object, uid: str) -> bool:
+    """Return whether the object's owner is the one with this uid."""
+    return bool(uid) and any(text(of, "uid") == uid for of in items(obj, "metadata", "ownerReferences"))
 
 
 def secret(names: Names, reference: dict[str, Json], values: Mapping[str, str]) -> Object:
@@ -214,7 +238,10 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
         "metadata": {
             "name": plan.name,
             "labels": {**names.labels, **plan.labels},
-            "annotations": {SHAPE_ANNOTATION: json.dumps(asdict(plan.shape))},
+            "annotations": {
+                SHAPE_ANNOTATION: json.dumps(asdict(plan.shape)),
+                PROOF_ANNOTATION: names.proof(plan.name),
+            },
             "ownerReferences": [reference],
         },
         "spec": spec,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 RUN_LABEL = "byok8s.io/run"
@@ -14,9 +15,11 @@ WORKER_LABEL = "byok8s.io/worker"
 SHAPE_ANNOTATION = "byok8s.io/shape"
 CONTROLLER_ANNOTATION = "byok8s.io/controller"
 CONTENTS_ANNOTATION = "byok8s.io/contents"
+PROOF_ANNOTATION = "byok8s.io/proof"
 MANAGED_BY = {"app.kubernetes.io/name": "byok8s", "app.kubernetes.io/managed-by": "byok8s"}
 
 LONGEST_NAME = 63  # a pod's name is also its host name (RFC 1123 label)
+SUFFIX_CHARACTERS = 12  # 48 bits, of which each guess costs a request
 
 
 def new_run_id() -> str:
@@ -28,10 +31,17 @@ def new_run_id() -> str:
 class Names:
     """The names and labels of one run's objects.
 
-    run: its id, of letters, digits and dashes.
+    Whoever shares the namespace can read the run's id from its Job, and may create an object that the run is about to
+    create. So the names of what pods take in end in something that cannot be guessed before they are there, and every
+    other object bears a proof that only this run's controllers can make.
+
+    run: its id, of letters, digits and dashes. key: known to the run's controllers alone. uid: of the owner, once that
+    is made.
     """
 
     run: str
+    key: str = field(default_factory=secrets.token_hex, repr=False)
+    uid: str = ""
 
     @property
     def owner(self) -> str:
@@ -39,13 +49,20 @@ class Names:
 
     @property
     def secret(self) -> str:
-        return self.owner
+        return self._unguessable(self.owner)
 
     def config_map(self, number: int) -> str:
-        return f"{self.owner}-{number}"
+        return self._unguessable(f"{self.owner}-{number}")
+
+    def proof(self, name: str) -> str:
+        """Return what the object of this name bears, to tell it from one that somebody else has made."""
+        return hmac.digest(self.key.encode(), f"{self.uid}/{name}".encode(), "sha256").hex()
+
+    def _unguessable(self, name: str) -> str:
+        return f"{name}-{self.proof(f'suffix of {name}')[:SUFFIX_CHARACTERS]}"
 
     def worker_pod(self, number: int) -> str:
-        return f"{self.owner}-worker-{number}"
+        return self._unguessable(f"{self.owner}-worker-{number}")
 
     def job_pod(self, rule: str, task: str) -> str:
         word = re.sub(r"[^a-z0-9]+", "-", rule.lower()).strip("-") or "job"

@@ -156,7 +156,7 @@ _REFUSALS = (
     (Cause.API_ERROR, r"failed calling (?:admission )?webhook"),
     (Cause.ADMISSION, r"admission webhook|violates PodSecurity|ValidatingAdmissionPolicy"),
     (Cause.ADMISSION, r"security context constraint"),
-    (Cause.QUOTA, r"exceeded quota|failed quota|insufficient quota"),
+    (Cause.QUOTA, r"exceeded quota|failed quota|insufficient quota|cannot be fulfilled on resourcequotas"),
     (Cause.QUOTA, r"(?:minimum|maximum) \S+ usage per (?:Container|Pod)|limit to request ratio per"),
     (Cause.FORBIDDEN, r"cannot \w+ resource"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -13,6 +14,11 @@ from typing import TextIO
 from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
 from byok8s.workspace import users_folder
+
+OF_NO_NAME = re.compile(
+    r"[\x00-\x1f\x7f]"
+)  # no file, or no terminal that lists it, should have these in a name
+LONGEST_PART = 200  # a file system's limit is 255 bytes
 
 
 def folder(run: str) -> Path:
@@ -47,8 +53,8 @@ class Record:
         return self._folder / "logs" / f"{task.title or task.rule.replace('/', '_')}-{task.id}.log"
 
     def add_file(self, task: Task, path: str, words: Iterable[str], *, first: bool) -> None:
-        """Of one of the rule's log files. first: it is the beginning."""
-        kept = self.log(task).with_suffix("") / path.rpartition("/")[2]
+        """Add to the copy of one of the rule's log files. first: it is the beginning."""
+        kept = self.log(task).with_suffix("") / inside(path)
         self._write(kept, words, "w" if first else "a")
 
     def add_events(self, task: Task, rows: Iterable[str]) -> None:
@@ -85,6 +91,12 @@ class Record:
             if not self._in_trouble:
                 self._in_trouble = True
                 self._on_trouble(f"The run's record in {self._folder} is not complete: {error}.")
+
+
+def inside(path: str) -> Path:
+    """Return the path below a folder for a file that a pod names: whatever the name is, it leads to nowhere else."""
+    parts = (OF_NO_NAME.sub("_", part)[:LONGEST_PART] for part in path.split("/"))
+    return Path(*([part for part in parts if part not in {"", ".", ".."}] or ["_"]))
 
 
 def _opened(path: Path, mode: str) -> TextIO:

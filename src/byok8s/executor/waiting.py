@@ -49,6 +49,12 @@ class Waiting:
             ]
         return [(name, found) for name, found in judged if found.ended]
 
+    def last(self, name: str) -> Outcome | None:
+        """Return what was last read of a pod; None of one that was never seen."""
+        with self._lock:
+            pod = self._pods.get(name)
+        return pod.last if pod else None
+
     def gone(self, name: str, found: Outcome) -> Outcome:
         """The last word on a pod: found, or what was read before of why it had to go."""
         with self._lock:

@@ -7,13 +7,22 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from byok8s.errors import ClusterError
 from byok8s.kube.context import Context
-from byok8s.kube.faults import GONE, NOT_FOUND, UNAUTHORIZED, ApiError, NoCredentials, Unreachable, after
+from byok8s.kube.faults import (
+    ALREADY_EXISTS,
+    GONE,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    ApiError,
+    NoCredentials,
+    Unreachable,
+    after,
+)
 from byok8s.kube.json import Json, Object, items, text
 from byok8s.kube.transport import JSON, Call, Stream, Transport
 
@@ -26,19 +35,30 @@ LONGEST_RETRY_AFTER_SECONDS = 60.0
 ONLY_METADATA = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 PAGE = 500
 TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+# Of two that change an object at the same moment one is told to try again. A ResourceQuota is such an object: each
+# creation in its namespace changes it, and with many at once some are refused several times.
+CONFLICT_SECONDS = 30.0
+# A server that says how long it wants to be left alone is there: it is waited for by those who would soon give up, too
+OVERLOADED, ASKED_SECONDS = frozenset({429, 503}), 30.0
+WORTH_A_WORD_SECONDS = 2.0
+CREATES_OR_CHANGES = frozenset(
+    {"POST", "PATCH"}
+)  # and DELETE conflicts only with a condition that is not met
 
 
 class KubeClient:
-    """A thread-safe connection to one cluster.
+    """A thread-safe connection to one cluster. tell: called once when it is busy, until it has answered.
 
     patience, wherever it is asked for: seconds to go on trying while the server cannot be reached, is overloaded,
     or no longer takes credentials that it has taken before. A request that was cut off is sent again, so a POST
-    may find that it has been heard (409). unless: set where there is nothing to be patient for any more.
+    may find that it has been heard (409, AlreadyExists). unless: set when there is nothing to be patient for any more.
     """
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.transport = Transport(context)
+        self.tell: Callable[[str], None] = lambda _: None
+        self._told = False
 
     def get(
         self, path: str, query: Mapping[str, str] | None = None, *, patience: float = PATIENCE_SECONDS
@@ -134,18 +154,32 @@ class KubeClient:
         for pause in pauses():
             try:
                 response = self.transport.send(call)
-                return self.transport.read(response), response.headers
+                body = self.transport.read(response)
             except ClusterError as error:
                 passed = time.monotonic() - start
                 wait = pause_after(error, pause)
-                if not self._may_pass(error) or passed + wait > patience:
+                if not self._may_pass(call, error) or passed + wait > _limit(error, patience):
                     raise after(error, passed) from error
+                if isinstance(error, ApiError) and error.retry_after and passed + wait > WORTH_A_WORD_SECONDS:
+                    self._say_busy(error)
                 if over.wait(wait):
                     raise
+            else:
+                self._told = False
+                return body, response.headers
         raise AssertionError("the pauses never end")
 
-    def _may_pass(self, error: ClusterError) -> bool:
+    def _say_busy(self, error: ApiError) -> None:
+        if not self._told:
+            self._told = True
+            self.tell(
+                f"The Kubernetes API is busy and asks to be asked again later ({error.code}); this is waited for."
+            )
+
+    def _may_pass(self, call: Call, error: ClusterError) -> bool:
         match error:
+            case ApiError(code=409, reason=reason):
+                return call.method in CREATES_OR_CHANGES and reason != ALREADY_EXISTS
             case ApiError(code=code) if code != UNAUTHORIZED:
                 return code in TRY_AGAIN
             case ApiError() | NoCredentials():  # somebody may log in again
@@ -166,6 +200,16 @@ def pauses() -> Iterator[float]:
     while True:
         yield pause * random.uniform(0.75, 1.25)  # noqa: S311 - guards nothing
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def _limit(error: ClusterError, patience: float) -> float:
+    """Return how many seconds to go on trying after this error."""
+    match error:
+        case ApiError(code=409):
+            return min(patience, CONFLICT_SECONDS)
+        case ApiError(code=code, retry_after=asked) if code in OVERLOADED and asked and patience:
+            return max(patience, ASKED_SECONDS)
+    return patience
 
 
 def pause_after(error: ClusterError, pause: float) -> float:

@@ -20,6 +20,7 @@ from byok8s.kube.faults import LOG_IN_AGAIN, NoCredentials
 from byok8s.kube.kubeconfig import Entry, Kubeconfig
 from byok8s.kube.proxy import proxy_from_environment
 
+CAS = ("certificate-authority", "certificate-authority-data")
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -42,8 +43,10 @@ class Context:
         self._user = context.text("user")
         self._cluster = found.clusters.get(context.text("cluster"), Entry({}, Path()))
         self.server = self._cluster.text("server").rstrip("/")
+        self._insecure = self._cluster.fields.get("insecure-skip-tls-verify") is True
         self.tls_server_name = self._cluster.text("tls-server-name") or None
         self.proxy = self._cluster.text("proxy-url") or proxy_from_environment(self.server, os.environ)
+        self.acts_as = user.acts_as(found.users.get(self._user, Entry({}, Path())))
         self._check()
         self._terminal = True  # until the first credentials are there; later nobody expects a question
         self._keeper = Keeper(self._obtain)
@@ -63,7 +66,7 @@ class Context:
             context = ssl.create_default_context(cadata=ca or None)
             # Python 3.13 is strict about CA certificates without a key usage extension; many clusters have one
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-            if self._cluster.fields.get("insecure-skip-tls-verify") is True:
+            if self._insecure:
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             if credentials.certificate:
                 _load_certificate(context, credentials)
@@ -77,6 +80,12 @@ class Context:
                 f"Context {self.name!r} of the kubeconfig names no cluster with a server.",
                 where=f"Looked in {_names(self._files)}.",
             )
+        if self._insecure and any(map(self._cluster.text, CAS)):
+            raise InputError(
+                f"The cluster of context {self.name!r} names a certificate authority, and says not to verify by it.",
+                where=f"certificate-authority and insecure-skip-tls-verify in {_names(self._files)}.",
+                hint="Take one of the two away; kubectl takes no such kubeconfig either.",
+            )
         if self.proxy and not self.proxy.startswith("http://"):
             raise InputError(
                 f"The proxy to the cluster cannot be used: {self.proxy.rpartition('@')[2]}.",
@@ -88,6 +97,8 @@ class Context:
         """From the kubeconfig as it is now: a login may have written into it since."""
         try:
             entry = _read(self._files).users.get(self._user, Entry({}, Path()))
+            if self.server.startswith("http://"):  # who is not encrypted to is told no secret
+                return user.without_secrets(entry)
             found = user.credentials(entry, self._cluster, terminal=self._terminal)
         except (OSError, ValueError, ClusterError) as error:
             if isinstance(error, NoCredentials):

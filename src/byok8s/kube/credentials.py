@@ -21,6 +21,7 @@ AGAIN_SECONDS = 30.0
 class Credentials:
     """authorization: the header, or empty. certificate, key: of the client, as PEM, or empty.
 
+    impersonation: headers that say as whom we act, when it is as somebody else.
     expire: when they do, in seconds since 1970 by the machine's clock, which goes on while it sleeps.
     """
 
@@ -28,6 +29,12 @@ class Credentials:
     certificate: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     expire: float = NEVER
+    impersonation: tuple[tuple[str, str], ...] = ()
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return what every request shows, be it for an answer or for a stream. A name may come several times."""
+        shown = [("Authorization", self.authorization)] if self.authorization else []
+        return [*shown, *self.impersonation]
 
 
 class Keeper:

@@ -102,7 +102,7 @@ class ExecStream:
             return websocket.create_connection(
                 f"{scheme}://{server.netloc}{server.path}{path}?{urlencode(query)}",
                 timeout=CONNECT_SECONDS,
-                header=[f"Authorization: {credentials.authorization}"] if credentials.authorization else [],
+                header=[f"{name}: {value}" for name, value in credentials.headers()],
                 subprotocols=["v4.channel.k8s.io"],
                 enable_multithread=True,
                 redirect_limit=0,

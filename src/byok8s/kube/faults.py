@@ -11,6 +11,7 @@ from byok8s.kube.json import Json, text
 
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
 CONFLICT, GONE, UNPROCESSABLE = 409, 410, 422
+ALREADY_EXISTS = "AlreadyExists"  # the one reason of a conflict after which trying again is in vain
 LOG_IN_AGAIN = (
     "Log in to the cluster again: `kubectl get pods` with the same context shows whether that worked."
 )

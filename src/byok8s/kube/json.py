@@ -29,6 +29,12 @@ def items(obj: Json | Object, *path: str | int) -> list[dict[str, Json]]:
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
+def texts(obj: Json | Object, *path: str | int) -> list[str]:
+    """Return the strings of the list at `path`; none when it is absent."""
+    found = get_in(obj, *path)
+    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+
+
 def mapping(obj: Json | Object, *path: str | int) -> dict[str, Json]:
     """The object at `path`; an empty one where it is absent."""
     found = get_in(obj, *path)

@@ -121,14 +121,14 @@ class Transport:
         )
 
     def _ask(self, call: Call, credentials: Credentials) -> BaseHTTPResponse:
-        from urllib3 import Timeout
+        from urllib3 import HTTPHeaderDict, Timeout
         from urllib3.exceptions import HTTPError
 
         from byok8s import __version__
 
-        headers = {"Accept": call.accept, "User-Agent": f"byok8s/{__version__}"}
-        if credentials.authorization:
-            headers["Authorization"] = credentials.authorization
+        headers = HTTPHeaderDict({"Accept": call.accept, "User-Agent": f"byok8s/{__version__}"})
+        for name, value in credentials.headers():
+            headers.add(name, value.encode().decode("latin-1"))  # so that UTF-8 is on the wire
         if call.body is not None:
             headers["Content-Type"] = "application/merge-patch+json" if call.method == "PATCH" else JSON
         try:

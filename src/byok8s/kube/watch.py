@@ -13,6 +13,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from byok8s.errors import ClusterError
 from byok8s.kube.client import (
@@ -24,12 +25,13 @@ from byok8s.kube.client import (
     pauses,
 )
 from byok8s.kube.faults import GONE, ApiError, NoCredentials, Unreachable, duration, short
-from byok8s.kube.json import Object, text
+from byok8s.kube.json import Json, Object, get_in, text
 from byok8s.kube.transport import Stream
 
 SERVER_ENDS_AFTER = 240  # seconds; the server then closes the watch and we open the next
 # The server sends a bookmark about every minute. One that sends none loses nothing by being asked again.
 SILENCE_SECONDS = 150.0
+KINDS = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"})
 
 
 class Watch:
@@ -156,11 +158,21 @@ class Watch:
     def _follow(self, stream: Stream) -> None:
         for line in stream.lines():
             if line:
-                self._handle(json.loads(line))
+                self._handle(*self._event(line))
 
-    def _handle(self, event: Object) -> None:
-        obj, kind = event["object"], event["type"]
-        assert isinstance(obj, dict)
+    def _event(self, line: bytes) -> tuple[str, Object]:
+        """Return the kind and the object of an event. Raises Unreachable for what is none: the stream is broken."""
+        with suppress(ValueError):
+            event: Json = json.loads(line)
+            kind, obj = text(event, "type"), get_in(event, "object")
+            if kind in KINDS and isinstance(obj, dict):
+                return kind, obj
+        self._version = ""  # what was in its place is not known
+        raise Unreachable(
+            "What the Kubernetes API streams cannot be read.", cause="its stream holds what is no event"
+        )
+
+    def _handle(self, kind: str, obj: Object) -> None:
         if kind == "ERROR":
             code = obj.get("code")
             raise ApiError(
