@@ -12,6 +12,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
+from byok8s import workspace
 from byok8s.errors import Byok8sError, InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
@@ -101,7 +102,7 @@ def run(argv: list[str]) -> bool:
         if syntax := next((cause for cause in _causes(error) if isinstance(cause, SyntaxError)), None):
             raise InputError(
                 f"The Snakefile cannot be read: {syntax.msg}.",
-                where=f"{syntax.filename}, line {syntax.lineno}.",
+                where=workspace.of_user(f"{syntax.filename}, line {syntax.lineno}."),
             ) from error
         raise
     finally:
@@ -173,5 +174,5 @@ class _Planning(logging.Filter):
 
 
 def _plain(words: str) -> str:
-    """Without the folder for local copies that Snakemake puts before a file's name in the bucket."""
-    return re.sub(r"\.snakemake/storage/byok8s/", "s3://", words).strip()
+    """Name files as the user does: those of other buckets, whose local copies lie apart, and those of the folder."""
+    return workspace.of_user(re.sub(r"\.snakemake/storage/byok8s/", "s3://", words)).strip()

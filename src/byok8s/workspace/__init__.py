@@ -5,7 +5,17 @@ repository are laid into it, all else is links. Files of the workflow have the p
 that Snakemake writes or deletes is a file of the user's.
 """
 
-from byok8s.workspace.folder import Parsed, Workspace, common, entered, parsed, root, temporary, users_folder
+from byok8s.workspace.folder import (
+    Parsed,
+    Workspace,
+    common,
+    entered,
+    of_user,
+    parsed,
+    root,
+    temporary,
+    users_folder,
+)
 from byok8s.workspace.source import Source
 
 __all__ = [
@@ -14,6 +24,7 @@ __all__ = [
     "Workspace",
     "common",
     "entered",
+    "of_user",
     "parsed",
     "root",
     "temporary",
