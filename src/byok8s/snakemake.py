@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from byok8s import adjust
+from byok8s import adjust, workspace
 from byok8s.errors import Byok8sError, InputError
 from byok8s.executor import keys
 from byok8s.preflight import Cluster
@@ -119,7 +119,7 @@ def run(argv: list[str], cores: int) -> bool:
         if syntax := next((cause for cause in _causes(error) if isinstance(cause, SyntaxError)), None):
             raise InputError(
                 f"The Snakefile cannot be read: {syntax.msg}.",
-                where=f"{syntax.filename}, line {syntax.lineno}.",
+                where=workspace.of_user(f"{syntax.filename}, line {syntax.lineno}."),
             ) from error
         raise
     finally:
@@ -201,5 +201,5 @@ class _Planning(logging.Filter):
 
 
 def _plain(words: str) -> str:
-    """Without the folder for local copies that Snakemake puts before a file's name in the bucket."""
-    return re.sub(r"\.snakemake/storage/byok8s/", "s3://", words).strip()
+    """Name files as the user does: those of other buckets, whose local copies lie apart, and those of the folder."""
+    return workspace.of_user(re.sub(r"\.snakemake/storage/byok8s/", "s3://", words)).strip()

@@ -155,7 +155,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         files = self._files()
         if self.provider.workspace:
             self._retrieve_into(self.local_path(), files)
-            self.provider.workspace.is_whole(self)
+            self.provider.workspace.mark_whole(self)
         else:
             self._retrieve_anew(self.local_path(), files)
 
@@ -214,7 +214,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         finally:
             self.provider.forget(self)
         if self.provider.workspace:
-            self.provider.workspace.is_whole(self)
+            self.provider.workspace.mark_whole(self)
 
     def _store_directory(self, local: Path) -> None:
         """In the end the files of this directory and no others: a half, or an older one, may be there."""

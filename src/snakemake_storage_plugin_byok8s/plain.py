@@ -92,12 +92,12 @@ class Workspace:
         )
 
     def expect(self, file: StorageObject) -> None:
-        """A local copy is about to be made."""
+        """Note that a local copy is about to be made."""
         if place := self._place(file):
             self.mirror.expect(place)
 
-    def is_whole(self, file: StorageObject) -> None:
-        """All that the bucket has of a file is here."""
+    def mark_whole(self, file: StorageObject) -> None:
+        """Note that all that the bucket has of a file is here."""
         if place := self._place(file):
             self._whole.add(place)
 

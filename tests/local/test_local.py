@@ -129,9 +129,7 @@ def test_a_failed_job_and_its_words(folder: Path) -> None:
 
 
 def test_an_unknown_target_is_bad_input(folder: Path) -> None:
-    assert "No rule to produce s3://local/no-such" in run(
-        folder, "workflow-alpha", "params-blue", "no-such", expect=2
-    )
+    assert "No rule to produce no-such" in run(folder, "workflow-alpha", "params-blue", "no-such", expect=2)
 
 
 def test_ctrl_c_ends_jobs_and_server(folder: Path) -> None:

@@ -137,6 +137,40 @@ def test_a_sheet_that_is_read_while_parsing_and_is_an_input(tmp_path: Path) -> N
     assert (tmp_path / "config/samples.tsv").read_text() == "sample\nA\nC\n"
 
 
+READS = """
+rule all:
+    output: "reads/1.txt", "reads/2.txt"
+    shell: "echo bucket > {output[0]}; echo bucket > {output[1]}"
+"""
+GLOBBED = """
+SAMPLES = sorted(glob_wildcards("reads/{s}.txt").s)
+def again(wildcards):
+    return expand("post/{s}.txt", s=sorted(glob_wildcards("reads/{s}.txt").s))
+rule all:
+    input: "agg.txt"
+rule post:
+    input: "reads/{s}.txt"
+    output: "post/{s}.txt"
+    run:
+        shell("cp {input} {output}; echo {n} >> {output}", n=len(SAMPLES))
+rule agg:
+    input: again
+    output: "agg.txt"
+    params: n=len(SAMPLES)
+    run:
+        shell("cat {input} > {output}; echo {params.n} {n} >> {output}", n=len(SAMPLES))
+"""
+
+
+def test_names_that_were_listed_while_parsing_stay_also_for_jobs_that_parse_again(tmp_path: Path) -> None:
+    write_files(tmp_path, PARAMS | {"Snakefile": READS})
+    byok8s(tmp_path)
+    write_files(tmp_path, {"Snakefile": GLOBBED, "reads/1.txt": "mine\n", "reads/2.txt": "mine\n"})
+    byok8s(tmp_path, "--", "--cores", "1")
+    assert result(tmp_path, "agg.txt") == "bucket\n2\nbucket\n2\n2 2\n"
+    assert (tmp_path / "reads/1.txt").read_text() == "mine\n"
+
+
 WALKED = """
 import os
 FOUND = sorted(glob_wildcards("{group}/{s}.in").s)

@@ -192,10 +192,11 @@ def _walked() -> tuple[list[str], bool]:
     folders, seen = [origin()], 0
     files: list[str] = []
     for folder in folders:
+        entries = _entries(folder)
+        seen += len(entries)
         if seen > LOOKED_AT:
             return files, False
-        for entry in _entries(folder):
-            seen += 1
+        for entry in entries:
             if entry.name in NEVER or (entry.is_symlink() and entry.is_dir()):
                 continue
             if entry.is_dir():
@@ -207,6 +208,6 @@ def _walked() -> tuple[list[str], bool]:
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        return list(itertools.islice(folder.iterdir(), LOOKED_AT))
+        return list(itertools.islice(folder.iterdir(), LOOKED_AT + 1))
     except OSError:
         return []  # it is not for us

@@ -5,7 +5,7 @@ repository are laid into it, all else is links. Files of the workflow have the p
 that Snakemake writes or deletes is a file of the user's.
 """
 
-from byok8s.workspace.folder import Parsed, Workspace, entered, parsed, root, temporary, users_folder
+from byok8s.workspace.folder import Parsed, Workspace, entered, of_user, parsed, root, temporary, users_folder
 from byok8s.workspace.source import Source
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Source",
     "Workspace",
     "entered",
+    "of_user",
     "parsed",
     "root",
     "temporary",

@@ -76,6 +76,11 @@ def origin() -> Path:
     return _now[-1].of if _now else Path.cwd()
 
 
+def of_user(words: str) -> str:
+    """Return words with the paths of the user's folder for those of the workspace, if all files are the user's."""
+    return words if not _now or laid_files() else words.replace(str(root()), str(origin()))
+
+
 def laid_files() -> list[str]:
     """Return a source's files in the workspace; without a source none. Those that are links are data."""
     if not _now:
