@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
     return [
         *("--executor", "byok8s"),
         *("--jobs", str(request.jobs)),
-        *_limit(cluster),
+        *_limit(cluster, request.snakemake_arguments),
         # its own default does not finish to choose among some thousand ready jobs
         *("--scheduler", "greedy"),
         *("--container-image", image),
@@ -84,8 +84,12 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
     ]
 
 
-def _limit(cluster: Cluster) -> list[str]:
-    return ["--cores", str(cluster.threads)] if cluster.threads else []
+def _limit(cluster: Cluster, snakemake_arguments: Sequence[str]) -> list[str]:
+    """Limit threads, unless the user has a limit of theirs."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-c", "--cores", nargs="?", const="all")
+    own = parser.parse_known_args([*snakemake_arguments])[0].cores
+    return ["--cores", str(cluster.threads), "--byok8s-scale-threads"] if cluster.threads and not own else []
 
 
 def _said(flag: str, value: float | str | None) -> list[str]:

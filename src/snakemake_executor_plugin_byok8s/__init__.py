@@ -48,6 +48,10 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=False,
         metadata={"help": "Give pods no copy of this machine's S3 credentials: they have their own"},
     )
+    scale_threads: bool = field(
+        default=False,
+        metadata={"help": "Give rules at most the threads of the largest node that takes their pods"},
+    )
     oom_retries: Optional[int] = field(
         default=None,
         metadata={"help": "Try a job that ran out of memory again so often, with more of it (default: 0)"},

@@ -55,3 +55,11 @@ def test_cores_that_the_user_names_count_over_the_clusters(cluster: Cluster) -> 
     said = cluster.run("-s", "Snakefile", "half.txt", "--", "--cores", "4")
     assert "the cluster has 4\n" in said
     assert "threads: 2\n" in said
+
+
+def test_the_doctor_knows_what_a_run_gives_to_a_rule(cluster: Cluster, largest: int) -> None:
+    cluster.write({"Snakefile": SNAKEFILE})
+    said = " ".join(cluster.run("-s", "Snakefile", command="doctor").split())
+    assert f"largest job {largest} CPU, 1000 MB of memory, of rule many: there is a node for it" in said
+    said = cluster.run("-s", "Snakefile", "--strict-threads", command="doctor", expect=3)
+    assert "950 CPU" in said

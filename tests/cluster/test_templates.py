@@ -111,7 +111,7 @@ def test_what_no_node_can_ever_take_is_said_before_anything_is_created(cluster: 
             "params.json": "{}",
         }
     )
-    said = cluster.run("wf", "params", expect=3)
+    said = cluster.run("wf", "params", "--strict-threads", expect=3)
     assert "No node of the cluster can ever take" in said
     assert "rule big" in said
     assert "486 CPU" in said

@@ -51,6 +51,8 @@ def test_the_limit_of_threads() -> None:
     assert parsed("params").cores is None
     limited = Cluster("context", "namespace", "v1.30.0", threads=2)
     assert parsed("params", cluster=limited).cores == 2
+    assert parsed("params", cluster=limited).byok8s_scale_threads is True
+    assert parsed("params", cluster=limited, snakemakes=("-c8",)).byok8s_scale_threads is not True
     assert parsed("params", cluster=limited, snakemakes=("--cores", "8")).cores == 8
 
 

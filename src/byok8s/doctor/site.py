@@ -106,7 +106,7 @@ class Site:
             return [check, skipped("largest job", "there is no plan")]
         if any_failed(may.result()):
             return [check, skipped("largest job", NO_RIGHT)]
-        return [check, workflow.largest(planned, self._shapes, self._run)]
+        return [check, workflow.largest(planned, self._shapes, self._run, scaled=limit is not None)]
 
     def _capacity(self) -> Capacity:
         try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from byok8s.doctor.check import Check, failed, of_error, ok, skipped, warning
 from byok8s.doctor.plan import PLAN_SECONDS, Plan
 from byok8s.errors import Byok8sError
+from byok8s.executor import capacity
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import DEFAULT_MEMORY_MB, Shape
 from byok8s.executor.shapes import Shapes
@@ -35,12 +37,17 @@ def shapes(plan: Plan, of: Shapes) -> Mapping[str, Shape]:
     return found
 
 
-def largest(plan: Plan, of: Shapes, cluster: ClusterRun) -> Check:
-    """Whether the cluster takes a pod of each rule, and some node is large enough. Creates nothing."""
+def largest(plan: Plan, of: Shapes, cluster: ClusterRun, *, scaled: bool) -> Check:
+    """Whether the cluster takes a pod of each rule, and some node is large enough. Creates nothing.
+
+    scaled: a run gives a rule at most the threads of its nodes.
+    """
     try:
         found = shapes(plan, of)
         if not found:
             return skipped("largest job", "there is nothing to run")
+        if scaled:
+            found = _scaled(found, cluster)
         trial = try_shapes(cluster, found)
     except Byok8sError as error:
         return of_error("largest job", error)
@@ -49,6 +56,14 @@ def largest(plan: Plan, of: Shapes, cluster: ClusterRun) -> Check:
     rule = max(found, key=lambda rule: _size(found[rule]))
     room = "there is a node for it" if trial.largest_mb is not None else "the nodes are not for us to see"
     return ok("largest job", f"{_words(found[rule])}, of rule {rule}: {room}")
+
+
+def _scaled(found: Mapping[str, Shape], cluster: ClusterRun) -> Mapping[str, Shape]:
+    most = capacity.of_shapes(cluster, found, cluster.nodes())
+    return {
+        rule: replace(shape, cores=min(shape.cores, most.get(rule, shape.cores)))
+        for rule, shape in found.items()
+    }
 
 
 def _size(shape: Shape) -> tuple[int, int, int]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import SimpleNamespace
+from dataclasses import dataclass, replace
 
 from byok8s.executor import fit
 from byok8s.executor.cluster import ClusterRun
-from byok8s.executor.manifest import CPU_REQUEST_SHARE, PodSettings, worker_plan
+from byok8s.executor.manifest import CPU_REQUEST_SHARE, PodSettings, Shape, worker_plan
 from byok8s.executor.names import Names
 from byok8s.executor.quantity import quantity
 from byok8s.executor.shapes import Shapes
@@ -21,16 +20,19 @@ from byok8s.kube.json import Object, get_in
 
 @dataclass(frozen=True)
 class Capacity:
-    """threads: of the largest node; None if nodes may not be listed, or none takes a pod of the run.
-    grows: whether an autoscaler may add nodes, which can be larger.
+    """threads: of the largest node that takes a pod of the run; None if none does, or nodes may not be listed.
+
+    most: of the largest node of all, which rules may choose. grows: whether an autoscaler may add nodes, which may be
+    larger.
     """
 
     threads: int | None = None
+    most: int | None = None
     grows: bool = False
 
     def limit(self, *, strict: bool) -> int | None:
         """Return the most threads that a job is given; None if it is given what it asks for, come what may."""
-        return None if strict or self.grows else self.threads
+        return None if strict or self.grows or self.threads is None else self.most
 
 
 def look(context: str | None, pod: Mapping[str, object], pod_template: str | None) -> Capacity:
@@ -38,7 +40,7 @@ def look(context: str | None, pod: Mapping[str, object], pod_template: str | Non
 
     pod, pod_template: of all pods of the run, which may choose among nodes. Raises InputError if they cannot be used.
     """
-    shape = Shapes(parse(json.dumps(dict(pod))), pod_template).of(SimpleNamespace(name="", resources={}))
+    shape = Shapes(parse(json.dumps(dict(pod))), pod_template).of_run()
     cluster = ClusterRun(connect(context), "default", Names("none"), PodSettings("none", 0, {}, ()))
     try:
         nodes = cluster.nodes()
@@ -52,7 +54,19 @@ def look(context: str | None, pod: Mapping[str, object], pod_template: str | Non
 def of_nodes(nodes: Sequence[Object], pod: Object) -> Capacity:
     """Return the capacity of nodes for pods like this one, of one thread."""
     taking = [node for node in nodes if not fit.objection(pod, [node])]
-    return Capacity(max(map(_threads, taking), default=None), fit.may_grow(nodes))
+    return Capacity(
+        max(map(_threads, taking), default=None), max(map(_threads, nodes), default=None), fit.may_grow(nodes)
+    )
+
+
+def of_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape], nodes: Sequence[Object]) -> dict[str, int]:
+    """Return the threads of the largest node that takes a rule's pods, by the rule; without rules that none takes."""
+    pods = {
+        rule: cluster.pod(worker_plan(cluster.names, replace(shape, cores=1, mem_mb=None, disk_mb=None), 0))
+        for rule, shape in shapes.items()
+    }
+    found = {rule: of_nodes(nodes, pod).threads for rule, pod in pods.items()}
+    return {rule: threads for rule, threads in found.items() if threads}
 
 
 def _threads(node: Object) -> int:

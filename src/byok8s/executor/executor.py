@@ -27,7 +27,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from byok8s import workspace
 from byok8s.errors import Byok8sError
-from byok8s.executor import compat, delivery, key, keys, providers, software, surroundings, tasks
+from byok8s.executor import capacity, compat, delivery, key, keys, providers, software, surroundings, tasks
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
 from byok8s.executor.dispatch import Dispatch, Options
@@ -41,7 +41,7 @@ from byok8s.executor.record import Record
 from byok8s.executor.run_description import run_description
 from byok8s.executor.shapes import Shapes
 from byok8s.executor.split import SplitGroup, wants_split
-from byok8s.executor.threads import scaled_down
+from byok8s.executor.threads import scale_down
 from byok8s.executor.trial import try_shapes
 from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
@@ -99,12 +99,21 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if not (shapes := self._shapes.of_rules(self.dag)):
             return
         cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
+        scaled = ""
+        if self.executor_settings.scale_threads:
+            scaled = self._scale_threads(cluster, shapes)
+            shapes = self._shapes.of_rules(self.dag)
         trial = try_shapes(cluster, shapes)
         self._largest_mb = trial.largest_mb
-        said = (trial.words, scaled_down(self.dag, self.workflow), software.unused_cache(self.dag))
+        said = (trial.words, scaled, software.unused_cache(self.dag))
         for words in filter(None, said):
             self.logger.warning(words)
         self._begin(list(self._shapes.of_first(self.dag, self._limit)))
+
+    def _scale_threads(self, cluster: ClusterRun, shapes: Mapping[str, Shape]) -> str:
+        nodes = cluster.nodes()
+        own = capacity.of_shapes(cluster, {**shapes, "": self._shapes.of_run()}, nodes)
+        return scale_down(self.dag, own.pop(""), own) if "" in own else ""
 
     # -- Snakemake asks --
 

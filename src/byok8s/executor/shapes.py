@@ -63,6 +63,16 @@ class Shapes:
                 f"In rule {job.name}: {error.what}", where=error.where, hint=error.hint
             ) from error
 
+    def of_run(self) -> Shape:
+        """Return the shape of a job of which its rule says nothing."""
+        return Shape(
+            cores=1,
+            mem_mb=None,
+            disk_mb=None,
+            said=_said(frozenset(self._words.items())),
+            template=self._template,
+        )
+
     def of_rules(self, dag: Dag) -> dict[str, Shape]:
         """By the name of each rule that has something to do, the shape of one of its jobs; others' may differ.
 
