@@ -13,6 +13,8 @@ from conformance.known import Known
 from conformance.oracle import Oracle
 from conformance.place import Place
 
+SHOWN = 4  # differences of one test
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -33,7 +35,8 @@ class Verdict:
     def fault(self) -> str:
         """Return what is wrong with the verdict itself; empty if the test is right, or differs as is known."""
         if self.different and not self.why:
-            return "; ".join(self.different)
+            more = [f"and {len(self.different) - SHOWN} more"] if len(self.different) > SHOWN else []
+            return "; ".join([*self.different[:SHOWN], *more])
         if self.why and not self.different:
             return "does not differ any more: remove it from known.toml"
         return ""
