@@ -82,14 +82,17 @@ def _judged(
             print(f"{place.name} {case.name}: NO ORACLE: {error}", flush=True)
             return None
         results.keep_words(verdict)
-        words = verdict.fault and f"WRONG: {verdict.fault}"
-        print(
-            f"{place.name} {case.name}: {words or verdict.why or 'right'} ({verdict.seconds} s)", flush=True
-        )
+        print(f"{place.name} {case.name}: {_words(verdict)} ({verdict.seconds} s)", flush=True)
         return verdict
 
     with ThreadPoolExecutor(at_once) as threads:
         yield from threads.map(one, chosen)
+
+
+def _words(verdict: Verdict) -> str:
+    if verdict.fault:
+        return f"WRONG: {verdict.fault}"
+    return verdict.known.why if verdict.known and verdict.different else "right"
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def _in_workspace(workspace: Path) -> dict[str, str]:
 
 def _command(workflow: Workflow, place: Place, shelf: Shelf, scratch: Path) -> Sequence[str]:
     return [
-        *(sys.executable, "-m", "byok8s", *_named_files(workflow, scratch)),
+        *(sys.executable, "-m", "byok8s", *_words(workflow, scratch)),
         *("--s3-bucket", f"{shelf.bucket.name}/{shelf.bucket.prefix}"),
         *("--jobs", str(place.jobs or workflow.cores)),
         *(["--snakefile", workflow.snakefile] if workflow.snakefile else []),
@@ -72,9 +72,10 @@ def _command(workflow: Workflow, place: Place, shelf: Shelf, scratch: Path) -> S
     ]
 
 
-def _named_files(workflow: Workflow, scratch: Path) -> Sequence[str]:
-    """Return a workflow file and a params file: they lie outside of the folder, where they cannot be in the way."""
-    run, params = scratch / "run.json", scratch / "params.json"
-    run.write_text(json.dumps({"workflow_target": list(workflow.targets)} if workflow.targets else {}))
+def _words(workflow: Workflow, scratch: Path) -> Sequence[str]:
+    """Return the words that name no workflow file, the params file if there is one, and the targets."""
+    if not workflow.config:
+        return ["-", "-", *workflow.targets]
+    params = scratch / "params.json"  # outside of the folder, where it cannot be in the way
     params.write_text(json.dumps(workflow.config))
-    return [str(run), *([str(params)] if workflow.config else [])]
+    return ["-", str(params), *workflow.targets]

@@ -12,10 +12,11 @@ FILE = Path(__file__).with_name("known.toml")
 
 @dataclass(frozen=True)
 class Difference:
-    """places: where a test differs, "local" or "cluster" or both."""
+    """places: where a test differs, "local" or "cluster" or both. sometimes: whether it may be right as well."""
 
     places: frozenset[str]
     why: str
+    sometimes: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,18 @@ class Known:
     def names(self) -> list[str]:
         return [*self.excluded, *self.different, *self.subset]
 
-    def difference(self, name: str, place: str) -> str | None:
-        """Return why the test may differ at the place; None if it may not."""
+    def difference(self, name: str, place: str) -> Difference | None:
+        """Return how the test may differ at the place; None if it may not."""
         found = self.different.get(name)
-        return found.why if found and place in found.places else None
+        return found if found and place in found.places else None
 
 
 def load() -> Known:
     found = tomllib.loads(FILE.read_text())
     different = {
-        name: Difference(frozenset(entry.get("places", ["local", "cluster"])), entry["why"])
+        name: Difference(
+            frozenset(entry.get("places", ["local", "cluster"])), entry["why"], entry.get("sometimes", False)
+        )
         for entry in found["different"]
         for name in entry["tests"]
     }

@@ -64,7 +64,7 @@ def _differences(measured: Measured, known: Known) -> Iterator[str]:
     for place, results in measured.results.items():
         for name, different in results.different.items():
             if different:
-                reasons[known.difference(name, place) or "; ".join(different)].add(f"`{name}` ({place})")
+                reasons[_why(known, name, place, different)].add(f"`{name}` ({place})")
     for why, names in sorted(reasons.items()):
         yield f"- {why}: {', '.join(sorted(names))}"
     if not reasons:
@@ -99,8 +99,9 @@ def _cell(results: Results | None, name: str, known: Known, place: str) -> str:
     different = results.different[name]
     if not different:
         return "right"
-    return f"differs: {known.difference(name, place) or _escaped('; '.join(different[:3]))}"
+    return f"differs: {_why(known, name, place, different)}"
 
 
-def _escaped(words: str) -> str:
-    return words.replace("|", "\\|")
+def _why(known: Known, name: str, place: str, different: Sequence[str]) -> str:
+    found = known.difference(name, place)
+    return found.why if found else "; ".join(different[:3]).replace("|", "\\|")

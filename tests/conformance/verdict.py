@@ -9,32 +9,34 @@ from conformance import oracle
 from conformance.attempt import attempt
 from conformance.cases import Case
 from conformance.compare import differences
-from conformance.known import Known
+from conformance.known import Difference, Known
 from conformance.oracle import Oracle
 from conformance.place import Place
+
+SHOWN = 4  # differences of one test
 
 
 @dataclass(frozen=True)
 class Verdict:
     """A test that was run at a place.
 
-    different: how the run differs from plain Snakemake's. why: the reason that is known for that. words: what byok8s
-    said.
+    different: how the run differs from plain Snakemake's. known: what is known of that. words: what byok8s said.
     """
 
     name: str
     place: str
     different: Sequence[str]
-    why: str | None
+    known: Difference | None
     seconds: float
     words: str
 
     @property
     def fault(self) -> str:
         """Return what is wrong with the verdict itself; empty if the test is right, or differs as is known."""
-        if self.different and not self.why:
-            return "; ".join(self.different)
-        if self.why and not self.different:
+        if self.different and not self.known:
+            more = [f"and {len(self.different) - SHOWN} more"] if len(self.different) > SHOWN else []
+            return "; ".join([*self.different[:SHOWN], *more])
+        if self.known and not self.different and not self.known.sometimes:
             return "does not differ any more: remove it from known.toml"
         return ""
 
@@ -59,7 +61,7 @@ def judge(case: Case, place: Place, known: Known, run: str) -> Verdict:
         name=case.name,
         place=place.name,
         different=differences(found, made),
-        why=known.difference(case.name, place.name),
+        known=known.difference(case.name, place.name),
         seconds=made.seconds,
         words=made.words,
     )

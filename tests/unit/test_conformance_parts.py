@@ -141,12 +141,14 @@ def test_differences_are_named(attempt: Attempt, expected: list[str]) -> None:
         (["a is missing"], "a reason", ""),
         (["a is missing", "b is missing"], None, "a is missing; b is missing"),
         ([], "a reason", "does not differ any more: remove it from known.toml"),
+        ([], "sometimes", ""),
     ],
 )
 def test_a_difference_without_a_reason_is_a_fault_and_a_reason_without_a_difference(
     different: list[str], why: str | None, fault: str
 ) -> None:
-    assert Verdict("test_a", "local", different, why, 1.0, "").fault == fault
+    is_known = Difference(frozenset({"local"}), why, sometimes=why == "sometimes") if why else None
+    assert Verdict("test_a", "local", different, is_known, 1.0, "").fault == fault
 
 
 def test_what_is_known_is_said_of_a_test_once_and_what_is_excluded_is_not_run() -> None:
