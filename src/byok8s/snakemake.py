@@ -17,6 +17,7 @@ from byok8s.errors import Byok8sError, InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
+from byok8s.shown import guard_snakemake
 
 COPIES = Path(".snakemake", "storage", "byok8s")
 
@@ -92,6 +93,7 @@ def run(argv: list[str]) -> bool:
 
     parser, args = _parse(argv)
     _let_jobs_come(parser, args)
+    guard_snakemake()
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:

@@ -29,7 +29,7 @@ from byok8s.errors import Byok8sError
 from byok8s.executor import delivery, key, surroundings, tasks
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.dispatch import Dispatch, Options
-from byok8s.executor.interrupts import end_on_termination, undisturbed
+from byok8s.executor.interrupts import end_on_termination, end_on_termination_from_now_on, undisturbed
 from byok8s.executor.manifest import PodSettings, Shape, Task
 from byok8s.executor.names import CONTROLLER_ANNOTATION, new_run_id
 from byok8s.executor.outcome import Outcome, State
@@ -41,6 +41,7 @@ from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
 from byok8s.rights import STREAM_RIGHTS
+from byok8s.shown import guard_snakemake
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
@@ -56,6 +57,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 "their files with --default-storage-provider byok8s --default-storage-prefix s3://BUCKET/PREFIX."
             )
         self._names = key.names(self.executor_settings.run or new_run_id())
+        end_on_termination_from_now_on()
+        guard_snakemake()
         self._lock = threading.Lock()
         self._jobs: dict[str, SubmittedJobInfo] = {}  # by the name of the job: those under way
         self._record = Record(self._names.run, self.logger.warning)
