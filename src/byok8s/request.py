@@ -14,7 +14,7 @@ from byok8s import params as params_files
 from byok8s.errors import InputError
 from byok8s.named import named
 from byok8s.root import find_root
-from byok8s.s3 import Bucket
+from byok8s.s3 import Bucket, profile
 from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
 from byok8s.workspace import Source
 
@@ -210,7 +210,7 @@ def named_bucket(settings: Settings, *, local: bool) -> Bucket | None:
     """None where none is named. local: whether it need not be reached from pods. Raises InputError."""
     if not settings.s3_bucket:
         return None
-    bucket = Bucket.parse(settings.s3_bucket, settings.s3_endpoint_url)
+    bucket = Bucket.parse(settings.s3_bucket, settings.s3_endpoint_url or profile.endpoint())
     if not local and bucket.endpoint_url and urlsplit(bucket.endpoint_url).hostname in THIS_MACHINE:
         raise InputError(
             f"Pods cannot reach the S3 server at {bucket.endpoint_url}: that address is this machine.",

@@ -22,6 +22,7 @@ from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
 from byok8s.preflight import Cluster
 from byok8s.request import Request
+from byok8s.s3 import profile
 from byok8s.s3.prefix_lock import prefix_lock
 from byok8s.settings import default_image
 
@@ -36,7 +37,7 @@ class Plan:
 
     bucket: with the endpoint that is really used. cluster: None for a dry run and for a run on this machine.
     run: its id. resumed: the controller that was killed during this run, where it is not a new one.
-    image: of the pods.
+    image: of the pods. region: of the bucket, when the AWS profile says it.
     """
 
     request: Request
@@ -45,6 +46,7 @@ class Plan:
     run: str
     resumed: Holder | None
     image: str
+    region: str | None = None
 
 
 class View(Protocol):
@@ -72,10 +74,11 @@ def execute(request: Request, view: View) -> int:
     with contextlib.ExitStack() as stack:
         lock = None if request.dry_run else stack.enter_context(folder_lock(FOLDER / "lock", view.warn))
         bucket = request.bucket or stack.enter_context(_embedded_bucket())
+        region = profile.region()
         stack.enter_context(_s3_environment(bucket))
         stack.enter_context(_cache_environment())
         cluster = _checked(request, bucket, view)
-        plan = _plan(request, bucket, cluster, lock)
+        plan = _plan(request, bucket, cluster, lock, region)
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
         view.show_plan(plan)
@@ -118,12 +121,14 @@ def _clear(plan: Plan, view: View) -> None:
         view.warn(str(error))
 
 
-def _plan(request: Request, bucket: s3.Bucket, cluster: Cluster | None, lock: FolderLock | None) -> Plan:
+def _plan(
+    request: Request, bucket: s3.Bucket, cluster: Cluster | None, lock: FolderLock | None, region: str | None
+) -> Plan:
     resumed = lock.unfinished if lock else None
     if resumed and resumed.place != _place(request, cluster):
         resumed = None
     run = resumed.run if resumed and resumed.run else new_run_id()
-    return Plan(request, bucket, cluster, run, resumed, request.image or default_image())
+    return Plan(request, bucket, cluster, run, resumed, request.image or default_image(), region)
 
 
 def _place(request: Request, cluster: Cluster | None) -> Place:
@@ -193,6 +198,10 @@ def _run_snakemake(plan: Plan, view: View) -> int:
             done = snakemake.run(arguments, plan.cluster.cores if plan.cluster else preflight.DEFAULT_CORES)
         except KeyboardInterrupt:
             return errors.INTERRUPTED
+        except errors.InputError:
+            if not interrupted():  # else it is no fault of the input that there was no first job
+                raise
+            return errors.INTERRUPTED
         if interrupted():
             return errors.INTERRUPTED
     return 0 if done else errors.WORKFLOW_FAILED
@@ -245,10 +254,10 @@ def _s3_environment(bucket: s3.Bucket) -> Iterator[None]:
     """The endpoint goes where S3's own tools look for it: so the storage plugin, other plugins of the
     workflow and `aws` in a rule's commands all use the same server.
     """
-    if not bucket.endpoint_url:
-        yield
-        return
-    with _environment(AWS_ENDPOINT_URL=bucket.endpoint_url, AWS_ENDPOINT_URL_S3=bucket.endpoint_url):
+    found = profile.environment()
+    if bucket.endpoint_url:
+        found |= dict.fromkeys(("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"), bucket.endpoint_url)
+    with _environment(**found):
         yield
 
 

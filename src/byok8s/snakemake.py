@@ -21,6 +21,7 @@ from byok8s.executor import keys
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
+from byok8s.shown import guard_snakemake
 from byok8s.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def run(argv: list[str], cores: int) -> bool:
 
     parser, args = _parse(argv)
     _let_jobs_come(parser, args)
+    guard_snakemake()
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:

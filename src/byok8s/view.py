@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from byok8s.doctor.check import Check, Field, Report
 from byok8s.doctor.check import Status as CheckStatus
 from byok8s.errors import Byok8sError
+from byok8s.shown import visible
 from byok8s.workspace.folder import replaced
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def details(plan: Plan) -> str:
         "params": str(request.params_file or NONE),
         "target": " ".join(request.targets) or "the Snakefile's default",
         **_place(plan),
-        "bucket": bucket.url + (f" at {bucket.endpoint_url}" if bucket.endpoint_url else ""),
+        "bucket": bucket.url
+        + (f" at {bucket.endpoint_url}" if bucket.endpoint_url else "")
+        + (f", region {plan.region}" if plan.region else ""),
         "run": _run(plan),
     }
     width = max(map(len, rows)) + 1
@@ -250,7 +253,7 @@ def local_cluster(found: Status) -> str:
 
 
 def say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201 - this is the one place that prints
+    print(visible(words), flush=True)  # noqa: T201 - this is the one place that prints
 
 
 def show_error(error: Byok8sError) -> None:
@@ -268,6 +271,7 @@ def warn(words: str) -> None:
 
 
 def _say_aloud(words: str) -> None:
+    words = visible(words)
     if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         words = f"\x1b[31m{words}\x1b[0m"
     print(words, file=sys.stderr, flush=True)  # noqa: T201

@@ -62,3 +62,22 @@ def test_bad_input(row: str, seed: Cluster) -> None:
     assert seed.made() == []
     paragraph = said[said.rfind("byok8s: ") :] if "byok8s: " in said else said
     assert len(paragraph.splitlines()) <= 8
+
+
+def test_an_endpoint_and_a_region_of_the_aws_profile_are_those_of_the_pods(cluster: Cluster) -> None:
+    """Else the pods would ask another provider with these keys."""
+    cluster.write(
+        {
+            "../aws": f"[profile lab]\nregion = eu-central-1\nendpoint_url = {cluster.bucket.endpoint_url}\n",
+            "Snakefile": "rule only:\n    output: 'out.txt'\n"
+            "    shell: 'echo $AWS_ENDPOINT_URL_S3 $AWS_DEFAULT_REGION > {output}'\n",
+            "wf.json": '{"workflow_target": "only"}',
+            "params.json": "{}",
+        }
+    )
+    for name in ("BYOK8S_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        cluster.environment.pop(name, None)
+    cluster.environment |= {"AWS_CONFIG_FILE": str(cluster.folder.parent / "aws"), "AWS_PROFILE": "lab"}
+    said = cluster.run("wf", "params")
+    assert f"at {cluster.bucket.endpoint_url}, region eu-central-1" in said
+    assert cluster.read("out.txt") == f"{cluster.bucket.endpoint_url} eu-central-1\n"

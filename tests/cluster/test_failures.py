@@ -59,7 +59,7 @@ def test_the_rules_log_file_of_a_failed_job_is_kept(flags: tuple[str, ...], clus
     )
     cluster.run("wf", "params", *flags, expect=1)
     (output,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")
-    (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*/deep/made.log")
+    (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/**/deep/made.log")
     assert "to the output\n" in output.read_text()
     assert log.read_text() == "to the log\n"
     kept = cluster.kept()
@@ -232,3 +232,51 @@ def test_a_run_after_a_failed_one_makes_what_is_missing(cluster: Cluster) -> Non
     cluster.run("wf", "params")
     assert cluster.read("out.txt") == "mended\n"
     assert Path(cluster.folder, ".snakemake").is_dir()
+
+
+SLOW_CHOICE = """
+import time
+from snakemake.scheduling.greedy import Scheduler
+
+def choose(*_, **__):
+    print("choosing", flush=True)
+    time.sleep(300)
+
+Scheduler.select_jobs = choose
+
+rule only:
+    output: 'out.txt'
+    shell: 'touch {output}'
+"""
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name
+)
+def test_a_signal_while_snakemake_chooses_its_first_jobs(number: signal.Signals, cluster: Cluster) -> None:
+    cluster.write({"Snakefile": SLOW_CHOICE, "wf.json": '{"workflow_target": "only"}', "params.json": "{}"})
+    run = cluster.start("wf", "params", "--", "--scheduler", "greedy")
+    assert run.stdout
+    said = list(iter(run.stdout.readline, "choosing\n"))
+    run.send_signal(number)
+    rest, _ = run.communicate(timeout=60)
+    assert run.returncode == 130, [*said, rest]
+    assert "Traceback" not in rest
+    assert cluster.names() == []
+
+
+def test_what_a_job_says_to_the_terminal_is_shown_and_not_obeyed(cluster: Cluster) -> None:
+    """Its log has it as it was."""
+    shell = "python -c \"print(chr(27) + ']52;c;cm0=' + chr(7) + chr(27) + '[2Jgone')\"; exit 3"
+    cluster.write(
+        {
+            "Snakefile": f"rule only:\n    output: 'out.txt'\n    shell: {shell!r}\n",
+            "wf.json": '{"workflow_target": "only"}',
+            "params.json": "{}",
+        }
+    )
+    said = cluster.run("wf", "params", expect=1)
+    assert "\x1b" not in said
+    assert r"\x1b]52;c;cm0=\x07\x1b[2Jgone" in said
+    (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")
+    assert "\x1b]52;c;cm0=\x07\x1b[2Jgone" in log.read_text()

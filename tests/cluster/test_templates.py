@@ -4,6 +4,8 @@ import base64
 import os
 import time
 
+import pytest
+
 from byok8s.kube import Object
 from byok8s.kube.json import items, mapping, text
 from corner import Cluster
@@ -162,4 +164,33 @@ def test_pods_with_credentials_of_their_own_get_no_copy_of_the_users(cluster: Cl
     assert "aws-credentials" not in mapping(secret, "data")
     assert not set(data.values()) & set(mapping(secret, "data").values())
     assert "No such file" in cluster.read("out.txt")
+    assert cluster.names() == []
+
+
+BESIDE = """
+spec:
+  initContainers:
+  - {name: a-mesh-init, image: IMAGE, command: ["true"]}
+  containers:
+  - {name: a-sidecar, image: IMAGE, command: [sleep, "3600"]}
+"""
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["workers", "single pods"])
+def test_a_container_beside_ours_that_never_ends(flags: tuple[str, ...], cluster: Cluster) -> None:
+    """As a mesh or a policy puts one there. It is our container's end that counts, well or badly."""
+    cluster.write(
+        {
+            "Snakefile": SNAKEFILE.replace("resources: pod_template='pods/rule.yaml'\n    ", "")
+            + "rule bad:\n    output: 'bad.txt'\n    shell: 'exit 9'\n",
+            "wf.json": '{"workflow_target": "all"}',
+            "params.json": "{}",
+            "beside.yaml": BESIDE.replace("IMAGE", os.environ["BYOK8S_IMAGE"]),
+        }
+    )
+    said = cluster.run("wf", "params", "--pod-template", "beside.yaml", *flags, "bad.txt", expect=1)
+    assert "exit code 9" in said
+    cluster.write({"Snakefile": "rule all:\n    output: 'well.txt'\n    shell: 'echo well > {output}'\n"})
+    cluster.run("wf", "params", "--pod-template", "beside.yaml", *flags)
+    assert cluster.read("well.txt") == "well\n"
     assert cluster.names() == []

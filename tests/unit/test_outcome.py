@@ -409,3 +409,71 @@ def test_a_message_that_is_not_the_workers_breaks_nothing(message: str) -> None:
 def test_only_a_container_that_has_run_has_a_log() -> None:
     assert outcome(pod("Failed", terminated(1))).has_log
     assert not outcome(pod("Failed", reason="Evicted")).has_log
+
+
+def among_others(
+    phase: str, ours: dict[str, Json], other: dict[str, Json], **status: Json
+) -> dict[str, Json]:
+    """A pod in which a mesh has put a container, which its status names first."""
+    found = pod(phase, None, **status)
+    found["spec"]["containers"] = [  # type: ignore[call-overload,index]
+        {"name": "a-sidecar", "image": "mesh:1"},
+        {"name": "worker", "image": "x/y:1", "resources": {"limits": {"memory": "64M"}}},
+    ]
+    found["status"]["containerStatuses"] = [  # type: ignore[call-overload,index]
+        {"name": "a-sidecar", "state": other},
+        {"name": "worker", "state": ours},
+    ]
+    return found
+
+
+RUNS: dict[str, Json] = {"running": {}}
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "lingers", "words"),
+    [
+        (among_others("Running", terminated(0, "Completed"), RUNS), State.SUCCEEDED, True, ""),
+        (among_others("Running", terminated(3, message=WORD), RUNS), State.FAILED, True, "exit code 3"),
+        (among_others("Running", terminated(137, "OOMKilled"), RUNS), State.FAILED, True, "limit of 64M"),
+        (among_others("Running", RUNS, terminated(1)), State.RUNNING, False, ""),
+        (among_others("Failed", terminated(0, "Completed"), terminated(1)), State.SUCCEEDED, False, ""),
+        (among_others("Failed", terminated(3), terminated(0)), State.FAILED, False, "exit code 3"),
+        (
+            among_others("Pending", waiting("ImagePullBackOff", NOT_FOUND), waiting("PodInitializing")),
+            State.FAILED,
+            False,
+            "its image x/y:1 cannot be pulled",
+        ),
+        (
+            among_others(
+                "Pending",
+                waiting("PodInitializing"),
+                waiting("PodInitializing"),
+                initContainerStatuses=[
+                    {"name": "init", "image": "mesh:2", "state": waiting("ImagePullBackOff", NOT_FOUND)}
+                ],
+            ),
+            State.FAILED,
+            False,
+            "its image mesh:2 cannot be pulled",
+        ),
+        (
+            among_others(
+                "Failed",
+                waiting("PodInitializing"),
+                waiting("PodInitializing"),
+                initContainerStatuses=[{"name": "init", "state": terminated(5)}],
+            ),
+            State.FAILED,
+            False,
+            "container init, which runs before it, ended with exit code 5",
+        ),
+    ],
+)
+def test_our_own_container_counts_whatever_else_is_in_the_pod(
+    found: dict[str, Json], state: State, lingers: bool, words: str
+) -> None:
+    seen = outcome(found)
+    assert (seen.state, seen.lingers) == (state, lingers)
+    assert words in seen.why

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from byok8s.doctor.subject import Subject
 from byok8s.errors import Byok8sError
-from byok8s.executor import delivery, surroundings
+from byok8s.executor import container, delivery, surroundings
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.manifest import PodPlan, PodSettings, Shape
 from byok8s.executor.names import CONTROLLER_ANNOTATION, WORKER_LABEL, Names, new_run_id
@@ -139,7 +139,7 @@ def _overdue(found: Outcome, seconds: float) -> bool:
 
 
 def _seen(pod: Object) -> Seen | None:
-    message = text(pod, "status", "containerStatuses", 0, "state", "terminated", "message")
+    message = text(container.ended(pod), "message")
     try:
         return Seen(**json.loads(message))
     except (ValueError, TypeError):

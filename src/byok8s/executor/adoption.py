@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from byok8s.executor import container
 from byok8s.executor.manifest import Shape, Task, job_of, shape_of
 from byok8s.executor.names import WORKER_LABEL
 from byok8s.executor.worker import Worker
@@ -69,7 +70,7 @@ class Adoption:
 
 
 def _succeeded(pod: Object) -> list[str]:
-    message = text(pod, "status", "containerStatuses", 0, "state", "terminated", "message")
+    message = text(container.ended(pod), "message")
     try:
         tasks = get_in(json.loads(message), "succeeded")
     except ValueError:

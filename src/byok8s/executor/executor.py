@@ -31,7 +31,7 @@ from byok8s.executor import capacity, compat, delivery, key, keys, providers, so
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
 from byok8s.executor.dispatch import Dispatch, Options
-from byok8s.executor.interrupts import end_on_termination, undisturbed
+from byok8s.executor.interrupts import end_on_termination, end_on_termination_from_now_on, undisturbed
 from byok8s.executor.manifest import PodSettings, Shape, Task
 from byok8s.executor.names import CONTROLLER_ANNOTATION, new_run_id
 from byok8s.executor.orders import Orders
@@ -47,6 +47,7 @@ from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
 from byok8s.rights import STREAM_RIGHTS
+from byok8s.shown import guard_snakemake
 from byok8s.worker.description import to_json
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 "their files with --default-storage-provider byok8s --default-storage-prefix s3://BUCKET/PREFIX."
             )
         self._names = key.names(self.executor_settings.run or new_run_id())
+        end_on_termination_from_now_on()
+        guard_snakemake()
         self._lock = threading.Lock()
         self._group_lock = threading.Lock()
         self._jobs: dict[str, SubmittedJobInfo] = {}  # by the name of the job: those under way

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from byok8s.executor import container
 from byok8s.executor.quantity import quantity, words
 from byok8s.kube.json import Json, Object, get_in, items, mapping
 
@@ -52,25 +53,23 @@ def objection(pod: Object, nodes: Sequence[Object]) -> str:
     if not open_:
         taints = {_taint_words(t) for node in chosen for t in items(node, "spec", "taints")}
         return f"no node is without a taint that it does not tolerate: {', '.join(sorted(taints))}"
-    requests = mapping(pod, "spec", "containers", 0, "resources", "requests")
+    requests = {name: sum(map(quantity, amounts)) for name, amounts in container.requests(pod).items()}
     if any(all(_offers(node, name, wanted) for name, wanted in requests.items()) for node in open_):
         return ""
     return "; ".join(_too_much(requests, open_)) or "no node has all that it asks for at once"
 
 
-def _too_much(requests: Mapping[str, Json], nodes: Sequence[Object]) -> list[str]:
+def _too_much(requests: Mapping[str, float], nodes: Sequence[Object]) -> list[str]:
     found = []
     for name, wanted in requests.items():
         most = max(_offer(node, name) for node in nodes)
-        if quantity(wanted) > most:
-            found.append(
-                f"it asks for {words(name, quantity(wanted))} and the largest node has {words(name, most)}"
-            )
+        if wanted > most:
+            found.append(f"it asks for {words(name, wanted)} and the largest node has {words(name, most)}")
     return found
 
 
-def _offers(node: Object, name: str, wanted: Json) -> bool:
-    return quantity(wanted) <= _offer(node, name)
+def _offers(node: Object, name: str, wanted: float) -> bool:
+    return wanted <= _offer(node, name)
 
 
 def _offer(node: Object, name: str) -> float:

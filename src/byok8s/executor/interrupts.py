@@ -15,13 +15,24 @@ LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
 def end_on_termination() -> None:
     """SIGTERM, and the end of the terminal, are like Ctrl-C; Snakemake would wait for all that runs, without a word.
 
-    To be called once Snakemake has set its own handlers; from a thread other than the main one it does nothing.
+    From a thread other than the main one it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     for number in LIKE_CTRL_C:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, _interrupt)
+
+
+def end_on_termination_from_now_on() -> None:
+    """Have it so also when Snakemake sets its own handler, which it does between making its executor and its first job.
+
+    What that handler does first shows when jobs end: while Snakemake chooses the first ones it would show never.
+    """
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    end_on_termination()
+    JobScheduler.exit_gracefully = lambda _, number, frame: _interrupt(number, frame)
 
 
 def interrupt() -> None:

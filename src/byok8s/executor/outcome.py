@@ -10,7 +10,7 @@ from pathlib import Path
 
 from byok8s.errors import Byok8sError
 from byok8s.executor import cause as causes
-from byok8s.executor import events, image
+from byok8s.executor import container, events, image
 from byok8s.executor.cause import SAID, Cause
 from byok8s.kube import ApiError
 from byok8s.kube.json import Json, Object, get_in, items, text
@@ -70,9 +70,10 @@ class Outcome:
     """The state of a pod, or of the one job in it, in one sentence where there is something to say.
 
     last_lines: of the job's log, as the worker left them. has_log: whether the API has the whole of it.
-    unplaced: the pod waits for a node that takes it. stuck: its kubelet tries in vain to start it. cause: the name of
-    what `why` says; also of a pod that waits, or that still runs while something is about to end it. stored: what its
-    job has put into the bucket, as far as it could be told.
+    lingers: its container has ended, and others keep the pod running. unplaced: the pod waits for a node that takes it.
+    stuck: its kubelet tries in vain to start it. cause: the name of what `why` says; also of a pod that waits, or that
+    still runs while something is about to end it. stored: what its job has put into the bucket, as far as it could be
+    told.
     """
 
     state: State
@@ -82,6 +83,7 @@ class Outcome:
     has_log: bool = False
     unplaced: bool = False
     stuck: bool = False
+    lingers: bool = False
     cause: Cause | None = None
     stored: tuple[Stored, ...] = ()
 
@@ -107,14 +109,17 @@ GONE = Outcome(State.FAILED, "its pod was deleted while the job was under way", 
 
 
 def outcome(pod: Object) -> Outcome:
-    """Reads `status` of a pod with one container."""
+    """Read a pod's `status`. It is our container's end that counts: another may keep the pod running, or fail it."""
     node = text(pod, "spec", "nodeName")
-    match text(pod, "status", "phase"):
+    phase = text(pod, "status", "phase")
+    ended = container.ended(pod)
+    if phase in {"Running", "Failed"} and get_in(ended, "exitCode") == 0 and not _disruption(pod):
+        return _succeeded(ended, node, lingers=phase == "Running")
+    if phase == "Running" and ended and container.others_run(pod) and not _disruption(pod):
+        return replace(_failed(pod, node), lingers=True)
+    match phase:
         case "Succeeded":
-            report = _worker_report(
-                text(pod, "status", "containerStatuses", 0, "state", "terminated", "message")
-            )
-            return Outcome(State.SUCCEEDED, node=node, has_log=True, stored=report.stored)
+            return _succeeded(ended, node)
         case "Failed":
             return _failed(pod, node)
         case "Running":
@@ -122,6 +127,11 @@ def outcome(pod: Object) -> Outcome:
             return Outcome(State.RUNNING, why, node=node, cause=cause)
         case _:
             return _pending(pod, node)
+
+
+def _succeeded(ended: Json, node: str, *, lingers: bool = False) -> Outcome:
+    stored = _worker_report(text(ended, "message")).stored
+    return Outcome(State.SUCCEEDED, node=node, has_log=True, lingers=lingers, stored=stored)
 
 
 def recall(previous: Outcome | None, current: Outcome) -> Outcome:
@@ -174,7 +184,7 @@ def _refusal(error: ApiError) -> Cause:
 
 
 def _failed(pod: Object, node: str) -> Outcome:
-    ended = get_in(pod, "status", "containerStatuses", 0, "state", "terminated")
+    ended = container.ended(pod)
     code = get_in(ended, "exitCode")
     report = _worker_report(text(ended, "message"))
     has_log = isinstance(code, int)
@@ -241,6 +251,8 @@ def _ended_container(pod: Object, ended: Json, report: Result) -> tuple[Cause, s
         return Cause.OUT_OF_MEMORY, report.why if report.cause == Cause.OUT_OF_MEMORY.value else why
     if reason in {"StartError", "ContainerCannotRun"}:
         return Cause.CONTAINER_CANNOT_START, f"its container cannot start: {reason}: {message}"
+    if failed := container.failed_before(pod):
+        return Cause.CONTAINER_CANNOT_START, failed
     if reason == "ContainerStatusUnknown" or not isinstance(code, int):
         return Cause.WORKER_LOST, f"its container left no exit code {message}".rstrip()
     if reason and reason not in {"Error", "Completed"}:
@@ -249,10 +261,11 @@ def _ended_container(pod: Object, ended: Json, report: Result) -> tuple[Cause, s
 
 
 def _pending(pod: Object, node: str) -> Outcome:
-    waiting = get_in(pod, "status", "containerStatuses", 0, "state", "waiting")
+    held_up = container.held_up(pod)
+    waiting = get_in(held_up, "state", "waiting")
     reason, message = text(waiting, "reason"), text(waiting, "message")
     if reason in STUCK | PULLING:
-        cause, why = _stuck(pod, reason, message)
+        cause, why = _stuck(_image(pod, held_up), reason, message)
         stuck = reason in STUCK
         return Outcome(State.FAILED if stuck else State.WAITING, why, node=node, stuck=stuck, cause=cause)
     for condition in items(pod, "status", "conditions"):
@@ -262,10 +275,16 @@ def _pending(pod: Object, node: str) -> Outcome:
     return Outcome(State.WAITING, node=node)
 
 
-def _stuck(pod: Object, reason: str, message: str) -> tuple[Cause, str]:
+def _image(pod: Object, status: Object) -> str:
+    """Return the image of a container, given its status: the pod's word for it, as the user has it."""
+    ours = container.spec(pod)
+    same = "name" not in status or text(status, "name") == text(ours, "name")
+    return text(ours, "image") if same else text(status, "image")
+
+
+def _stuck(name: str, reason: str, message: str) -> tuple[Cause, str]:
     if "Container" in reason:
         return Cause.CONTAINER_CANNOT_START, f"its container cannot start: {reason}: {message}"
-    name = text(pod, "spec", "containers", 0, "image")
     if reason == "InvalidImageName":
         return Cause.IMAGE_INVALID, f"{name} is no name of an image: {message}"
     return image.cause(message), image.why(name, message)
@@ -289,4 +308,4 @@ def _deadline(pod: Object) -> str:
 
 
 def _memory_limit(pod: Object) -> str:
-    return text(pod, "spec", "containers", 0, "resources", "limits", "memory") or "its node"
+    return text(container.spec(pod), "resources", "limits", "memory") or "its node"

@@ -90,7 +90,7 @@ class Pool:
         if found.ended:
             # a worker that ends well has still not ended the task that it had
             self._lose(worker, ENDED if found.state is State.SUCCEEDED else found)
-            if found.stuck or found.cause is Cause.UNSCHEDULABLE:
+            if found.stuck or found.lingers or found.cause is Cause.UNSCHEDULABLE:
                 self._requests.submit(self._delete_pod, name)
         elif found.state is State.RUNNING:
             worker.node = found.node

@@ -19,7 +19,10 @@ PASSED_ON: Sequence[str] = (
 
 def environment() -> Mapping[str, str]:
     """What pods know of this machine's environment: how to reach S3, and nothing else."""
+    from byok8s.s3 import profile
+
     return {
+        **profile.environment(),
         "HOME": f"{manifest.WORK}/home",
         "USER": "byok8s",  # images know no user of the pod's number, and Python's getpass asks
         "BYOK8S_WORK": manifest.WORK,

@@ -1,0 +1,66 @@
+"""Which of a pod's containers is ours: a mesh, a policy or a template may put others beside it and before it.
+
+The order of the lists in a pod's status says nothing.
+"""
+
+from __future__ import annotations
+
+from byok8s.executor.manifest import CONTAINER
+from byok8s.kube.json import Json, Object, get_in, items, mapping, text
+
+
+def status(pod: Object) -> Object:
+    """Return the status of our container; an empty one while it has none."""
+    return _ours(items(pod, "status", "containerStatuses"))
+
+
+def ended(pod: Object) -> Json:
+    """Return how our container has ended; None while it has not."""
+    return get_in(status(pod), "state", "terminated")
+
+
+def others_run(pod: Object) -> bool:
+    """Return whether a container that is not ours keeps the pod from ending."""
+    ours = status(pod)
+    others = (other for other in items(pod, "status", "containerStatuses") if other != ours)
+    return any(get_in(other, "state", "running") is not None for other in others)
+
+
+def spec(pod: Object) -> Object:
+    """Return our container as the pod has it."""
+    return _ours(items(pod, "spec", "containers"))
+
+
+def requests(pod: Object) -> dict[str, list[Json]]:
+    """Return what all containers ask for, by resource: a node has to have the sum of it."""
+    found: dict[str, list[Json]] = {}
+    for container in items(pod, "spec", "containers"):
+        for name, amount in mapping(container, "resources", "requests").items():
+            found.setdefault(name, []).append(amount)
+    return found
+
+
+def held_up(pod: Object) -> Object:
+    """Return the status of the container for which the pod waits: one that comes before ours, or ours."""
+    for before in items(pod, "status", "initContainerStatuses"):
+        if (
+            mapping(before, "state", "waiting")
+            and text(before, "state", "waiting", "reason") != "PodInitializing"
+        ):
+            return before
+    return status(pod)
+
+
+def failed_before(pod: Object) -> str:
+    """Say which container that comes before ours has failed; nothing when none has."""
+    for before in items(pod, "status", "initContainerStatuses"):
+        code = get_in(before, "state", "terminated", "exitCode")
+        if isinstance(code, int) and code != 0:
+            return f"container {text(before, 'name')}, which runs before it, ended with exit code {code}"
+    return ""
+
+
+def _ours(containers: list[dict[str, Json]]) -> Object:
+    named = [container for container in containers if text(container, "name") == CONTAINER]
+    alone = containers if len(containers) == 1 and "name" not in containers[0] else []
+    return next(iter(named or alone), {})
