@@ -132,19 +132,6 @@ def source_caches(workflow: Workflow) -> list[str]:
     return [str(workflow.sourcecache.runtime_cache_path), str(workflow.sourcecache.cache_path)]
 
 
-def is_tbd(value: object) -> bool:
-    """Whether a value is not known before the job runs."""
-    from snakemake.common.tbdstring import TBDString
-
-    return isinstance(value, TBDString)
-
-
-def has_tbd(job: Job) -> bool:
-    """Whether something that a job's code is given is not known yet. The folder for temporary files never is."""
-    resources = any(is_tbd(value) for name, value in job.resources.items() if name != "tmpdir")
-    return resources or any(is_tbd(value) for value in job.params)
-
-
 def evaluate_again(job: Job) -> None:
     """Forget what a job's params and resources were found to be."""
     job._params_and_resources_resetted = False

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from byok8s.errors import Byok8sError
-from byok8s.executor import compat
+from byok8s.executor import compat, unknown
 from byok8s.worker.description import Action, Ensure, File, JobDescription, Member, RunDescription
 from byok8s.worker.parsed import described
 from byok8s.worker.values import Encoded, Unsendable, encode, encode_named
@@ -87,11 +87,7 @@ class Describer:
         from snakemake.iocontainers import ResourceList
 
         resources = {name: value for name, value in job.resources.items() if name != "tmpdir"}
-        if unknown := [name for name, value in resources.items() if compat.is_tbd(value)]:
-            raise Undescribable(
-                f"The resource {unknown[0]} of rule {job.rule.name} is not known before the job runs.",
-                hint="It may only depend on files that are there before the job, or before its group.",
-            )
+        unknown.check([job])
         if "tmpdir" in job.resources.keys():  # noqa: SIM118 - a list of Snakemake's, in which only names are keys
             resources["tmpdir"] = self._tmpdir(job)
         return {
@@ -199,8 +195,10 @@ class Describer:
         if job.is_pipe_or_service_input(file):
             return File(path)
         storage = file.storage_object if file.is_storage else None
-        if storage is None or not storage.retrieve:
+        if storage is None:
             return File(path)
+        if not storage.retrieve:
+            return File(storage.query, remote=True)
         if not hasattr(storage.provider, "known"):
             raise Undescribable(
                 f"Rule {job.rule.name} names {storage.query}, whose storage plugin is not known in pods.",
@@ -225,7 +223,7 @@ class Describer:
         made = {file.path for member in job.members for file in member.output}
         for member in job.members:
             for file in member.input:
-                if not (file.stored or file.pipe or file.service or file.path in made):
+                if not (file.stored or file.pipe or file.service or file.remote or file.path in made):
                     files |= self._of_this_machine(file.path, member.rule)
         return replace(job, files=files, places=named)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from byok8s.executor import compat
 from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
+from byok8s.executor.unknown import unknown
 
 if TYPE_CHECKING:
     from snakemake.jobs import GroupJob, Job
@@ -22,7 +23,7 @@ Submit: TypeAlias = "Callable[[Job, SplitGroup], Task]"
 def wants_split(group: GroupJob) -> bool:
     """Return whether a member of a group has values that are not known yet. A pipe or a service allows no split."""
     tied = any(job.is_pipe or job.is_service for job in group)
-    return not tied and any(compat.has_tbd(job) for job in group)
+    return not tied and any(unknown(job) for job in group)
 
 
 class SplitGroup:

@@ -33,7 +33,8 @@ class File:
 
     bucket, key: where it is stored; empty for what only this job's pod has: a pipe, a service's socket, and what
     is needed nowhere else than in its group. size: bytes, -1 when that is not known. directory: None when it is not
-    known. update: the former content is there when the job begins.
+    known. update: the former content is there when the job begins. remote: the command itself reads or writes it, and
+    path is its address.
     """
 
     path: str
@@ -45,6 +46,7 @@ class File:
     pipe: bool = False
     service: bool = False
     update: bool = False
+    remote: bool = False
     ensure: Ensure | None = None
 
     @property

@@ -13,14 +13,16 @@ MOST_NAMED = 5
 
 
 def prepare(outputs: Sequence[File], logs: Sequence[File]) -> None:
-    """Make the folders of files that a job is to write, and remove what is in their place."""
+    """Make the folders of files that a job is to write."""
     for file in (*outputs, *logs):
+        if file.remote:
+            continue
         Path(file.path).parent.mkdir(parents=True, exist_ok=True)
 
 
 def complete(outputs: Sequence[File]) -> None:
     """Make what touch() promises, and check all else. Raises Failure."""
-    made = [file for file in outputs if not (file.pipe or file.service)]
+    made = [file for file in outputs if not (file.pipe or file.service or file.remote)]
     for file in made:
         if file.touch:
             Path(file.path).touch()
