@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _SMALL: Final = 1_000_000
 _MOST_BYTES: Final = 50_000_000
 _MOST_FILES: Final = 10_000
-_OLD: Final = 1.0  # a folder with this time is not whole: what a job needs of it is fetched again
 
 
 class Workspace:
@@ -45,9 +44,8 @@ class Workspace:
         self._noticed: list[StorageObject] = []
         self._names: dict[str, str] = {}  # what has only its name here: path within the mirror -> query
         self._brought: set[str] = set()
-        self._were_here: set[str] = (
-            set()
-        )  # with the name of a file of the user's: who lists a folder goes on to see it
+        # those with the name of a file of the user's: who lists a folder goes on to see it
+        self._were_here: set[str] = set()
         self._whole: set[str] = set()
 
     def path(self, file: StorageObject) -> str | None:
@@ -125,18 +123,15 @@ class Workspace:
         place = self._place(file)
         if not place:
             return
-        local = Path(self.mirror.root, place)
-        if local.exists():
-            return
         facts = self._provider.facts(file.bucket, file.key, "kind")
-        if facts is None:
-            return  # Snakemake says what is missing
+        there = Path(self.mirror.root, place).exists()
+        if facts is None or (there and (not facts.is_dir or place in self._brought | self._whole)):
+            return  # of what is missing Snakemake speaks
         self._empty(place)
-        if not facts.is_dir:
-            self._content(file.bucket, {place: (file.key, facts)})
+        if facts.is_dir:
+            self._directory(file, place, facts)
         else:
-            found = self._provider.listing(file.bucket, f"{file.key}/")
-            self._directory(file, place, found, facts)
+            self._content(file.bucket, {place: (file.key, facts)})
         self._brought.add(place)
 
     def _empty(self, place: str) -> None:
@@ -144,21 +139,22 @@ class Workspace:
         self.mirror.withdraw(place)
         self.mirror.clear(place)
 
-    def _directory(self, file: StorageObject, place: str, found: dict[str, Facts], its: Facts) -> None:
+    def _directory(self, file: StorageObject, place: str, its: Facts) -> None:
         local = Path(self.mirror.root, place)
-        local.mkdir(parents=True)
+        local.mkdir(parents=True, exist_ok=True)
         wanted: dict[str, tuple[str, Facts]] = {}
         left = _MOST_BYTES
-        for key, facts in found.items():
+        for key, facts in self._provider.listing(file.bucket, f"{file.key}/").items():
             inside = f"{place}/{file.within(key)}"
+            if Path(self.mirror.root, inside).exists():
+                continue
             if facts.size <= min(_SMALL, left) and len(wanted) < _MOST_FILES:
                 left -= facts.size
                 wanted[inside] = key, facts
             else:
                 self._name(inside, f"s3://{file.bucket}/{key}")
         self._content(file.bucket, wanted)
-        time = its.mtime if len(wanted) == len(found) else _OLD
-        os.utime(local, (time, time))
+        os.utime(local, (its.mtime, its.mtime))
 
     def _content(self, bucket: str, wanted: dict[str, tuple[str, Facts]]) -> None:
         """Fetch files, in parallel. wanted: key and facts by path within the mirror."""

@@ -21,7 +21,11 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class Watch:
-    """Of one mirror. opened, listed: by paths within it, while `parsing`. fetch: brings the content of a name."""
+    """Of one mirror.
+
+    opened, listed: by paths within it, while `parsing`. fetch: brings the content of a name. enter: is told the working
+    folders of the workflow, while `parsing`.
+    """
 
     def __init__(self, mirror: Mirror) -> None:
         self.mirror = mirror
@@ -29,6 +33,7 @@ class Watch:
         self.listed: set[str] = set()
         self.parsing = True
         self.fetch: Callable[[str], None] = lambda _: None
+        self.enter: Callable[[str], None] = lambda _: None
         self._inside = threading.local()
 
     def hear(self, event: str, arguments: tuple[object, ...]) -> None:
@@ -39,7 +44,7 @@ class Watch:
         self._inside.busy = True
         try:
             place = self.mirror.path_of(os.fsdecode(path or "."))
-            if place is not None and place.partition("/")[0] not in (".snakemake", ".byok8s"):
+            if place is not None and not {".snakemake", ".byok8s"} & set(place.split("/")):
                 self._take(event, place, arguments)
         finally:
             self._inside.busy = False
@@ -54,6 +59,8 @@ class Watch:
                 self.fetch(place)
         elif event == "os.chdir":
             self.mirror.split(place)
+            if self.parsing:
+                self.enter(place)
         else:
             if self.parsing:
                 self.listed.add(place)

@@ -223,6 +223,23 @@ rule data:
     assert "Nothing to be done" in byok8s(folder, "-s", "../workflow/Snakefile")
 
 
+@pytest.mark.parametrize("how", ["workdir", "directory"])
+def test_another_working_folder(how: str, tmp_path: Path) -> None:
+    first, arguments = ('workdir: "work"\n', []) if how == "workdir" else ("", ["--", "--directory", "work"])
+    rule = 'rule all:\n    output: "x.txt"\n    shell: "cat mine.txt {output} 2>/dev/null > new; mv new {output}"\n'
+    write_files(tmp_path, PARAMS | {"Snakefile": first + rule.replace(" {output} 2>", " 2>")})
+    write_files(tmp_path, {"work/mine.txt": "mine\n", "work/x.txt": "mine too\n"})
+    before = state(tmp_path)
+    byok8s(tmp_path, *arguments)
+    assert result(tmp_path, "x.txt") == "mine\n"
+    assert state(tmp_path) == before
+    assert "Nothing to be done" in byok8s(tmp_path, *arguments)
+    # Snakemake's notes of the job are where they are without byok8s
+    write_files(tmp_path, {"Snakefile": first + rule.replace(" {output} 2>", " mine.txt 2>")})
+    assert "Code has changed" in byok8s(tmp_path, *arguments)
+    assert result(tmp_path, "x.txt") == "mine\nmine\n"
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [

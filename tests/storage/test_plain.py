@@ -180,3 +180,15 @@ def test_a_users_file_is_never_taken_for_the_buckets(
     file.retrieve_object()
     assert Path("new/a").read_text() == "bucket"
     assert (tmp_path / "user/new/a").read_text() == "mine"
+
+
+def test_a_directory_of_which_one_file_is_here_is_brought_whole(
+    provider: plugin.StorageProvider, prefix: str, put: Put
+) -> None:
+    put(d__1="one", d__2="two")
+    one, whole = of(provider, prefix, "d/1"), of(provider, prefix, "d")
+    Path("d").mkdir()
+    one.retrieve_object()
+    assert provider.workspace
+    provider.workspace.bring(whole)
+    assert sorted(os.listdir("d")) == ["1", "2"]  # noqa: PTH208

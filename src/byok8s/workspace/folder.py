@@ -48,7 +48,8 @@ class Parsed:
 class Workspace:
     """root: of the workspace. folder: where Snakemake works in it. user: the folder in which byok8s was started.
 
-    of: what is mirrored. snakefile: its path in the workspace, relative to the folder.
+    of: what is mirrored. snakefile: its path in the workspace, relative to the folder. folders: the working folders, of
+    which the workflow may have others; below the root.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class Workspace:
     user: Path
     of: Path
     snakefile: Path
+    folders: set[Path]
 
 
 _now: list[Workspace] = []  # the workspace that this process is in; of runs within runs the last
@@ -136,7 +138,8 @@ def entered(
         yield from _inside(place)
     finally:
         _bring_back(watching.mirror, user, tell)
-        returns.bring_back_state(place.folder / SNAKEMAKE, user / SNAKEMAKE, PASSING)
+        for folder in place.folders:
+            returns.bring_back_state(place.root / folder / SNAKEMAKE, place.of / folder / SNAKEMAKE, PASSING)
         if not keep:
             returns.empty(place.root, materialise.laid(user / materialise.MANIFEST), links=False)
 
@@ -166,7 +169,16 @@ def _watch(place: Workspace) -> Watch:
     mirror = Mirror(place.root, place.of, laid)
     mirror.lay()
     mirror.split(os.path.relpath(place.folder, place.root).removeprefix("."))
-    return watch.watch(mirror)
+    watching = watch.watch(mirror)
+
+    def enter(path: str) -> None:
+        folder = Path(path)
+        if folder not in place.folders:
+            place.folders.add(folder)
+            _link_notes(place, folder)
+
+    watching.enter = enter
+    return watching
 
 
 def _inside(place: Workspace) -> Iterator[Workspace]:
@@ -196,7 +208,7 @@ def _laid(source: Source | None, snakefile: Path, user: Path, root: Path, manife
     of = user if source else find_root(user, snakefile)
     within = user.relative_to(of)
     own = snakefile if source else Path(os.path.relpath(snakefile, user))
-    place = Workspace(root, root / within, user, of, own)
+    place = Workspace(root, root / within, user, of, own, {within})
     former = user / WORKSPACE
     try:
         returns.empty(root, materialise.laid(user / materialise.MANIFEST) if source else ())
@@ -215,11 +227,18 @@ def _laid(source: Source | None, snakefile: Path, user: Path, root: Path, manife
 
 def _link_state(place: Workspace) -> None:
     """Link the run's record and Snakemake's own notes, which are the user's; not what lies beside them."""
-    for name, entries in ((BYOK8S, ["runs"]), (SNAKEMAKE, _state(place.user / SNAKEMAKE))):
-        (place.folder / name).mkdir(parents=True, exist_ok=True)
-        for entry in entries:
-            if (place.user / name / entry).exists():
-                (place.folder / name / entry).symlink_to(place.user / name / entry)
+    (place.folder / BYOK8S).mkdir(parents=True, exist_ok=True)
+    if (place.user / BYOK8S / "runs").exists():
+        (place.folder / BYOK8S / "runs").symlink_to(place.user / BYOK8S / "runs")
+    _link_notes(place, place.user.relative_to(place.of))
+
+
+def _link_notes(place: Workspace, folder: Path) -> None:
+    """Link what Snakemake has noted in a working folder of the user's."""
+    (place.root / folder / SNAKEMAKE).mkdir(parents=True, exist_ok=True)
+    for entry in _state(place.of / folder / SNAKEMAKE):
+        if not os.path.lexists(place.root / folder / SNAKEMAKE / entry):
+            (place.root / folder / SNAKEMAKE / entry).symlink_to(place.of / folder / SNAKEMAKE / entry)
 
 
 def _state(folder: Path) -> list[str]:

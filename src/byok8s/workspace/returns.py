@@ -47,6 +47,7 @@ def bring_back_state(place: Path, user: Path, passing: Collection[str]) -> None:
     for entry in place.iterdir() if place.is_dir() else ():
         target = user / entry.name
         if not entry.is_symlink() and entry.name not in passing and not target.exists():
+            user.mkdir(parents=True, exist_ok=True)
             shutil.move(entry, target)
 
 
