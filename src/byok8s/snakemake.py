@@ -142,7 +142,10 @@ def _planned(dag: DAG) -> None:
     if not dag.workflow.local_exec or not len(dag):
         return
     try:
-        keys.check(list(keys.stored(dag)), None if dag.workflow.dryrun else keys.asking(dag.workflow))
+        keys.check(
+            list(keys.stored(dag.jobs, dag.workflow)),
+            None if dag.workflow.dryrun else keys.asking(dag.workflow),
+        )
     except Byok8sError as error:
         raise WorkflowError(str(error)) from error
 

@@ -35,3 +35,17 @@ def test_a_checkpoint_runs_again_when_its_parameter_changes(cluster: Cluster) ->
     assert "checkpoint count" in cluster.run("wf", "3", "--dry-run")
     cluster.run("wf", "3")
     assert cluster.read("all.txt") == "0\n1\n2\n"
+
+
+def test_a_name_that_the_server_changes_and_that_is_only_known_after_a_checkpoint(cluster: Cluster) -> None:
+    cluster.write(
+        {
+            "Snakefile": "rule all:\n    input: lambda w: checkpoints.names.get().output and 'a' + chr(92) + 'b.txt'\n"
+            "checkpoint names:\n    output: 'names.txt'\n    shell: 'echo > {output}'\n"
+            "rule one:\n    output: '{name}b.txt'\n    shell: 'echo > {output:q}'\n"
+        }
+    )
+    said = " ".join(cluster.run("-s", "Snakefile", expect=1).split())
+    assert "of rule one is a name that the S3 server does not keep: a/b.txt" in said
+    assert cluster.made() == ["names.txt"]
+    assert cluster.names() == []

@@ -79,7 +79,7 @@ def test_a_provider_that_pods_do_not_have(rule: str, words: str, tmp_path: Path)
 def test_the_keys_of_a_plan(tmp_path: Path) -> None:
     rule = "a:\n    output: 'b/x y', '/far/z'\n    log: 'c.log'\n    benchmark: '../d.tsv'"
     with planned(tmp_path, snakefile(rule), bucket=BUCKET) as dag:
-        found = [(file.kind, file.path, file.key, file.expected) for file in stored(dag)]
+        found = [(file.kind, file.path, file.key, file.expected) for file in stored(dag.jobs, dag.workflow)]
     assert found == [
         ("output", "b/x y", "providers/b/x y", "providers/b/x y"),
         ("output", "/far/z", "providers/far/z", "providers//far/z"),

@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
@@ -51,6 +51,7 @@ from byok8s.shown import guard_snakemake
 from byok8s.worker.description import to_json
 
 if TYPE_CHECKING:
+    from snakemake.jobs import Job
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
     from snakemake_storage_plugin_byok8s import StorageProvider
@@ -93,7 +94,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
         software.check(self.dag)
         providers.check(self.dag)
-        keys.check(list(keys.stored(self.dag)), keys.asking(self.workflow))
+        self._check_keys(self.dag.jobs)
         compat.check()
         self._root = workspace.root()
         self._run = run_description(self.workflow, self._root)
@@ -118,6 +119,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         own = capacity.of_shapes(cluster, {**shapes, "": self._shapes.of_run()}, nodes)
         return scale_down(self.dag, own.pop(""), own) if "" in own else ""
 
+    def _check_keys(self, jobs: Iterable[Job]) -> None:
+        keys.check(list(keys.stored(jobs, self.workflow)), keys.asking(self.workflow))
+
     # -- Snakemake asks --
 
     @property
@@ -137,6 +141,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         end_on_termination()
         try:
             self._begin([]).result()
+            if any(
+                rule.is_checkpoint for rule in self.workflow.rules
+            ):  # else all jobs were looked at when planned
+                self._check_keys(job for each in jobs for job in (each.jobs if each.is_group() else [each]))
             for job in jobs:
                 self.run_job_pre(job)
                 self._submit(job)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from byok8s.errors import InputError
 from byok8s.executor.job_files import files_of
@@ -15,12 +15,6 @@ from byok8s.s3.naming import names_kept
 if TYPE_CHECKING:
     from snakemake.jobs import Job
     from snakemake.workflow import Workflow
-
-    class Dag(Protocol):
-        """What is asked of Snakemake's DAG."""
-
-        jobs: Iterable[Job]
-        workflow: Workflow
 
 
 LONGEST_BYTES = 1024  # of a key: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
@@ -80,12 +74,12 @@ def asking(workflow: Workflow) -> Ask:
     return lambda names: names_kept(provider.client, bucket, folder, names)
 
 
-def stored(dag: Dag) -> Iterator[Stored]:
-    """Return the files of all jobs that lie in the bucket by the default storage provider."""
-    provider = dag.workflow.storage_registry.default_storage_provider
-    prefix = f"{dag.workflow.storage_settings.default_storage_prefix or ''}".rstrip("/") + "/"
+def stored(jobs: Iterable[Job], workflow: Workflow) -> Iterator[Stored]:
+    """Return the files of jobs that lie in the bucket by the default storage provider."""
+    provider = workflow.storage_registry.default_storage_provider
+    prefix = f"{workflow.storage_settings.default_storage_prefix or ''}".rstrip("/") + "/"
     within = prefix.removeprefix("s3://").partition("/")[2]
-    for job in dag.jobs:
+    for job in jobs:
         for kind, file in files_of(job):
             at = file.flags.get("storage_object")
             key = getattr(at, "key", None)  # another plugin may have none

@@ -34,8 +34,11 @@ class Workplace:
         self._keys = _credentials_time()
 
     def order(self, bucket: str, key: str) -> Order:
-        """Read the order of a pod for one job. Raises StorageError."""
-        message = fetched(self._connection, {"bucket": bucket, "key": key})
+        """Read the order of a pod for one job. Raises StorageError.
+
+        By a connection of its own: a fork must not share one that is open.
+        """
+        message = fetched(connection(self.run.storage), {"bucket": bucket, "key": key})
         return Order(
             "job", message["description"], message["precommand"], message["runtime"], tuple(message["logs"])
         )
