@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from byok8s.worker import evidence
+from byok8s.worker import evidence, seclusion
 from byok8s.worker.folder import SHARED_FOLDERS
 from byok8s.worker.protocol import Result
 
@@ -155,6 +155,7 @@ def _become_snakemake(order: Order, folder: Path, output: int) -> NoReturn:
     """The child's whole life."""
     code = 1
     try:
+        seclusion.open_to_itself()
         os.setsid()
         for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
