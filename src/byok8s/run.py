@@ -18,8 +18,10 @@ from byok8s import clean, errors, params, preflight, s3, snakemake
 from byok8s.elsewhere import workspace
 from byok8s.executor import key, record
 from byok8s.executor.names import new_run_id
+from byok8s.kube import connect
 from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
+from byok8s.policies import check_policies
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import profile
@@ -98,7 +100,10 @@ def _checked(request: Request, bucket: s3.Bucket, view: View) -> Cluster | None:
         wanted = not (request.local or request.dry_run)
         cluster = threads.submit(preflight.check_cluster, request, view.warn) if wanted else None
         s3.check_bucket(bucket)
-        return cluster.result() if cluster else None
+        found = cluster.result() if cluster else None
+    if found:
+        check_policies(connect(request.context), found.namespace, request.image or default_image())
+    return found
 
 
 def _clear(plan: Plan, view: View) -> None:
