@@ -18,8 +18,10 @@ from byok8s import clean, errors, params, preflight, s3, snakemake, workspace
 from byok8s.adjust import CACHE
 from byok8s.executor import capacity, key, record
 from byok8s.executor.names import new_run_id
+from byok8s.kube import connect
 from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
+from byok8s.policies import check_policies
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import profile
@@ -99,7 +101,10 @@ def _checked(request: Request, bucket: s3.Bucket, view: View) -> Cluster | None:
         wanted = not (request.local or request.dry_run)
         cluster = threads.submit(_checked_cluster, request, view) if wanted else None
         s3.check_bucket(bucket)
-        return cluster.result() if cluster else None
+        found = cluster.result() if cluster else None
+    if found:
+        check_policies(connect(request.context), found.namespace, request.image or default_image())
+    return found
 
 
 def _checked_cluster(request: Request, view: View) -> Cluster:

@@ -16,7 +16,7 @@ from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.manifest import PodSettings, Shape, worker_plan
 from byok8s.executor.names import CONTROLLER_ANNOTATION, Names
 from byok8s.kube import ApiError, Context, KubeClient
-from byok8s.kube.json import Json, get_in, items, text
+from byok8s.kube.json import Json, get_in, items, mapping, text
 from byok8s.rights import Right
 from corner import Cluster
 from snakefiles import ONCE, many
@@ -218,4 +218,33 @@ def test_a_part_that_cannot_be_removed_keeps_no_other(
     until = time.monotonic() + 20
     while cluster.names() and time.monotonic() < until:
         time.sleep(0.25)
+    assert cluster.names() == []
+
+
+@pytest.mark.parametrize(
+    ("hard", "words"),
+    [
+        ({"count/jobs.batch": "0"}, "one of its jobs is refused"),
+        ({"secrets": "0"}, "one of its secrets is refused"),
+        ({"configmaps": "0"}, "one of its configmaps is refused"),
+        ({"count/configmaps": "3"}, "has no room for the objects of a run"),
+    ],
+    ids=["jobs", "secrets", "config maps", "some config maps"],
+)
+def test_a_quota_is_found_before_anything_is_planned(
+    hard: dict[str, Json], words: str, cluster: Cluster
+) -> None:
+    quota: dict[str, Json] = {"metadata": {"name": "tight"}, "spec": {"hard": hard}}
+    cluster.client.post(path(cluster, "resourcequotas"), quota)
+    until = time.monotonic() + 20
+    while not mapping(cluster.client.get(path(cluster, "resourcequotas", "tight")), "status", "hard"):
+        assert time.monotonic() < until
+        time.sleep(0.25)
+    cluster.write(
+        {**many(1, ONCE), "Snakefile": "onstart:\n    print('has begun')\nrule a:\n    output: 'a.txt'\n"}
+    )
+    said = cluster.run("wf", "params", "a.txt", expect=3)
+    assert words in " ".join(said.split())
+    assert "larger quota" in " ".join(said.split())
+    assert "has begun" not in said
     assert cluster.names() == []

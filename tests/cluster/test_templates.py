@@ -172,6 +172,7 @@ spec:
   initContainers:
   - {name: a-mesh-init, image: IMAGE, command: ["true"]}
   containers:
+  - {name: worker}
   - {name: a-sidecar, image: IMAGE, command: [sleep, "3600"]}
 """
 

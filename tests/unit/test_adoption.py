@@ -24,7 +24,9 @@ def worker(pod: str) -> Worker:
     return cast("Worker", Stand(pod))
 
 
-def pod(number: int, phase: str = "Running", message: str = "", shape: str | None = None) -> Object:
+def pod(
+    number: int, phase: str = "Running", message: str = "", shape: str | None = None, code: int = 0
+) -> Object:
     return {
         "metadata": {
             "name": f"worker-{number}",
@@ -33,7 +35,7 @@ def pod(number: int, phase: str = "Running", message: str = "", shape: str | Non
         },
         "status": {
             "phase": phase,
-            "containerStatuses": [{"state": {"terminated": {"message": message}}}],
+            "containerStatuses": [{"state": {"terminated": {"message": message, "exitCode": code}}}],
         },
     }
 
@@ -72,6 +74,14 @@ def test_a_job_that_ended_well_in_a_worker_that_is_gone() -> None:
     claimed = adoption.claim(task("abc"))
     assert claimed
     assert claimed[1] is None
+
+
+def test_the_last_word_of_a_worker_that_was_killed_may_be_a_jobs() -> None:
+    adoption = Adoption()
+    assert list(adoption.find([pod(0, "Failed", '{"succeeded": ["abc"]}', code=137)])) == []
+    assert adoption.claim(task("abc")) is None
+    assert list(adoption.find([pod(1, "Failed", '{"succeeded": ["abc"]}', code=143)])) == []
+    assert adoption.claim(task("abc"))
 
 
 def test_what_a_lost_worker_had_is_not_claimed() -> None:

@@ -1,5 +1,6 @@
 """What a job has written is there until it is dropped, from wherever it is asked for."""
 
+import os
 from pathlib import Path
 
 from byok8s.worker.kept import CHUNK_BYTES, Kept
@@ -42,3 +43,19 @@ def test_nothing_is_left_when_it_is_dropped(tmp_path: Path) -> None:
     kept.write(b"one\n")
     kept.drop()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_regular_files_are_kept(tmp_path: Path) -> None:
+    """Whatever else a job has put where its log should be: no device without an end, no pipe, no name that is none."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "zero.log").symlink_to("/dev/zero")
+    os.mkfifo(work / "pipe.log")
+    (work / "folder.log").mkdir()
+    (work / "linked.log").symlink_to("real.log")
+    (work / "real.log").write_text("kept")
+    kept = Kept(tmp_path / "kept")
+    kept.keep_files(
+        work, ["zero.log", "pipe.log", "folder.log", "gone.log", "a\0b.log", "linked.log", "real.log"]
+    )
+    assert list(kept.files()) == [("linked.log", "kept", True), ("real.log", "kept", True)]

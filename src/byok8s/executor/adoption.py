@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from byok8s.executor.worker import Worker
 from byok8s.kube.json import Object, get_in, text
 
 ANSWER_SECONDS = 30.0
+TERMINATED = 128 + signal.SIGTERM  # the exit code of a worker whose pod was told to end
 
 
 class Adoption:
@@ -70,6 +72,9 @@ class Adoption:
 
 
 def _succeeded(pod: Object) -> list[str]:
+    # a job may write a worker's last word, too; but a worker that was killed has not written over it
+    if get_in(container.ended(pod), "exitCode") not in {0, TERMINATED}:
+        return []
     message = text(container.ended(pod), "message")
     try:
         tasks = get_in(json.loads(message), "succeeded")

@@ -203,7 +203,9 @@ class ClusterRun:
 
     def log(self, pod: str) -> Iterator[str]:
         """What a pod has written, line by line. Raises ApiError or Unreachable."""
-        lines = self._client.stream(f"{self.pods}/{pod}/log", {}, LOG_SILENCE_SECONDS).lines()
+        lines = self._client.stream(
+            f"{self.pods}/{pod}/log", {"container": manifest.CONTAINER}, LOG_SILENCE_SECONDS
+        ).lines()
         return (line.decode(errors="replace") + "\n" for line in lines)
 
     def events(self, pod: str) -> list[Object]:

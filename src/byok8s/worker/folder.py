@@ -6,14 +6,16 @@ import importlib.util
 import io
 import os
 import shutil
-import signal
 import sys
 import tarfile
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from byok8s.worker import seclusion
+
 WORK = Path(os.environ.get("BYOK8S_WORK", "/work"))
+OWN = ("worker.sock", "kept", "plugins", "parsed", "parsed.sock")  # the worker's, in its folder
 SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - to be emptied
 
 
@@ -48,27 +50,48 @@ def lay_out(place: Path) -> Path:
     return root
 
 
-def clean_up(spared: Collection[int]) -> None:
-    """After a job: end what it left running, and remove what it left lying.
+class CleanRoom:
+    """What there is before the first job, so that it can be had again after each. To be made before any job runs."""
 
-    spared: process ids that are not the job's.
-    """
-    _end_processes(spared)
-    for folder in (WORK / "jobs", *SHARED_FOLDERS):
+    def __init__(self, plugins: Path) -> None:
+        self._plugins, self._marks = plugins, seclusion.marks(plugins)
+        folders = dict.fromkeys([*SHARED_FOLDERS, *seclusion.shared_folders()])
+        # what an image has put into a folder of everybody's is no job's; our own folders begin empty
+        self._before = {
+            folder: set() if folder in SHARED_FOLDERS else set(_names(folder))
+            for folder in folders
+            if not folder.is_relative_to(WORK)
+        }
+
+    def restore(self, spared: Collection[int]) -> bool:
+        """End what a job left running, and remove what it left lying. Return whether nothing of it reaches the next.
+
+        spared: process ids that are not the job's.
+        """
+        clean = seclusion.end_processes(spared) and seclusion.remove_ipc()
+        for folder, before in {WORK: set(OWN), **self._before}.items():
+            for name in _names(folder):
+                if name not in before:
+                    _remove(folder / name)
+            clean = clean and set(_names(folder)) <= before | _not_ours(folder)
+        return clean and seclusion.marks(self._plugins) == self._marks
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
+
+
+def _not_ours(folder: Path) -> set[str]:
+    """Return what a job of ours cannot have made, and we cannot remove."""
+    found = set()
+    for name in _names(folder):
         with suppress(OSError):
-            for entry in folder.iterdir():
-                _remove(entry)
-
-
-def _end_processes(spared: Collection[int]) -> None:
-    """All of the container but ours: a job's daemons may have left its process group and its session."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) not in {os.getpid(), *spared}:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(int(entry.name), signal.SIGKILL)
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass  # as the container's first process we inherit orphans
+            if (folder / name).lstat().st_uid != os.getuid():
+                found.add(name)
+    return found
 
 
 def _remove(entry: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from byok8s.worker import evidence, protocol, standard_output
+from byok8s.worker import evidence, protocol, seclusion, standard_output
 from byok8s.worker.description import Stored
 from byok8s.worker.failure import SIGNAL_BASE, failure, of_exit_code
 from byok8s.worker.folder import SHARED_FOLDERS
@@ -134,6 +134,7 @@ def _live(order: Order, folder: Path, output: int, become: Become) -> NoReturn:
     """The child's whole life."""
     code = 1
     try:
+        seclusion.open_to_itself()
         os.setpgid(0, 0)
         for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)

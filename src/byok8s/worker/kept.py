@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,8 +34,8 @@ class Kept:
         """Those of the rule's log files that are there. work: the job's folder."""
         for number, name in enumerate(names):
             copy = self._folder / str(number)
-            with suppress(OSError):
-                shutil.copyfile(work / name, copy)
+            with suppress(OSError, ValueError):  # a name may hold a NUL
+                _copy(work / name, copy)
                 self._files.append((name, copy))
 
     def output(self, start: int) -> Iterator[tuple[str, int]]:
@@ -50,6 +53,19 @@ class Kept:
     def drop(self) -> None:
         self._output.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _copy(source: Path, copy: Path) -> None:
+    """Copy a regular file as long as it is now. Raises OSError for anything else, as a device without an end."""
+    # not to wait for whoever may write into a pipe
+    with os.fdopen(os.open(source, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+        status = os.fstat(opened.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(source))
+        with copy.open("wb") as kept:
+            left = status.st_size
+            while left and (data := opened.read(min(left, CHUNK_BYTES))):
+                left -= kept.write(data)
 
 
 def _pieces(path: Path, start: int) -> Iterator[bytes]:

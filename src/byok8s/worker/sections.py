@@ -14,7 +14,7 @@ _HEADING: Final = (
 def write_files(output: BinaryIO, work: Path, names: Iterable[str]) -> None:
     """Those that are there. work: the job's folder."""
     for name in names:
-        if (file := work / name).is_file():
+        if "\0" not in name and (file := work / name).is_file():
             output.write(f"\n{_HEADING}{name}\n".encode())
             with file.open("rb") as content:
                 while data := content.read(64 * 1024):

@@ -19,7 +19,7 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from byok8s.worker import folder, last_word
+from byok8s.worker import folder, last_word, seclusion
 from byok8s.worker.job import POD_DELETED, Job, Order
 from byok8s.worker.kept import Kept
 from byok8s.worker.protocol import VERSION, Lines, Message, Result, done, line
@@ -38,15 +38,21 @@ GATHER_SECONDS = 0.1  # what a job says meanwhile is one message: each costs the
 
 def serve() -> int:
     """Until the controller is not heard of for a while and no job is under way; or until the pod is told to end."""
+    seclusion.close_to_others()
     plugins = folder.bring_plugins()
+    room = folder.CleanRoom(plugins)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(SOCKET))
     listening.listen()
     sys.path.append(str(plugins))
     warm_up()
+<<<<<<< HEAD
     from byok8s.worker.workplace import Workplace
 
     server = Server(listening, Workplace())
+=======
+    server = Server(listening, plugins, room)
+>>>>>>> security
     server.run()
     with contextlib.suppress(OSError):
         last_word.leave(server.result, server.succeeded()[-MOST_TOLD:])
@@ -56,9 +62,17 @@ def serve() -> int:
 class Server:
     """result: of the job that ended with the pod; without one, success."""
 
+<<<<<<< HEAD
     def __init__(self, listening: socket.socket, workplace: Workplace) -> None:
         self.result = Result(0)
         self._workplace = workplace
+=======
+    def __init__(self, listening: socket.socket, plugins: Path, room: folder.CleanRoom) -> None:
+        self.result = Result(0)
+        self._room = room
+        self._spoilt = False
+        self._plugins = plugins
+>>>>>>> security
         self._listening = listening
         self._selector = selectors.DefaultSelector()
         self._selector.register(listening, selectors.EVENT_READ)
@@ -74,7 +88,7 @@ class Server:
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._on_terminate)
-        while not self._ending and (self._job or time.monotonic() - self._heard < FORSAKEN_SECONDS):
+        while not self._is_over():
             for key, _ in self._selector.select(timeout=GATHER_SECONDS if self._tell_at else 1.0):
                 if key.fileobj is self._listening:
                     self._on_stream(self._listening.accept()[0])
@@ -93,6 +107,11 @@ class Server:
         if self._job:
             self._on_end(self._job)
 
+    def _is_over(self) -> bool:
+        if self._ending or (self._spoilt and not self._kept):
+            return True
+        return not self._job and time.monotonic() - self._heard >= FORSAKEN_SECONDS
+
     def _on_terminate(self, _: int, __: FrameType | None) -> None:
         self._ending = True
         if self._job:
@@ -102,6 +121,9 @@ class Server:
 
     def _on_stream(self, stream: socket.socket) -> None:
         """The newest stream is the one: the controller opens another only when it has lost the last."""
+        if not seclusion.is_from_outside(stream):  # a job wants to be the controller
+            stream.close()
+            return
         self._drop_stream()
         stream.settimeout(SEND_SECONDS)
         self._selector.register(stream, selectors.EVENT_READ)
@@ -166,8 +188,9 @@ class Server:
     # -- jobs --
 
     def _run(self, message: Message, job: str) -> None:
-        if self._job or job in self._kept:
-            return  # this very job, asked for again; the controller gives a busy worker no other
+        if self._spoilt or self._job or job in self._kept:
+            # it is about to end; or this very job is asked for again: the controller gives a busy worker no other
+            return
         self._sent[job] = 0
         self._kept[job] = Kept(KEPT / job)
         try:
@@ -193,7 +216,11 @@ class Server:
         self._job = None
         result = job.result()
         self._kept[job.order.job].keep_files(job.folder, job.order.logs)
+<<<<<<< HEAD
         folder.clean_up(self._near_ends() | self._workplace.parsed.processes)
+=======
+        self._spoilt |= not self._room.restore(self._near_ends())
+>>>>>>> security
         if result.cause == POD_DELETED:
             self.result = result  # not told: the pod's status will say who ended it, and why
         else:
