@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,21 +26,27 @@ def main() -> int:
     excluded = {test.name: test.kind for test in unfit} | dict(what_is_known.excluded)
     applicable = [case for case in found if case.name not in excluded]
     _check_names([*asked.tests, *what_is_known.names()], [*excluded, *(case.name for case in found)])
+    if asked.page:
+        _write_page(applicable, excluded, what_is_known)
+        return 0
     wanted = what_is_known.subset if asked.subset else asked.tests
     chosen = [case for case in applicable if not wanted or case.name in wanted]
     faults = 0
-    for name, place in _places(asked):
+    for place in _places(asked):
         with place() as here:
             verdicts = list(_judged(chosen, here, what_is_known, asked.at_once))
         faults += sum(1 for verdict in verdicts if verdict is None or verdict.fault)
-        if not wanted:
-            results.keep(name, [verdict for verdict in verdicts if verdict])
     if not wanted:
-        measured = {name: kept for name in ("local", "cluster") if (kept := results.last(name))}
-        PAGE.write_text(page(Measured([case.name for case in applicable], excluded, measured), what_is_known))
-        print(f"{PAGE.name} is written")
-    print(f"{len(chosen)} tests, {faults} faults; what byok8s said is in {corpus.cache() / 'logs'}")
+        _write_page(applicable, excluded, what_is_known)
+    print(f"{len(chosen)} tests, {faults} faults; what byok8s said is in {corpus.cache() / 'results'}")
     return 1 if faults else 0
+
+
+def _write_page(applicable: Sequence[Case], excluded: Mapping[str, str], what_is_known: known.Known) -> None:
+    names = [case.name for case in applicable]
+    measured = {place: found for place in ("local", "cluster") if (found := results.kept(place, names))}
+    PAGE.write_text(page(Measured(names, excluded, measured), what_is_known))
+    print(f"{PAGE.name} is written")
 
 
 def _arguments() -> argparse.Namespace:
@@ -49,19 +55,22 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--subset", action="store_true", help="only the tests of `make test`")
     parser.add_argument("--local", action="store_true", help="only on this machine")
     parser.add_argument("--cluster", action="store_true", help="only on the cluster")
+    parser.add_argument(
+        "--page", action="store_true", help="only write docs/conformance.md of what was measured"
+    )
     parser.add_argument("--at-once", type=int, default=2, metavar="N", help="[default: 2]")
     return parser.parse_args()
 
 
-def _places(asked: argparse.Namespace) -> Iterator[tuple[str, Callable[[], AbstractContextManager[Place]]]]:
+def _places(asked: argparse.Namespace) -> Iterator[Callable[[], AbstractContextManager[Place]]]:
     """Yield the places that are asked for: by default both, where a cluster is named."""
     both = asked.local == asked.cluster
     if asked.local or both:
-        yield "local", this_machine
+        yield this_machine
     if asked.cluster or (both and cluster_is_named()):
         if not cluster_is_named():
             raise SystemExit('No cluster is named: eval "$(make -s rig-env)", or set BYOK8S_TEST_KUBECONFIG.')
-        yield "cluster", the_cluster
+        yield the_cluster
 
 
 def _check_names(names: Sequence[str], there: Sequence[str]) -> None:
@@ -81,7 +90,7 @@ def _judged(
         except ValueError as error:
             print(f"{place.name} {case.name}: NO ORACLE: {error}", flush=True)
             return None
-        results.keep_words(verdict)
+        results.keep(verdict)
         print(f"{place.name} {case.name}: {_words(verdict)} ({verdict.seconds} s)", flush=True)
         return verdict
 

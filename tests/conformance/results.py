@@ -1,12 +1,11 @@
-"""What was measured at each place, kept for the report: it tells of both places, which are seldom measured at once."""
+"""What was measured, kept by place and test: the report tells of both places, which are seldom measured at once."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from conformance.corpus import cache
 from conformance.verdict import Verdict
@@ -14,30 +13,28 @@ from conformance.verdict import Verdict
 
 @dataclass(frozen=True)
 class Results:
-    """different: how each test that was run differs; empty for one that is right."""
+    """different: how each test that was run differs; empty for one that is right. date: of the last."""
 
     date: str
     different: Mapping[str, Sequence[str]]
 
 
-def keep(place: str, verdicts: Iterable[Verdict]) -> Results:
-    found = {verdict.name: list(verdict.different) for verdict in verdicts}
-    results = Results(datetime.now(UTC).strftime("%Y-%m-%d"), found)
-    _path(place).write_text(json.dumps(asdict(results), indent=1))
-    return results
+def keep(verdict: Verdict) -> None:
+    """Keep how a test differs, and, for somebody who looks into it, what byok8s said."""
+    place = cache() / "results" / verdict.place
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{verdict.name}.log").write_text(verdict.words)
+    found = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "different": list(verdict.different)}
+    (place / f"{verdict.name}.json").write_text(json.dumps(found))
 
 
-def last(place: str) -> Results | None:
-    path = _path(place)
-    return Results(**json.loads(path.read_text())) if path.is_file() else None
-
-
-def keep_words(verdict: Verdict) -> None:
-    """Keep what byok8s said, for somebody who looks into a difference."""
-    log = cache() / "logs" / verdict.place / f"{verdict.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(verdict.words)
-
-
-def _path(place: str) -> Path:
-    return cache() / f"results-{place}.json"
+def kept(place: str, tests: Iterable[str]) -> Results | None:
+    """Return what was measured of these tests at a place; None if nothing was."""
+    paths = {test: cache() / "results" / place / f"{test}.json" for test in tests}
+    found = {test: json.loads(path.read_text()) for test, path in paths.items() if path.is_file()}
+    if not found:
+        return None
+    return Results(
+        max(entry["date"] for entry in found.values()),
+        {test: entry["different"] for test, entry in found.items()},
+    )
