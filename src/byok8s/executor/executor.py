@@ -339,7 +339,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _words(self, task: Task, pod: str, found: Outcome) -> str:
         log = self._record.log(task)
-        return found.words(pod, log if log.exists() else None)
+        return found.words(pod, log if log.exists() and log.stat().st_size else None)
 
     def _learn(self, job: JobExecutorInterface, found: Outcome) -> None:
         """What the job has stored need not be asked for; what it does not speak of is."""

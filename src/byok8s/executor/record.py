@@ -81,6 +81,7 @@ class Record:
             times = self._times.pop(task.id, None) or _Times(time.time())
             line = json.dumps({**row, "given": times.given, "began": times.began, "ended": time.time()})
             self._write(self._folder / "jobs.jsonl", [f"{line}\n"], "a")
+        self.add_output(task, ())  # of a job that has said nothing there is a log, too
 
     def _write(self, path: Path, words: Iterable[str], mode: str) -> None:
         try:

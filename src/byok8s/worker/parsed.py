@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeAlias
 
-from byok8s.worker import machinery, standard_output
+from byok8s.worker import machinery, seclusion, standard_output
 from byok8s.worker.description import Member, RunDescription, member_from_json
 from byok8s.worker.failure import Failure, failure
 from byok8s.worker.folder import WORK
@@ -215,6 +215,7 @@ def _become(
     """Run one member, in the process group and with the output of the job's process."""
     found: Failure | None = Failure("the process of its run: did not come to its end", "unknown")
     try:
+        seclusion.open_to_itself()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, request["group"])
         for wanted, fd in enumerate(fds):

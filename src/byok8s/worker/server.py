@@ -46,13 +46,9 @@ def serve() -> int:
     listening.listen()
     sys.path.append(str(plugins))
     warm_up()
-<<<<<<< HEAD
     from byok8s.worker.workplace import Workplace
 
-    server = Server(listening, Workplace())
-=======
-    server = Server(listening, plugins, room)
->>>>>>> security
+    server = Server(listening, Workplace(), room)
     server.run()
     with contextlib.suppress(OSError):
         last_word.leave(server.result, server.succeeded()[-MOST_TOLD:])
@@ -62,17 +58,10 @@ def serve() -> int:
 class Server:
     """result: of the job that ended with the pod; without one, success."""
 
-<<<<<<< HEAD
-    def __init__(self, listening: socket.socket, workplace: Workplace) -> None:
+    def __init__(self, listening: socket.socket, workplace: Workplace, room: folder.CleanRoom) -> None:
         self.result = Result(0)
-        self._workplace = workplace
-=======
-    def __init__(self, listening: socket.socket, plugins: Path, room: folder.CleanRoom) -> None:
-        self.result = Result(0)
-        self._room = room
+        self._workplace, self._room = workplace, room
         self._spoilt = False
-        self._plugins = plugins
->>>>>>> security
         self._listening = listening
         self._selector = selectors.DefaultSelector()
         self._selector.register(listening, selectors.EVENT_READ)
@@ -216,11 +205,8 @@ class Server:
         self._job = None
         result = job.result()
         self._kept[job.order.job].keep_files(job.folder, job.order.logs)
-<<<<<<< HEAD
-        folder.clean_up(self._near_ends() | self._workplace.parsed.processes)
-=======
-        self._spoilt |= not self._room.restore(self._near_ends())
->>>>>>> security
+        spared = self._near_ends() | self._workplace.parsed.processes
+        self._spoilt |= not self._room.restore(spared)
         if result.cause == POD_DELETED:
             self.result = result  # not told: the pod's status will say who ended it, and why
         else:
