@@ -36,7 +36,7 @@ def parsed(*words: str, cluster: Cluster | None = HERE, snakemakes: tuple[str, .
     )
     assert request.bucket
     here = Path.cwd()
-    place = Workspace(root=here, folder=here, user=here, of=here, snakefile=Path("Snakefile"), folders=())
+    place = Workspace(root=here, folder=here, user=here, of=here, snakefile=Path("Snakefile"), folders=set())
     given = snakemake.arguments(request, request.bucket, cluster, "run", "image", Path("copy.yaml"), place)
     return snakemake._parse(given)[1]
 
