@@ -225,9 +225,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
             with self.connection.explained("ListObjectsV2", f"s3://{bucket}/{prefix}"):
                 page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
             for item in page.get("Contents", ()):
-                # a key that ends with "/" stands for a folder made by hand
-                if not item["Key"].endswith("/"):
-                    found[item["Key"]] = Facts(int(item["LastModified"].timestamp()), item["Size"])
+                found[item["Key"]] = Facts(int(item["LastModified"].timestamp()), item["Size"])
             folders.update(item["Prefix"].rstrip("/") for item in page.get("CommonPrefixes", ()))
             if not page["IsTruncated"]:
                 return Listing(found, frozenset(folders), complete=True)

@@ -19,6 +19,7 @@ from snakemake_interface_storage_plugins.storage_object import StorageObjectTouc
 from snakemake_storage_plugin_byok8s.connection import split
 from snakemake_storage_plugin_byok8s.facts import UNFINISHED, Facts
 from snakemake_storage_plugin_byok8s.paths import Outside, inside
+from snakemake_storage_plugin_byok8s.tree import Unstorable, stands_for_folder, walk
 from snakemake_storage_plugin_byok8s.whole import TRIES, is_whole
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         return self._facts("kind").is_dir
 
     def _files(self) -> dict[str, Facts]:
-        """The key with its facts; of a directory those below it."""
+        """Return the key with its facts; of a directory those below it, and those of its empty folders."""
         facts = self._facts("kind")
         return self.provider.listing(self.bucket, f"{self.key}/") if facts.is_dir else {self.key: facts}
 
@@ -163,7 +164,8 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         # beside it and then renamed: what a kill leaves of a directory would pass for it at the next run
         with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
             half = Path(folder, "half")
-            self._download({key: self._at(half, key) for key in files}, files)
+            places = {key: self._at(half, key) for key in files}
+            self._download(_without_folders(places), files)
             _keep_time(half, files.values())
             if local.is_dir():
                 rmtree(local)
@@ -171,7 +173,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
 
     def _retrieve_into(self, local: Path, files: Mapping[str, Facts]) -> None:
         """File by file, what is missing: another job may be reading a file of the directory."""
-        places = {key: self._at(local, key) for key in files}
+        places = _without_folders({key: self._at(local, key) for key in files})
         missing = {key: path for key, path in places.items() if not _is_there(path, files[key])}
         for folder in {path.parent for path in missing.values()}:
             if folder.is_symlink():
@@ -218,12 +220,15 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
 
     def _store_directory(self, local: Path) -> None:
         """In the end the files of this directory and no others: a half, or an older one, may be there."""
-        inside = (path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
-        keys = {f"{self.key}/{name}" for name in inside}
+        try:
+            files, folders = ({f"{self.key}/{name}" for name in names} for names in walk(local))
+        except Unstorable as error:
+            raise WorkflowError(str(error)) from error
         mark, client = f"{self.key}/{UNFINISHED}", self.provider.client
         self._each("upload", lambda key: client.put_object(Bucket=self.bucket, Key=key), [mark])
-        old = self.provider.listing(self.bucket, f"{self.key}/").keys() - keys - {mark}
-        self._upload(local, keys)
+        old = self.provider.listing(self.bucket, f"{self.key}/").keys() - files - folders - {mark}
+        self._upload(local, files)
+        self._each("upload", lambda key: client.put_object(Bucket=self.bucket, Key=key), folders)
         self._delete(old)
         self._delete([mark])
 
@@ -262,7 +267,16 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         if not slash:
             raise WorkflowError(f"{self.query} has a wildcard in the name of the bucket: name the bucket.")
         found = self.provider.listing(bucket, prefix)
-        return [f"s3://{bucket}/{key}" for key in found if ".byok8s" not in key.split("/")]
+        files = [key for key in found if not stands_for_folder(key)]
+        return [f"s3://{bucket}/{key}" for key in files if ".byok8s" not in key.split("/")]
+
+
+def _without_folders(places: Mapping[str, Path]) -> dict[str, Path]:
+    """Make the empty folders, and return all else."""
+    for key, path in places.items():
+        if stands_for_folder(key):
+            path.mkdir(parents=True, exist_ok=True)
+    return {key: path for key, path in places.items() if not stands_for_folder(key)}
 
 
 def _keep_time(path: Path, facts: Iterable[Facts]) -> None:

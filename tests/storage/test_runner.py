@@ -147,7 +147,7 @@ def test_a_failing_command_stores_its_logs_and_nothing_else(pod: Pod) -> None:
         ("touch o", {"ensure": Ensure(non_empty=True)}, "unfit-output", "is empty"),
         ("echo x > o", {"ensure": Ensure(checksum="ab", algorithm="md5")}, "unfit-output", "md5"),
         ("mkdir o; ln -s nowhere o/x", {"directory": True}, "unfit-output", "a link to nothing: x"),
-        ("mkdir o; ln -s . o/x", {"directory": True}, "unfit-output", "a folder that it has already"),
+        ("mkdir o; ln -s . o/x", {"directory": True}, "unfit-output", "a folder that it is in"),
     ],
 )
 def test_an_output_that_is_not_what_it_should_be(

@@ -13,8 +13,9 @@ from byok8s.worker.failure import Failure
 from byok8s.worker.job import Job, Order
 from byok8s.worker.machinery import WrongSnakemake
 from byok8s.worker.protocol import Result
-from byok8s.worker.transfer import Missing, Unstorable
+from byok8s.worker.transfer import Missing
 from snakemake_storage_plugin_byok8s.connection import StorageError
+from snakemake_storage_plugin_byok8s.tree import Unstorable
 
 SERVER = "http://vm:4"
 RESOLVING = "Could not connect (Failed to resolve 'vm' ([Errno -3] Temporary failure in name resolution))"

@@ -78,11 +78,14 @@ _NO_NAME = re.compile(
 
 
 def storage(error: BaseException) -> tuple[str, str] | None:
-    """Return words and name of a failure of S3; None for any other error, and for an answer that names none of them."""
+    """Return words and name of a failure to store or fetch; None for any other error."""
     try:
         from snakemake_storage_plugin_byok8s.connection import StorageError
+        from snakemake_storage_plugin_byok8s.tree import Unstorable
     except ImportError:
         return None
+    if isinstance(error, Unstorable):
+        return str(error).rstrip("."), "unfit-output"
     if not isinstance(error, StorageError):
         return None
     slug = next((slug for slug, codes in _S3_CODES.items() if error.code in codes), "")

@@ -14,7 +14,7 @@ from typing import Final
 
 from byok8s.worker import evidence
 from byok8s.worker.machinery import WrongSnakemake
-from byok8s.worker.transfer import Missing, Unstorable
+from byok8s.worker.transfer import Missing
 
 SIGNAL_BASE: Final = 128  # the shell's way to tell of a signal in an exit code
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -37,14 +37,11 @@ def failure(error: BaseException) -> Failure:
         return of_exit_code(error.returncode)
     if isinstance(error, Missing):
         return Failure(_words(error), "missing-input")
-    if isinstance(error, Unstorable):
-        return Failure(_words(error), "unfit-output")
     if isinstance(error, WrongSnakemake):
         return Failure(_words(error), "snakemake-version")
     if found := evidence.storage(error):
-        why, cause = found
         print(error, flush=True)  # noqa: T201
-        return Failure(why, cause)
+        return Failure(*found)
     return _of_program(error)
 
 

@@ -34,10 +34,6 @@ class Missing(Exception):
     """An input is not in the bucket."""
 
 
-class Unstorable(Exception):
-    """An output that the bucket cannot hold as it is."""
-
-
 @dataclass(frozen=True)
 class _Download:
     """One object and where it goes. optional: it need not be there."""
@@ -165,7 +161,9 @@ class Transfer:
 
     def _store_directory(self, file: File, path: Path) -> Stored:
         """Leave the files of this directory and no others in the bucket: a half, or an older one, may be there."""
-        files, folders = _walk(path)
+        from snakemake_storage_plugin_byok8s.tree import walk
+
+        files, folders = walk(path)
         keys = {f"{file.key}/{name}" for name in files} | {f"{file.key}/{name}" for name in folders}
         mark = f"{file.key}/{UNFINISHED}"
         self._mark(file.bucket, mark)
@@ -194,32 +192,12 @@ class Transfer:
 
 
 def _inside(folder: Path, name: str, address: str) -> Path:
-    path = Path(os.path.normpath(folder / name))
-    if not path.is_relative_to(Path(os.path.normpath(folder))):
-        raise Missing(f"The key {address} would be outside its directory.")
-    return path
+    from snakemake_storage_plugin_byok8s.paths import Outside, inside
 
-
-def _walk(folder: Path) -> tuple[list[str], list[str]]:
-    """The files of a directory and, with a slash behind them, the folders that are empty; links are followed."""
-    files: list[str] = []
-    empty: list[str] = []
-    seen: set[str] = set()
-    for here, folders, names in os.walk(folder, followlinks=True):
-        real, within = os.path.realpath(here), Path(here).relative_to(folder).as_posix()
-        if real in seen and Path(here).is_symlink():
-            raise Unstorable(f"The directory {folder} has a link to a folder that it has already: {within}.")
-        seen.add(real)
-        prefix = "" if within == "." else f"{within}/"
-        if not folders and not names:
-            empty.append(prefix)
-        for name in names:
-            path = Path(here, name)
-            if not path.exists():
-                raise Unstorable(f"The directory {folder} has a link to nothing: {prefix}{name}.")
-            if path.is_file():
-                files.append(f"{prefix}{name}")
-    return files, empty
+    try:
+        return inside(folder, name)
+    except Outside as error:
+        raise Missing(f"The key {address} would be outside its directory") from error
 
 
 def connection(settings: Mapping[str, Any]) -> Connection:
