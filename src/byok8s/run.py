@@ -232,15 +232,26 @@ def _params(plan: Plan) -> Iterator[Path]:
     kept = record.folder(plan.run)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory())) if plan.request.dry_run else kept
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         copy = folder / _params_copy(plan).name
-        copy.write_bytes(params.copy(plan.request.params_file, plan.request.params))
+        _write_like(
+            plan.request.params_file, copy, params.copy(plan.request.params_file, plan.request.params)
+        )
         try:
             yield copy
         except errors.InputError:
             if not plan.resumed:
                 shutil.rmtree(kept, ignore_errors=True)
             raise
+
+
+def _write_like(source: Path, copy: Path, content: bytes) -> None:
+    """Write what may hold secrets, for nobody to read who could not read the source."""
+    mode = source.stat().st_mode & 0o777
+    copy.unlink(missing_ok=True)
+    with os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode & 0o700 | 0o600), "wb") as opened:
+        os.fchmod(opened.fileno(), mode | 0o600)
+        opened.write(content)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from byok8s.elsewhere.workspace import laid_files
 from byok8s.errors import InputError
+from byok8s.executor.links import refuse_links_out
 from byok8s.executor.sources import beside_scripts, of_jobs, of_workflow, tracked_by_git
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def sources(dag: DAG) -> bytes:
             hint="Start byok8s in a folder that holds the Snakefile and everything it includes.",
         )
     small = {path for path in tracked_by_git() if Path(path).stat().st_size <= TRACKED_FILE_BYTES}
+    refuse_links_out(sorted(small), Path.cwd())
     chosen = sorted(registered | small)
     archive = pack((Path(path), path) for path in chosen)
     if len(archive) > ARCHIVE_BYTES:
