@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Protocol
 
-from byok8s import clean, errors, params, preflight, s3, snakemake
+from byok8s import clean, errors, params, preflight, registry, s3, snakemake
 from byok8s.elsewhere import workspace
 from byok8s.executor import key, record
 from byok8s.executor.names import new_run_id
@@ -124,7 +124,19 @@ def _plan(
     if resumed and resumed.place != _place(request, cluster):
         resumed = None
     run = resumed.run if resumed and resumed.run else new_run_id()
-    return Plan(request, bucket, cluster, run, resumed, request.image or default_image(), region)
+    return Plan(request, bucket, cluster, run, resumed, _image(request, cluster, run), region)
+
+
+def _image(request: Request, cluster: Cluster | None, run: str) -> str:
+    """Return the image of the pods; the default one by the digest that it has now, or had when the run began."""
+    if request.image or cluster is None:
+        return request.image or default_image()
+    kept = _kept_image(run)
+    return kept.read_text().strip() if kept.is_file() else registry.pinned(default_image())
+
+
+def _kept_image(run: str) -> Path:
+    return record.folder(run) / "image"
 
 
 def _place(request: Request, cluster: Cluster | None) -> Place:
@@ -233,6 +245,7 @@ def _params(plan: Plan) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory())) if plan.request.dry_run else kept
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / _kept_image(plan.run).name).write_text(f"{plan.image}\n")
         copy = folder / _params_copy(plan).name
         _write_like(
             plan.request.params_file, copy, params.copy(plan.request.params_file, plan.request.params)
