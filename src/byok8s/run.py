@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Protocol
 
-from byok8s import clean, errors, params, preflight, s3, snakemake, workspace
+from byok8s import clean, errors, params, preflight, registry, s3, snakemake, workspace
 from byok8s.adjust import CACHE
 from byok8s.executor import capacity, key, record
 from byok8s.executor.names import new_run_id
@@ -133,7 +133,19 @@ def _plan(
     if resumed and resumed.place != _place(request, cluster):
         resumed = None
     run = resumed.run if resumed and resumed.run else new_run_id()
-    return Plan(request, bucket, cluster, run, resumed, request.image or default_image(), region)
+    return Plan(request, bucket, cluster, run, resumed, _image(request, cluster, run), region)
+
+
+def _image(request: Request, cluster: Cluster | None, run: str) -> str:
+    """Return the image of the pods; the default one by the digest that it has now, or had when the run began."""
+    if request.image or cluster is None:
+        return request.image or default_image()
+    kept = _kept_image(run)
+    return kept.read_text().strip() if kept.is_file() else registry.pinned(default_image())
+
+
+def _kept_image(run: str) -> Path:
+    return record.folder(run) / "image"
 
 
 def _place(request: Request, cluster: Cluster | None) -> Place:
@@ -229,15 +241,27 @@ def _params(plan: Plan) -> Iterator[Path]:
     kept = record.folder(plan.run)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory())) if plan.request.dry_run else kept
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / _kept_image(plan.run).name).write_text(f"{plan.image}\n")
         copy = folder / _params_copy(plan).name
-        copy.write_bytes(params.copy(plan.request.params_file, plan.request.params))
+        _write_like(
+            plan.request.params_file, copy, params.copy(plan.request.params_file, plan.request.params)
+        )
         try:
             yield copy
         except errors.InputError:
             if not plan.resumed:
                 shutil.rmtree(kept, ignore_errors=True)
             raise
+
+
+def _write_like(source: Path | None, copy: Path, content: bytes) -> None:
+    """Write what may hold secrets, for nobody to read who could not read the source."""
+    mode = source.stat().st_mode & 0o777 if source else 0o600
+    copy.unlink(missing_ok=True)
+    with os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode & 0o700 | 0o600), "wb") as opened:
+        os.fchmod(opened.fileno(), mode | 0o600)
+        opened.write(content)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What cannot work is said in one short paragraph, with its exit code, before anything is created."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,16 @@ def test_an_endpoint_and_a_region_of_the_aws_profile_are_those_of_the_pods(clust
     said = cluster.run("wf", "params")
     assert f"at {cluster.bucket.endpoint_url}, region eu-central-1" in said
     assert cluster.read("out.txt") == f"{cluster.bucket.endpoint_url} eu-central-1\n"
+
+
+def test_a_link_of_a_repository_that_leads_out_of_it_is_not_shipped(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("the key")
+    cluster.write({"Snakefile": "rule a:\n    output: 'a.txt'\n    shell: 'cat innocent > {output}'\n"})
+    cluster.write({"wf.json": '{"workflow_target": "a"}', "params.json": "{}"})
+    (cluster.folder / "innocent").symlink_to(tmp_path / "secret")
+    for command in ("init -q", "add -A"):
+        subprocess.run(["git", *command.split()], cwd=cluster.folder, check=True)
+    said = cluster.run("wf", "params", expect=2)
+    assert "a link that leads out of its folder: innocent" in said
+    assert cluster.names() == []
+    assert cluster.made() == []

@@ -93,11 +93,12 @@ def answering(answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = 
             for name, value in {"Content-Length": str(len(content)), **said.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
+            if self.command != "HEAD":
+                self.wfile.write(content)
             if said.hold:
                 ending.wait()
 
-        do_GET = do_POST = do_PATCH = do_DELETE = reply  # noqa: N815 - the base class's names
+        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = reply  # noqa: N815 - the base class's names
 
         def log_message(self, *_: object) -> None:
             """Tests say what went wrong."""

@@ -224,3 +224,13 @@ def test_the_quickstarts_own_workflow(tmp_path: Path) -> None:
         body = client.get_object(Bucket=server.bucket.name, Key="project-1/report.txt")["Body"].read()
     assert body.decode().splitlines()[1:] == ["The first one"]
     assert body.startswith(b"4 ")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_the_records_copy_of_the_params_is_for_those_who_could_read_them(mode: int, folder: Path) -> None:
+    params = folder / "params-blue.json"
+    params.chmod(mode)
+    run(folder, "workflow-alpha", "params-blue")
+    (copy,) = folder.glob(".byok8s/runs/*/params.json")
+    assert copy.stat().st_mode & 0o777 == mode
+    assert copy.parent.stat().st_mode & 0o777 == 0o700

@@ -134,7 +134,7 @@ def test_a_task_from_start_to_end(parts: Parts) -> None:
     assert stream.expect("forget")["job"] == "7"
     kept = told.record.log(TASK)
     assert kept.read_text() == "words\n"
-    assert (kept.with_suffix("") / "a.log").read_text() == "of the rule"
+    assert (kept.with_suffix("") / ".snakemake/storage/a.log").read_text() == "of the rule"
     worker.end()
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -343,8 +343,21 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _learn(self, job: JobExecutorInterface, found: Outcome) -> None:
         """What the job has stored need not be asked for; what it does not speak of is."""
-        for file in (*job.output, *job.log):
-            if file.is_storage and hasattr(file.storage_object.provider, "forget"):
-                self._provider.forget(file.storage_object)
+        for file in _stored_files(job):
+            self._provider.forget(file.storage_object)
+        own = {(file.storage_object.bucket, file.storage_object.key) for file in _stored_files(job)}
         for stored in found.stored:
+            if (stored.bucket, stored.key) not in own:
+                continue  # a job may say what it likes, but only of its own files
             self._provider.learn(stored.bucket, stored.key, stored.mtime, stored.size, stored.directory)
+
+
+def _stored_files(job: JobExecutorInterface) -> list[Any]:
+    """Return the files of a job, or of a group's members, that are in our storage."""
+    jobs = job.jobs if job.is_group() else [job]
+    files = [
+        file
+        for each in jobs
+        for file in (*each.output, *each.log, *([each.benchmark] if each.benchmark else []))
+    ]
+    return [file for file in files if file.is_storage and hasattr(file.storage_object.provider, "learn")]

@@ -26,7 +26,7 @@ def names(run: str) -> Names:
             return Names(run, key)
     made = Names(run)
     with suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
             opened.write(made.key)
     return made

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from byok8s import workspace
 from byok8s.errors import InputError
+from byok8s.executor.links import refuse_links_out
 from byok8s.workspace.folder import laid_files, origin
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def _words(left: int, *, complete: bool) -> str:
 def of_workflow(workflow: Workflow) -> Iterator[str]:
     """Yield Snakefiles, includes, config files and scripts."""
     yield from _local(workflow.included)
-    yield from (_within(path) for path in workflow.configfiles)
+    # not the run's own copy of the params, which may hold secrets: what is in them goes with the run's description
+    yield from (name for name in map(_within, workflow.configfiles) if not NEVER & set(Path(name).parts))
     yield from _scripts(workflow)
 
 
@@ -174,6 +176,8 @@ def small_files() -> tuple[list[tuple[str, int]], bool]:
         file = _file(path)
         if not NEVER & set(Path(path).parts) and file.is_file() and file.stat().st_size <= SMALL_FILE_BYTES:
             found.append((path, file.stat().st_size))
+    if listed is not None:
+        refuse_links_out([path for path, _ in found], origin())
     return found, complete
 
 
@@ -188,7 +192,10 @@ def _listed_by_git() -> list[str] | None:
 
 
 def _walked() -> tuple[list[str], bool]:
-    """The files of a folder that git does not know, those near its top first, until it is taken for one of data."""
+    """The files of a folder that git does not know, those near its top first, until it is taken for one of data.
+
+    What a link out of it leads to is not sent to a cluster unasked.
+    """
     folders, seen = [origin()], 0
     files: list[str] = []
     for folder in folders:
@@ -201,7 +208,7 @@ def _walked() -> tuple[list[str], bool]:
                 continue
             if entry.is_dir():
                 folders.append(entry)
-            else:
+            elif not entry.is_symlink() or entry.resolve().is_relative_to(origin().resolve()):
                 files.append(str(entry.relative_to(origin())))
     return files, True
 

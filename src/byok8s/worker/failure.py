@@ -14,7 +14,7 @@ from typing import Final
 
 from byok8s.worker import evidence
 from byok8s.worker.machinery import WrongSnakemake
-from byok8s.worker.transfer import Missing
+from byok8s.worker.transfer import Damaged, Missing
 
 SIGNAL_BASE: Final = 128  # the shell's way to tell of a signal in an exit code
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -37,6 +37,8 @@ def failure(error: BaseException) -> Failure:
         return of_exit_code(error.returncode)
     if isinstance(error, Missing):
         return Failure(_words(error), "missing-input")
+    if isinstance(error, Damaged):
+        return Failure(_words(error), "s3-unreachable")
     if isinstance(error, WrongSnakemake):
         return Failure(_words(error), "snakemake-version")
     if found := evidence.storage(error):

@@ -30,6 +30,10 @@ MODE: Final = "byok8s-mode"  # an object's metadata: permissions, kept for what 
 UNFINISHED: Final = ".byok8s/unfinished"  # as in snakemake_storage_plugin_byok8s.facts
 
 
+class Damaged(Exception):
+    """An input that arrives otherwise than it is stored."""
+
+
 class Missing(Exception):
     """An input is not in the bucket."""
 
@@ -116,7 +120,7 @@ class Transfer:
         part = item.path.with_name(f".{item.path.name[:200]}.byok8s-part")
         with self._connection.explained("download", f"s3://{item.bucket}/{item.key}"):
             try:
-                answer = self._get(item, part)
+                answer = self._get_whole(item, part)
             except self._client.exceptions.NoSuchKey:
                 if item.optional:
                     return False
@@ -127,6 +131,20 @@ class Transfer:
             part.chmod(int(mode, 8) & 0o777)
         part.replace(item.path)
         return True
+
+    def _get_whole(self, item: _Download, part: Path) -> Mapping[str, Any]:
+        """Get an object, again when something on the way has cut or changed it. Raises Damaged."""
+        from snakemake_storage_plugin_byok8s.whole import TRIES, is_as_stored, is_whole
+
+        for _ in range(TRIES):
+            answer = self._get(item, part)
+            encryption = answer.get("ServerSideEncryption", "")
+            if is_whole(part, item.size) and is_as_stored(part, answer["ETag"], encryption) is not False:
+                return answer
+        raise Damaged(
+            f"s3://{item.bucket}/{item.key} does not arrive as it is stored: {part.stat().st_size} bytes came, "
+            f"{TRIES} times"
+        )
 
     def _get(self, item: _Download, part: Path) -> Mapping[str, Any]:
         if item.size > PARTS_BYTES:
