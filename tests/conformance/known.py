@@ -12,38 +12,45 @@ FILE = Path(__file__).with_name("known.toml")
 
 @dataclass(frozen=True)
 class Difference:
-    """places: where a test differs, "local" or "cluster" or both. sometimes: whether it may be right as well."""
+    """A reason for which tests differ.
 
-    places: frozenset[str]
+    places: where they do, "local" or "cluster" or both. sometimes: whether they may be right as well.
+    """
+
+    tests: Sequence[str]
+    places: Sequence[str]
     why: str
     sometimes: bool = False
 
 
 @dataclass(frozen=True)
 class Known:
-    """excluded: why a test is not run. different: why it differs. subset: what runs with `make test`."""
+    """excluded: why a test is not run. different: what differs. subset: what runs with `make test`."""
 
     excluded: Mapping[str, str]
-    different: Mapping[str, Difference]
+    different: Sequence[Difference]
     subset: Sequence[str]
 
     def names(self) -> list[str]:
-        return [*self.excluded, *self.different, *self.subset]
+        return [*self.excluded, *self.subset, *(test for entry in self.different for test in entry.tests)]
 
     def difference(self, name: str, place: str) -> Difference | None:
         """Return how the test may differ at the place; None if it may not."""
-        found = self.different.get(name)
-        return found if found and place in found.places else None
+        return next(
+            (entry for entry in self.different if name in entry.tests and place in entry.places), None
+        )
 
 
 def load() -> Known:
     found = tomllib.loads(FILE.read_text())
-    different = {
-        name: Difference(
-            frozenset(entry.get("places", ["local", "cluster"])), entry["why"], entry.get("sometimes", False)
+    different = [
+        Difference(
+            entry["tests"],
+            entry.get("places", ["local", "cluster"]),
+            entry["why"],
+            entry.get("sometimes", False),
         )
         for entry in found["different"]
-        for name in entry["tests"]
-    }
+    ]
     excluded = {name: entry["why"] for entry in found["excluded"] for name in entry["tests"]}
     return Known(excluded, different, found["subset"])

@@ -46,7 +46,7 @@ REFUSALS = {
         "rule all:\n    input: 'made/a\\\\b.txt'\n    output: 'all.txt'\n    shell: 'cp {input:q} {output}'\n"
         "rule a:\n    output: 'made/{x}.txt'\n    shell: 'echo {wildcards.x:q} > {output:q}'\n",
         "all.txt",
-        "a\\b",
+        "made/a",
     ),
     "links in a directory": _of(
         'rule all:\n    input: "d"\n    output: "o.txt"\n    shell: "cat {input}/latest/f > {output}"\n'

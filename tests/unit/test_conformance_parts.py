@@ -147,18 +147,19 @@ def test_differences_are_named(attempt: Attempt, expected: list[str]) -> None:
 def test_a_difference_without_a_reason_is_a_fault_and_a_reason_without_a_difference(
     different: list[str], why: str | None, fault: str
 ) -> None:
-    is_known = Difference(frozenset({"local"}), why, sometimes=why == "sometimes") if why else None
+    is_known = Difference(["test_a"], ["local"], why, sometimes=why == "sometimes") if why else None
     assert Verdict("test_a", "local", different, is_known, 1.0, "").fault == fault
 
 
 def test_what_is_known_is_said_of_a_test_once_and_what_is_excluded_is_not_run() -> None:
     found = known.load()
     assert len(found.subset) == len(set(found.subset))
-    assert not found.excluded.keys() & {*found.different, *found.subset}
+    differ = {test for entry in found.different for test in entry.tests}
+    assert not found.excluded.keys() & {*differ, *found.subset}
 
 
 def test_the_page_has_every_test_every_reason_and_the_totals() -> None:
-    about = Known({}, {"test_b": Difference(frozenset({"local"}), "the reason")}, [])
+    about = Known({}, [Difference(["test_b"], ["local"], "the reason")], [])
     results = {"local": Results("2026-01-02", {"test_a": [], "test_b": ["x is missing"]})}
     page = report.page(report.Measured(["test_a", "test_b"], {"test_c": "about nothing"}, results), about)
     for line in (
