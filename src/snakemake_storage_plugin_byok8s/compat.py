@@ -98,7 +98,9 @@ def _modify(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def modify(self: Any, path: Any, property: str | None = None) -> Any:  # noqa: A002 - Snakemake's name
         workspace = _workspace(self.workflow)
-        if workspace is None or any(is_flagged(path, name) for name in ("storage_object", "local")):
+        if workspace is None or any(
+            is_flagged(path, name) for name in ("storage_object", "local", "sourcecache_entry")
+        ):
             return original(self, path, property)
         # of rules.x.output: the prefix of its module is there already
         changed = path if is_flagged(path, PATH_MODIFIER_FLAG) else self.replace_prefix(path, property)
