@@ -451,13 +451,10 @@ rule gather:
 }
 
 # by place: why the meaning is another one
-HELPER_MODULE = "what lies beside a script that is not below the working folder does not reach pods"
 NOT_YET: Mapping[str, Mapping[str, str]] = {
     "local": {},
     "cluster": {
         "a folder as cache": "the cache of the user's machine is not filled",
-        "a workflow folder, run from .test": HELPER_MODULE,
-        "a workflow folder, with --directory .test": HELPER_MODULE,
     },
 }
 

@@ -1,5 +1,6 @@
 """Values that go from the controller to a pod arrive as they were."""
 
+import importlib.util
 import json
 from datetime import date
 from pathlib import Path
@@ -59,8 +60,11 @@ def test_what_snakemake_makes_of_strings_and_lists_is_kept_as_far_as_it_means_so
     assert type(there["text"]) is str
 
 
-def test_a_cell_of_a_table_is_its_value() -> None:
-    assert encode([Cell()]) == [7]
+def test_a_cell_of_a_table_needs_no_numpy_and_is_numpys_where_there_is_one() -> None:
+    there = decode(json.loads(json.dumps(encode(Cell()))))
+    assert there == 7
+    expected = "int64" if importlib.util.find_spec("numpy") else "int"
+    assert type(there).__name__ == expected
 
 
 def test_a_named_list_keeps_its_class_and_names() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from byok8s.worker.description import Action, Member, RunDescription, ShellSettings
+from byok8s.worker.places import Places
 from byok8s.worker.values import Encoded, Relocate, decode, decode_named
 
 SCRATCH: Final = Path(".snakemake")
@@ -88,13 +89,14 @@ def stop_shell(jobid: int) -> None:
     shell.terminate(jobid)
 
 
-def act(action: Action, given: Values, relocate: Relocate, iteration: int | None, record: Any) -> None:
+def act(action: Action, given: Values, places: Places, iteration: int | None, record: Any) -> None:
     """Make the one call of a rule that is no function. Raises what Snakemake's function raises, and WrongSnakemake.
 
     record: Snakemake's BenchmarkRecord, or None.
     """
     if action.kind == "shell":
-        action = replace(action, text=relocate(action.text))
+        action = replace(action, text=places.relocate(action.text))
+    action = replace(action, path=str(places.root / action.path))
     given = Values(given, bench_record=record, bench_iteration=iteration)
     _ACTIONS[action.kind](action, given)
 
@@ -128,8 +130,7 @@ def _notebook(action: Action, given: Values) -> None:
 def _cwl(action: Action, given: Values) -> None:
     from snakemake.cwl import cwl
 
-    path = Path(action.path).absolute()
-    _call(cwl, given, path=str(path), basedir=None, use_singularity=False, local_storage_prefix=None)
+    _call(cwl, given, path=action.path, basedir=None, use_singularity=False, local_storage_prefix=None)
 
 
 def _template(action: Action, given: Values) -> None:
@@ -189,11 +190,11 @@ def _scratch(name: str) -> Path:
 
 def _laid(action: Action) -> str:
     """Put a script's source where it was on the controller, within the root. Return its absolute path."""
-    path = Path(action.path).absolute()
+    path = Path(action.path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or path.read_text(encoding="utf-8") != action.text:
         path.write_text(action.text, encoding="utf-8")
-    return str(path)
+    return action.path
 
 
 # -- run: --

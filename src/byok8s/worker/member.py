@@ -48,11 +48,11 @@ def _run(member: Member, places: Places, call: Callable[[machinery.Values, int |
 
 def _act(member: Member, places: Places, given: machinery.Values, iteration: int | None) -> Any:
     if iteration is None:
-        return machinery.act(member.action, given, places.relocate, None, None)
+        return machinery.act(member.action, given, places, None, None)
     if member.action.kind in {"notebook", "render_template"}:  # their calls do not measure themselves
         with machinery.benchmarked() as record:
-            machinery.act(member.action, given, places.relocate, iteration, None)
+            machinery.act(member.action, given, places, iteration, None)
         return record
     record = machinery.benchmark_record()
-    machinery.act(member.action, given, places.relocate, iteration, record)
+    machinery.act(member.action, given, places, iteration, record)
     return record

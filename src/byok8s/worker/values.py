@@ -48,7 +48,7 @@ def _encode_object(value: object) -> Encoded:
     if isinstance(value, PurePath):
         return {"path": str(value)}
     if getattr(value, "shape", None) == () and hasattr(value, "dtype") and hasattr(value, "item"):
-        return encode(value.item())  # of a table's cell: the pod may have no numpy
+        return {"cell": [str(value.dtype), encode(value.item())]}
     try:
         return {"pickle": base64.b64encode(pickle.dumps(value, 4)).decode()}
     except Exception as error:  # whatever a Snakefile's own objects raise
@@ -100,11 +100,22 @@ def _unpickle(content: Encoded, _: Relocate) -> object:
     return pickle.loads(base64.b64decode(str(content)))  # noqa: S301 - the controller's own
 
 
+def _cell(content: Any, relocate: Relocate) -> object:
+    """A cell of a table: numpy's, or where there is no numpy Python's own of the same value."""
+    dtype, item = content[0], decode(content[1], relocate)
+    try:
+        import numpy
+    except ImportError:
+        return item
+    return numpy.dtype(dtype).type(item)
+
+
 _DECODERS: Final[Mapping[str, Callable[[Encoded, Relocate], object]]] = {
     "tuple": lambda content, relocate: tuple(_items(content, relocate)),
     "set": lambda content, relocate: set(_items(content, relocate)),
     "frozenset": lambda content, relocate: frozenset(_items(content, relocate)),
     "dict": _dict,
+    "cell": _cell,
     "bytes": lambda content, _: base64.b64decode(str(content)),
     "path": lambda content, relocate: Path(relocate(str(content))),
     "named": lambda content, relocate: decode_named(content, None, relocate),  # type: ignore[arg-type]
