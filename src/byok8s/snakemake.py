@@ -209,6 +209,15 @@ class _Planning(logging.Filter):
         return False
 
 
+OUR_FRAME = re.compile(
+    r'^ *File "[^"\n]*/snakemake_storage_plugin_byok8s/[^"\n]*", line \d+, in \w+\n?', re.MULTILINE
+)
+
+
 def _plain(words: str) -> str:
-    """Name files as the user does: those of other buckets, whose local copies lie apart, and those of the folder."""
-    return workspace.of_user(re.sub(r"\.snakemake/storage/byok8s/", "s3://", words)).strip()
+    """Name files as the user does: those of other buckets, whose local copies lie apart, and those of the folder.
+
+    Where in our own code an error was raised means nothing to them.
+    """
+    words = re.sub(r"\.snakemake/storage/byok8s/", "s3://", OUR_FRAME.sub("", words))
+    return workspace.of_user(words).strip()
