@@ -11,13 +11,12 @@ Buckets are never created and never deleted; failures say operation, address, S3
 `glob_wildcards(storage.byok8s("s3://bucket/reads/{sample}.fq"))` works. What is named by `storage("s3://...")`
 goes to the S3 plugin as before: byok8s is used where it is the default, or named.
 
-The package also works without byok8s, in an image that has Snakemake, and without planning.py: a job has few files
-and asks for each. Snakemake starts it with `--max-inventory-time 0`, at which nothing is planned anyway.
+A job that runs on this machine has few files and asks for each: Snakemake starts it with `--max-inventory-time 0`, at
+which nothing is planned. Pods use only the connection, and what tells files from directories.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import threading
 import time
@@ -120,9 +119,8 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         self._in_job = getattr(cache, "max_wait_time", 0) <= 0
         if self.workspace:
             self.workspace.parsed()
-        alone = importlib.util.find_spec(f"{__name__}.planning") is None
         with self._lock:
-            if alone or self._in_job or (self._plan and self._plan.cache is cache):
+            if self._in_job or (self._plan and self._plan.cache is cache):
                 return
             from snakemake_storage_plugin_byok8s.planning import Plan
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import snakemake_storage_plugin_byok8s as plugin
 from counting_proxy import Counter, counting
 
 if TYPE_CHECKING:
@@ -62,13 +60,8 @@ class Case:
     def _put(self, key: str) -> dict[str, object]:
         return dict(self.client.put_object(Bucket="local", Key=f"{self.prefix}/{key}", Body=b"x"))
 
-    def snakemake(
-        self, snakefile: str, *arguments: str, provider: str = "byok8s", first: Path | None = None
-    ) -> str:
-        """Run Snakemake to its end, with the bucket behind the proxy; returns all that it said.
-
-        first: a folder whose modules come before all others.
-        """
+    def snakemake(self, snakefile: str, *arguments: str, provider: str = "byok8s") -> str:
+        """Run Snakemake to its end, with the bucket behind the proxy; returns all that it said."""
         (self.folder / "Snakefile").write_text(snakefile)
         keys, option = self.server.credentials, f"--storage-{provider}"
         command = [sys.executable, "-m", "snakemake", "--cores", "4", *arguments]
@@ -78,7 +71,7 @@ class Case:
             "--default-storage-prefix",
             f"s3://local/{self.prefix}",
         ]
-        modules = os.pathsep.join([*([str(first)] if first else []), *sys.path])
+        modules = os.pathsep.join(sys.path)
         environment = {**os.environ, "PYTHONPATH": modules} | {
             "AWS_ACCESS_KEY_ID": keys.access_key,
             "AWS_SECRET_ACCESS_KEY": keys.secret_key,
@@ -182,16 +175,6 @@ def test_a_job_of_its_own_asks_for_its_files_only(case: Case) -> None:
     case.put(["reads/a.txt"])
     snakefile = 'rule all:\n    input: "reads/a.txt"\n'
     case.snakemake(snakefile, "-n", "--max-inventory-time", "0")
-    assert case.counter.requests == [f"LIST /local/{case.prefix}/reads/a.txt"]
-
-
-def test_without_the_planning_each_key_is_asked_for(case: Case) -> None:
-    case.put(["reads/a.txt"])
-    alone = case.folder / "alone" / "snakemake_storage_plugin_byok8s"
-    alone.mkdir(parents=True)
-    for module in ("__init__.py", "connection.py", "facts.py", "ledger.py", "objects.py", "patience.py"):
-        shutil.copy(Path(plugin.__file__).with_name(module), alone)
-    case.snakemake('rule all:\n    input: "reads/a.txt"\n', "-n", first=alone.parent)
     assert case.counter.requests == [f"LIST /local/{case.prefix}/reads/a.txt"]
 
 
