@@ -23,6 +23,7 @@ from byok8s.request import Request
 from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake
 from byok8s.workspace import Workspace
+from byok8s.workspace.folder import origin
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -133,8 +134,23 @@ def run(argv: list[str], cores: int) -> bool:
     if planning.faults and not planning.over:
         if ours := next((cause for cause in _causes(planning.error) if isinstance(cause, Byok8sError)), None):
             raise ours
-        raise InputError("Snakemake cannot plan the workflow:", where="\n".join(planning.faults))
+        faults = "\n".join(planning.faults)
+        raise InputError(
+            "Snakemake cannot plan the workflow:", where=faults, hint=_of_what_lies_outside(faults)
+        )
     return done
+
+
+def _of_what_lies_outside(faults: str) -> str:
+    """Say why a file is not found that the user has: the workspace mirrors no more than the root."""
+    for path in map(Path, re.findall(r"'(/[^'\n]+)'", faults)):
+        if (
+            "No such file" in faults
+            and path.exists()
+            and not path.resolve().is_relative_to(origin().resolve())
+        ):
+            return f"\n{path.resolve()} is outside of {origin()}, which is all that a run has: move it there."
+    return ""
 
 
 def _planned(dag: DAG) -> None:

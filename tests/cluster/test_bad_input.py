@@ -15,7 +15,7 @@ ROWS = {
     "broken JSON": (2, [], {"params": "broken.json"}, "not valid JSON: Expecting value at line 1, column 10"),
     "broken YAML": (2, [], {"workflow": "broken.yaml"}, "not valid YAML"),
     "no target": (2, [], {"workflow": "aimless"}, "does not say what to make"),
-    "unknown target": (2, ["no-such-target"], {}, "No rule to produce s3://"),
+    "unknown target": (2, ["no-such-target"], {}, "No rule to produce no-such"),
     "missing input": (2, ["-s", "Missing"], {}, "Missing input files for rule target1"),
     "Snakemake's arguments": (2, ["--", "--no-such-flag"], {}, "unrecognized arguments: --no-such-flag"),
     "broken Snakefile": (2, ["-s", "Broken"], {}, "Unexpected keyword ouput in rule definition"),
@@ -28,9 +28,9 @@ ROWS = {
     "unknown context": (2, ["--context", "no-such"], {}, "no context named 'no-such'"),
     "API unreachable": (3, [], {"KUBECONFIG": "unreachable"}, "cannot be reached"),
     "no namespace": (3, ["-k", "no-such-namespace"], {}, "no namespace 'no-such-namespace'"),
-    "absolute path": (2, ["-s", "Absolute"], {}, "Output '/var/tmp/x' of rule target1 is an absolute path"),
+    "absolute path": (2, ["-s", "Absolute"], {}, "/var/tmp/x cannot be a file in the bucket"),
     "changed name": (2, ["-s", "Changed"], {}, "a name that the S3 server does not keep"),
-    "include outside": (2, ["-s", "Including"], {}, "lies outside of the working folder: ../outside.smk"),
+    "include outside": (2, ["-s", "Including"], {}, "outside.smk is outside of"),
 }
 
 

@@ -35,7 +35,7 @@ def with_fault(cluster: Cluster, fault: Fault) -> AbstractContextManager[str]:
 @pytest.mark.parametrize(
     ("fault", "cause", "words"),
     [
-        (Fault(403, "AccessDenied", ("GET",)), "s3-denied", "ListObjectsV2 of s3://"),
+        (Fault(403, "AccessDenied", ("GET",)), "s3-denied", "download of s3://"),
         (Fault(403, "AccessDenied", ("GET",), "in.txt"), "s3-denied", "download of s3://"),
         (Fault(403, "ExpiredToken", ("PUT",), "out.txt"), "s3-denied", "upload of s3://"),
         (Fault(404, "NoSuchBucket", ("PUT",), "out.txt"), "s3-no-bucket", "no such bucket"),

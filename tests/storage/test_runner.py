@@ -32,6 +32,7 @@ from byok8s.worker.runner import Runner
 from byok8s.worker.transfer import Transfer
 from byok8s.worker.values import Encoded, encode
 from provide import Provide
+from s3_faults import Fault, failing
 
 NO_VALUES: dict[str, Encoded] = {"items": [], "names": []}
 
@@ -412,3 +413,28 @@ def test_a_file_that_is_executable_stays_so(pod: Pod) -> None:
     assert pod.get("o") == "ran\n"
     mode = (pod.folder / "2" / "work" / "s").stat().st_mode
     assert stat.S_IMODE(mode) == 0o755
+
+
+def test_an_upload_that_is_swallowed_on_its_way_fails_by_name(
+    pod: Pod, server: s3.EmbeddedS3, provide: Provide
+) -> None:
+    swallow = Fault(200, "", methods=("PUT",), path="/o", everybody=True)
+    with failing(server.endpoint_url, swallow) as url:
+        pod.provider = provide(url=url)
+        outputs = [pod.file("o"), pod.file("other")]
+        result = pod.does([member("echo x | tee o > other", output=outputs)])
+    assert (result.code, result.cause) == (1, "s3-unreachable")
+    assert f"{pod.prefix}/o is not stored as it was sent" in result.why
+
+
+def test_a_download_that_is_cut_on_its_way_fails_by_name(
+    pod: Pod, server: s3.EmbeddedS3, provide: Provide
+) -> None:
+    pod.put("i", "0123456789" * 100)
+    with failing(
+        server.endpoint_url, Fault(0, "", methods=("GET",), path="/i", everybody=True, cut=5)
+    ) as url:
+        pod.provider = provide(url=url)
+        result = pod.does([member("wc -c i", input=[pod.file("i")])])
+    assert (result.code, result.cause) == (1, "s3-unreachable")
+    assert "does not arrive as it is stored" in result.why

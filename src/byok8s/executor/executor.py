@@ -28,6 +28,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from byok8s import workspace
 from byok8s.errors import Byok8sError
 from byok8s.executor import capacity, compat, delivery, key, keys, providers, software, surroundings, tasks
+from byok8s.executor.cause import Cause
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
 from byok8s.executor.dispatch import Dispatch, Options
@@ -305,9 +306,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
             return
         try:
             self._orders.remove(task)
+            if found.state is State.SUCCEEDED:
+                found = self._learned(info.job, found)
             well = found.state is State.SUCCEEDED
-            if well:
-                self._learn(info.job, found)
             if group:
                 self._go_on_with(group, task, pod, found, well=well)
             else:
@@ -341,15 +342,32 @@ class Executor(RealExecutor):  # type: ignore[misc]
         log = self._record.log(task)
         return found.words(pod, log if log.exists() and log.stat().st_size else None)
 
-    def _learn(self, job: JobExecutorInterface, found: Outcome) -> None:
-        """What the job has stored need not be asked for; what it does not speak of is."""
-        for file in _stored_files(job):
+    def _learned(self, job: JobExecutorInterface, found: Outcome) -> Outcome:
+        """Note what a job has stored, which so need not be asked for; what it does not speak of must be there."""
+        files = {(file.storage_object.bucket, file.storage_object.key): file for file in _stored_files(job)}
+        for file in files.values():
             self._provider.forget(file.storage_object)
-        own = {(file.storage_object.bucket, file.storage_object.key) for file in _stored_files(job)}
-        for stored in found.stored:
-            if (stored.bucket, stored.key) not in own:
-                continue  # a job may say what it likes, but only of its own files
+        told = {(stored.bucket, stored.key): stored for stored in found.stored}
+        for place in told.keys() & files.keys():  # a job may say what it likes, but only of its own files
+            stored = told[place]
             self._provider.learn(stored.bucket, stored.key, stored.mtime, stored.size, stored.directory)
+        try:
+            missing = [
+                f.storage_object.query for place, f in files.items() if place not in told and not _is_there(f)
+            ]
+        except WorkflowError as error:
+            return replace(
+                found, state=State.FAILED, why=f"it ended well, but {error}", cause=Cause.S3_UNREACHABLE
+            )
+        if missing:
+            why = f"it ended well, but S3 has no {missing[0]}"
+            return replace(found, state=State.FAILED, why=why, cause=Cause.MISSING_OUTPUT)
+        return found
+
+
+def _is_there(file: Any) -> bool:
+    """Return whether a file is in the bucket, or need not be: temporary files of a group stay in its pod."""
+    return bool(file.flags.get("temp")) or file.storage_object.exists()
 
 
 def _stored_files(job: JobExecutorInterface) -> list[Any]:
@@ -360,4 +378,10 @@ def _stored_files(job: JobExecutorInterface) -> list[Any]:
         for each in jobs
         for file in (*each.output, *each.log, *([each.benchmark] if each.benchmark else []))
     ]
-    return [file for file in files if file.is_storage and hasattr(file.storage_object.provider, "learn")]
+    return [
+        file
+        for file in files
+        if file.is_storage
+        and hasattr(file.storage_object.provider, "learn")
+        and not any(file.flags.get(name) for name in ("pipe", "service"))
+    ]

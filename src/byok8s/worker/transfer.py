@@ -31,7 +31,7 @@ UNFINISHED: Final = ".byok8s/unfinished"  # as in snakemake_storage_plugin_byok8
 
 
 class Damaged(Exception):
-    """An input that arrives otherwise than it is stored."""
+    """A file that arrives otherwise than it was sent, in either direction."""
 
 
 class Missing(Exception):
@@ -171,11 +171,24 @@ class Transfer:
                 answer = self._client.head_object(Bucket=bucket, Key=key)
                 modified = answer["LastModified"]
             else:
-                with path.open("rb") as opened:
-                    answer = self._client.put_object(Bucket=bucket, Key=key, Body=opened, Metadata=metadata)
+                answer = self._put_whole(bucket, key, path, metadata)
                 # the answer to PUT does not say what LastModified became: it is the server's time of now
                 modified = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
         return Stored(bucket, key, int(modified.timestamp()), status.st_size, etag=answer.get("ETag", ""))
+
+    def _put_whole(self, bucket: str, key: str, path: Path, metadata: Mapping[str, str]) -> Mapping[str, Any]:
+        """Put a file, again when S3 says that it got another, or does not say what it got. Raises Damaged."""
+        from snakemake_storage_plugin_byok8s.whole import TRIES, is_as_stored
+
+        for _ in range(TRIES):
+            with path.open("rb") as opened:
+                answer: Mapping[str, Any] = self._client.put_object(
+                    Bucket=bucket, Key=key, Body=opened, Metadata=metadata
+                )
+            etag = answer.get("ETag", "")
+            if etag and is_as_stored(path, etag, answer.get("ServerSideEncryption", "")) is not False:
+                return answer
+        raise Damaged(f"s3://{bucket}/{key} is not stored as it was sent, {TRIES} times")
 
     def _store_directory(self, file: File, path: Path) -> Stored:
         """Leave the files of this directory and no others in the bucket: a half, or an older one, may be there."""
