@@ -30,6 +30,7 @@ _KNOWN: Final = {
     "snakemake.checkpoints:Checkpoint.get": "self wildcards",
     "snakemake.io:_IOFile.prepare": "self",
     "snakemake.io:_IOFile.retrieve_from_storage": "self",
+    "snakemake.io:_IOFile.is_checksum_eligible": "self threshold",
     "snakemake.io:_IOFile.clone_flags": "self other skip_storage_object",
     "snakemake.jobs:Job.register": "self external_jobid",
     "snakemake.jobs:Job.remove_existing_output": "self",
@@ -56,6 +57,7 @@ def enable() -> None:
         (Checkpoint, "get", _get),
         (_IOFile, "prepare", _prepare),
         (_IOFile, "retrieve_from_storage", _retrieve),
+        (_IOFile, "is_checksum_eligible", _is_checksum_eligible),
         (Job, "register", _register),
         (Job, "remove_existing_output", _remove_existing_output),
         (Job, "cleanup", _cleanup),
@@ -215,6 +217,18 @@ def _retrieve(original: Callable[..., Any]) -> Callable[..., Any]:
                 await file.managed_retrieve()
 
     return retrieve_from_storage
+
+
+def _is_checksum_eligible(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What a pipe or a service leaves here is not in the bucket, which would be asked for its size."""
+
+    @wraps(original)
+    async def is_checksum_eligible(self: Any, threshold: Any) -> bool:
+        if _is_plain(self) and not await self.exists_in_storage():
+            return False
+        return bool(await original(self, threshold))
+
+    return is_checksum_eligible
 
 
 def _register(original: Callable[..., Any]) -> Callable[..., Any]:
