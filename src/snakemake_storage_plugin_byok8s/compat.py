@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from snakemake_interface_common.exceptions import WorkflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from snakemake_storage_plugin_byok8s.plain import Workspace
 
@@ -30,8 +30,11 @@ _KNOWN: Final = {
     "snakemake.checkpoints:Checkpoint.get": "self wildcards",
     "snakemake.io:_IOFile.prepare": "self",
     "snakemake.io:_IOFile.retrieve_from_storage": "self",
+    "snakemake.io:_IOFile.is_checksum_eligible": "self threshold",
     "snakemake.io:_IOFile.clone_flags": "self other skip_storage_object",
     "snakemake.jobs:Job.register": "self external_jobid",
+    "snakemake.jobs:Job.remove_existing_output": "self",
+    "snakemake.jobs:Job.cleanup": "self skip_outputs",
     "snakemake.dag:DAG.handle_ensure": "self job expanded_output",
 }
 
@@ -54,7 +57,10 @@ def enable() -> None:
         (Checkpoint, "get", _get),
         (_IOFile, "prepare", _prepare),
         (_IOFile, "retrieve_from_storage", _retrieve),
+        (_IOFile, "is_checksum_eligible", _is_checksum_eligible),
         (Job, "register", _register),
+        (Job, "remove_existing_output", _remove_existing_output),
+        (Job, "cleanup", _cleanup),
         (DAG, "handle_ensure", _handle_ensure),
     ):
         setattr(owner, name, wrapper(getattr(owner, name)))
@@ -213,6 +219,18 @@ def _retrieve(original: Callable[..., Any]) -> Callable[..., Any]:
     return retrieve_from_storage
 
 
+def _is_checksum_eligible(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What a pipe or a service leaves here is not in the bucket, which would be asked for its size."""
+
+    @wraps(original)
+    async def is_checksum_eligible(self: Any, threshold: Any) -> bool:
+        if _is_plain(self) and not await self.exists_in_storage():
+            return False
+        return bool(await original(self, threshold))
+
+    return is_checksum_eligible
+
+
 def _register(original: Callable[..., Any]) -> Callable[..., Any]:
     """A job is given to an executor: what is known of the files that it makes holds no longer."""
 
@@ -224,6 +242,40 @@ def _register(original: Callable[..., Any]) -> Callable[..., Any]:
         original(self, external_jobid)
 
     return register
+
+
+def _remove_existing_output(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A job on this machine begins: what it updates is not removed, and has to be here."""
+
+    @wraps(original)
+    async def remove_existing_output(self: Any) -> None:
+        await original(self)
+        for file in _updated(self):
+            if await file.exists_in_storage():
+                await file.retrieve_from_storage()
+
+    return remove_existing_output
+
+
+def _cleanup(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A job that fails stores no output, so what the bucket has of an updated one is its former content: it stays."""
+
+    @wraps(original)
+    async def cleanup(self: Any, skip_outputs: Any) -> None:
+        updated = list(_updated(self))
+        for file in updated:
+            if await file.exists_local():
+                await file.remove(only_local=True)
+        await original(self, [*skip_outputs, *updated])
+
+    return cleanup
+
+
+def _updated(job: Any) -> Iterator[Any]:
+    """Yield the outputs of a job that are update(...), as far as they have plain paths."""
+    from snakemake.io import is_flagged
+
+    return (file for file in job.output if is_flagged(file, "update") and _is_plain(file))
 
 
 def _made(job: Any) -> Iterable[Any]:

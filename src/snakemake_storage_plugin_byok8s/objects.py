@@ -165,7 +165,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
             half = Path(folder, "half")
             places = {key: self._at(half, key) for key in files}
-            self._download(_without_folders(places), files)
+            self._download(_without_folders(places, half), files)
             _keep_time(half, files.values())
             if local.is_dir():
                 rmtree(local)
@@ -173,12 +173,10 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
 
     def _retrieve_into(self, local: Path, files: Mapping[str, Facts]) -> None:
         """File by file, what is missing: another job may be reading a file of the directory."""
-        places = _without_folders({key: self._at(local, key) for key in files})
+        places = _without_folders({key: self._at(local, key) for key in files}, local)
         missing = {key: path for key, path in places.items() if not _is_there(path, files[key])}
         for folder in {path.parent for path in missing.values()}:
-            if folder.is_symlink():
-                folder.unlink()  # a name of the directory itself
-            folder.mkdir(parents=True, exist_ok=True)
+            _make_folder(folder, local)
         with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as temporary:
             halves = {key: Path(temporary, str(number)) for number, key in enumerate(missing)}
             self._download(halves, files)
@@ -271,12 +269,21 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         return [f"s3://{bucket}/{key}" for key in files if ".byok8s" not in key.split("/")]
 
 
-def _without_folders(places: Mapping[str, Path]) -> dict[str, Path]:
-    """Make the empty folders, and return all else."""
+def _without_folders(places: Mapping[str, Path], top: Path) -> dict[str, Path]:
+    """Make the empty folders of what is at `top`, and return all else."""
     for key, path in places.items():
         if stands_for_folder(key):
-            path.mkdir(parents=True, exist_ok=True)
+            _make_folder(path, top)
     return {key: path for key, path in places.items() if not stands_for_folder(key)}
+
+
+def _make_folder(folder: Path, top: Path) -> None:
+    """Make a folder, and those above it up to `top`: also where only the name of one is, a link to nothing."""
+    if top in folder.parents:
+        _make_folder(folder.parent, top)
+    if folder.is_symlink():
+        folder.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _keep_time(path: Path, facts: Iterable[Facts]) -> None:

@@ -351,6 +351,18 @@ rule c:
         'rule all:\n    input: "d/1.txt", "d"\n    output: "list.txt"\n    shell: "ls {input[1]} > {output}"\n',
         **{"d/1.txt": "1\n", "d/2.txt": "2\n"},
     ),
+    "a directory with folders alone, which is in the user's folder, too": only(
+        'rule all:\n    input: "d"\n    output: "list.txt"\n    shell: "cat {input}/a/b/*.txt > {output}"\n',
+        **{"d/a/b/1.txt": "1\n", "d/a/b/2.txt": "2\n"},
+    ),
+    "workflow.source_path() as an input": Meaning(
+        {
+            "workflow/Snakefile": 'rule all:\n    input: workflow.source_path("../resources/a.txt")\n'
+            '    output: "a.txt"\n    shell: "cp {input} {output}"\n',
+            "resources/a.txt": "a\n",
+        },
+        snakefile="workflow/Snakefile",
+    ),
     "a directory in one rule, and a file of it in another at once": only(
         """
 rule all:
@@ -444,6 +456,30 @@ rule gather:
 """
         },
         flags=["--set-scatter", "split=2"],
+    ),
+    "update() of a file and of a directory": Meaning(
+        {
+            "Snakefile": """
+rule all:
+    input: "old.txt", "log.txt", "folder"
+rule before:
+    input: before_update("log.txt")
+    output: "old.txt"
+    shell: "cp {input} {output}"
+rule file:
+    input: "in.txt"
+    output: update("log.txt")
+    shell: "cat {input} >> {output}"
+rule folder:
+    input: "in.txt"
+    output: update(directory("folder"))
+    shell: "cp {input} {output}/new.txt"
+""",
+            "in.txt": "new\n",
+            "log.txt": "old\n",
+            "folder/old.txt": "old\n",
+        },
+        flags=["--forcerun", "file", "folder"],
     ),
     "a rule's failure removes its output": Meaning(
         {"Snakefile": 'rule a:\n    output: "a.txt"\n    shell: "echo half > {output}; exit 3"\n'}, fails=True
