@@ -140,25 +140,22 @@ class Describer:
         return f"{REMOTE_SCRIPTS}/{path.name}"
 
     def _function(self, job: Job) -> Action:
+        """The variables of the Snakefile go along if they are plain; others are described, to be compared there."""
         sent: dict[str, Encoded] = {}
         told: dict[str, str] = {}
         for name, value in compat.globals_of(job.rule.run_func):
-            words = described(value)
             try:
-                sent[name] = encode(value)
+                sent[name] = encode(value, pickled=False)
             except Unsendable:
-                if not ADDRESS.search(words):
+                words = described(value)
+                if not ADDRESS.search(words):  # which differs in each process
                     told[name] = words
-            else:
-                if "pickle" in json.dumps(sent[name]):  # it might not be read in the pod
-                    del sent[name]
-                    if not ADDRESS.search(words):
-                        told[name] = words
         return Action("function", globals=sent, described=told)
 
     def _values(self, job: Job, given: Mapping[str, Any], kind: str) -> dict[str, Encoded]:
         names = ["input", "output", "log", "params", "wildcards", "resources"]
-        if kind == "shell" and not job.benchmark:
+        extended = job.benchmark and job.rule.workflow.output_settings.benchmark_extended
+        if kind == "shell" and not extended:
             names = ["resources"]  # all else is in the command
         found: dict[str, Encoded] = {}
         for name in names:

@@ -23,8 +23,12 @@ class Unsendable(ValueError):
     """A value that can be neither written as JSON nor pickled."""
 
 
-def encode(value: object) -> Encoded:
-    """Write a value as JSON. Raises Unsendable."""
+def encode(value: object, *, pickled: bool = True) -> Encoded:
+    """Write a value as JSON. pickled: whether what has no form here may be pickled. Raises Unsendable."""
+
+    def inner(item: object) -> Encoded:
+        return encode(item, pickled=pickled)
+
     if value is None or type(value) in (bool, int, float):
         return value  # type: ignore[return-value]
     if isinstance(value, str):
@@ -32,23 +36,25 @@ def encode(value: object) -> Encoded:
     if _is_named(value):
         return {"named": encode_named(value)}  # type: ignore[arg-type]
     if type(value) is list:
-        return [encode(item) for item in value]
+        return [inner(item) for item in value]
     if type(value) is tuple:
-        return {"tuple": [encode(item) for item in value]}
+        return {"tuple": [inner(item) for item in value]}
     if type(value) in (set, frozenset):
-        return {type(value).__name__: [encode(item) for item in value]}  # type: ignore[attr-defined]
+        return {type(value).__name__: [inner(item) for item in value]}  # type: ignore[attr-defined]
     if type(value) is dict:
-        return {"dict": [[encode(key), encode(item)] for key, item in value.items()]}
-    return _encode_object(value)
+        return {"dict": [[inner(key), inner(item)] for key, item in value.items()]}
+    return _encode_object(value, pickled=pickled)
 
 
-def _encode_object(value: object) -> Encoded:
+def _encode_object(value: object, *, pickled: bool) -> Encoded:
     if isinstance(value, bytes):
         return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, PurePath):
         return {"path": str(value)}
     if getattr(value, "shape", None) == () and hasattr(value, "dtype") and hasattr(value, "item"):
         return {"cell": [str(value.dtype), encode(value.item())]}
+    if not pickled:
+        raise Unsendable(f"a value of type {type(value).__name__}")
     try:
         return {"pickle": base64.b64encode(pickle.dumps(value, 4)).decode()}
     except Exception as error:  # whatever a Snakefile's own objects raise
