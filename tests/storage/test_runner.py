@@ -13,8 +13,8 @@ import pytest
 
 import snakemake_storage_plugin_byok8s as plugin
 from byok8s import s3
+from byok8s.worker import machinery, parsed, transfer
 from byok8s.worker import member as members
-from byok8s.worker import parsed, transfer
 from byok8s.worker.description import (
     Action,
     Ensure,
@@ -127,6 +127,13 @@ def test_a_command_is_run_as_it_was_formatted(pod: Pod) -> None:
     command = "echo \"$GREETING {not} a {format} \\\\ 'x'\" | tee o"
     assert pod.does([member(command, output=[pod.file("o")])]).code == 0
     assert pod.get("o") == "{hi} {not} a {format} \\ 'x'\n"
+
+
+def test_a_snakemake_of_another_kind_is_named(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machinery, "USED", {"snakemake.shell": ("shell.no_such_name",)})
+    result = pod.does([member("true")])
+    assert result.cause == "snakemake-version"
+    assert "has no snakemake.shell.shell.no_such_name" in result.why
 
 
 def test_a_failing_command_stores_its_logs_and_nothing_else(pod: Pod) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from byok8s.worker.machinery import lacking
+
 if TYPE_CHECKING:
     from snakemake.jobs import GroupJob, Job
     from snakemake.rules import Rule
@@ -44,20 +46,13 @@ USED: Final = {
 
 def check() -> None:
     """Raise WorkflowError when this Snakemake lacks something that byok8s uses."""
-    from importlib import import_module
-    from operator import attrgetter
+    if name := lacking(USED):
+        from snakemake import __version__
 
-    for module, names in USED.items():
-        for name in names:
-            try:
-                attrgetter(name)(import_module(module))
-            except (ImportError, AttributeError) as error:
-                from snakemake import __version__
-
-                raise WorkflowError(
-                    f"Snakemake {__version__} has no {module}.{name}, which byok8s needs: use a version that byok8s "
-                    "names in its requirements."
-                ) from error
+        raise WorkflowError(
+            f"Snakemake {__version__} has no {name}, which byok8s needs: use a version that byok8s names in its "
+            "requirements."
+        )
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +34,20 @@ _VALUES: Final = (
     ),
 )
 
+USED: Final = {
+    "snakemake.shell": (
+        "shell._process_prefix",
+        "shell._process_suffix",
+        "shell.executable",
+        "shell.terminate",
+    ),
+    "snakemake.script": ("script",),
+    "snakemake.iocontainers": (
+        *("InputFiles", "OutputFiles", "Log", "Params", "Wildcards", "ResourceList", "Namedlist._take_names"),
+    ),
+    "snakemake.benchmark": ("BenchmarkRecord", "benchmarked", "write_benchmark_records"),
+}
+
 
 class WrongSnakemake(Exception):
     """The Snakemake of this image cannot be called as this version of byok8s calls it."""
@@ -39,6 +55,25 @@ class WrongSnakemake(Exception):
 
 class Values(dict[str, Any]):
     """What a rule's function is given, by the names of its parameters."""
+
+
+def lacking(used: Mapping[str, Sequence[str]]) -> str:
+    """Return the first name that this Snakemake does not have; nothing when it has all. used: names by module."""
+    for module, names in used.items():
+        for name in names:
+            try:
+                attrgetter(name)(import_module(module))
+            except (ImportError, AttributeError):
+                return f"{module}.{name}"
+    return ""
+
+
+def check() -> None:
+    """Raise WrongSnakemake when this Snakemake lacks something that is used here."""
+    if name := lacking(USED):
+        from snakemake import __version__
+
+        raise WrongSnakemake(f"Snakemake {__version__}, which is in this image, has no {name}")
 
 
 def values(member: Member, relocate: Relocate) -> Values:

@@ -44,6 +44,7 @@ class Runner:
 
     def carry_out(self) -> list[Stored]:
         """Do the whole job. Returns what is known of all that was stored. Raises Failure, or any other error."""
+        machinery.check()
         places = Places(self.run, self.root, self.job.places)
         places.enter()
         machinery.set_up_shell(self.run.shell, places.relocate)
