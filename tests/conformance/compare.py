@@ -33,9 +33,9 @@ def _of_files(oracle: Oracle, attempt: Attempt) -> Iterator[str]:
 
 
 def _of_others(oracle: Oracle, attempt: Attempt) -> Iterator[str]:
-    """Yield the files that are there and should not."""
+    """Yield the files that are there and should not; an empty directory, a key with a slash behind, is none."""
     for path in sorted(attempt.stored.keys() | attempt.beside.keys()):
-        if path not in oracle.files:
+        if path not in oracle.files and not path.endswith("/"):
             yield f"{path} is there in addition"
     for path in sorted(oracle.gone & attempt.kept):
         yield f"{path} was not removed"

@@ -127,6 +127,7 @@ RIGHT = Attempt(
             ["a.txt is not in the bucket"],
         ),
         (replace(RIGHT, stored={"a.txt": "1", "log": "x", "b": "3"}), ["b is there in addition"]),
+        (replace(RIGHT, stored={"a.txt": "1", "log": "x", "empty/": "3"}), []),
         (replace(RIGHT, kept=frozenset({"in.txt", "other"})), ["in.txt was not removed"]),
     ],
 )
