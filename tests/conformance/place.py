@@ -38,8 +38,7 @@ class Shelf:
             Bucket=self.bucket.name, Prefix=beginning
         )
         found = (entry["Key"].removeprefix(beginning) for page in pages for entry in page.get("Contents", []))
-        # a key that ends with a slash stands for an empty folder, and only files are compared
-        return [key for key in found if NOT_RESULTS.isdisjoint(key.split("/")) and not key.endswith("/")]
+        return [key for key in found if NOT_RESULTS.isdisjoint(key.split("/"))]
 
 
 @dataclass(frozen=True)
