@@ -242,7 +242,8 @@ def _params(plan: Plan) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory())) if plan.request.dry_run else kept
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / _kept_image(plan.run).name).write_text(f"{plan.image}\n")
+        if plan.cluster:
+            (folder / _kept_image(plan.run).name).write_text(f"{plan.image}\n")
         copy = folder / _params_copy(plan).name
         _write_like(
             plan.request.params_file, copy, params.copy(plan.request.params_file, plan.request.params)
