@@ -110,7 +110,7 @@ def _modify(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(self, path, property)
         # of rules.x.output: the prefix of its module is there already
         changed = path if is_flagged(path, PATH_MODIFIER_FLAG) else self.replace_prefix(path, property)
-        stored = self.apply_default_storage(_inside(changed))
+        stored = self.apply_default_storage(_inside(changed, workspace))
         if not is_flagged(stored, "storage_object"):
             return original(self, path, property)
         stored = stored if isinstance(stored, AnnotatedString) else AnnotatedString(stored)
@@ -123,16 +123,25 @@ def _modify(original: Callable[..., Any]) -> Callable[..., Any]:
     return modify
 
 
-def _inside(path: Any) -> Any:
-    """Return a path relative to the working folder. Raises WorkflowError for one that leads out of it."""
+class _Outside(WorkflowError):  # type: ignore[misc]
+    """A path that no bucket has."""
+
+
+def _inside(path: Any, workspace: Workspace) -> Any:
+    """Return a path relative to the working folder. Raises _Outside for one that leads out of it."""
     text = os.path.normpath(str(path))
     if not text.startswith(("/", "../")) and text != "..":
         return path
     relative = os.path.relpath(text)
+    mirror = workspace.mirror
+    if relative.startswith("..") and text.startswith(f"{mirror.of}/"):
+        # of the user's folder, as Path(...).resolve() gives it: links of the mirror lead there
+        relative = os.path.relpath(f"{mirror.root}/{os.path.relpath(text, mirror.of)}")
     if relative.startswith(".."):
-        raise WorkflowError(
-            f"{path} cannot be a file in the bucket: it lies outside of the working folder. "
-            "Name inputs and outputs relative to the working folder; what is on this machine alone is local(...)."
+        what = "is an absolute path" if text.startswith("/") else "leads out of the working folder"
+        raise _Outside(
+            f"{path} {what}, which no bucket has. Name inputs and outputs relative to the working folder; what is on "
+            "this machine alone is local(...)."
         )
     return path.new_from(relative) if hasattr(path, "new_from") else relative
 
@@ -155,7 +164,10 @@ def _apply_path_modifier(original: Callable[..., Any]) -> Callable[..., Any]:
                 item = [applied(self, value) for value in item]
             else:
                 item = applied(self, item)
-        return original(self, item, path_modifier, property)
+        try:
+            return original(self, item, path_modifier, property)
+        except _Outside as error:
+            raise WorkflowError(str(error), rule=self) from None  # which the modifier does not know
 
     return apply_path_modifier
 

@@ -28,7 +28,7 @@ ROWS = {
     "unknown context": (2, ["--context", "no-such"], {}, "no context named 'no-such'"),
     "API unreachable": (3, [], {"KUBECONFIG": "unreachable"}, "cannot be reached"),
     "no namespace": (3, ["-k", "no-such-namespace"], {}, "no namespace 'no-such-namespace'"),
-    "absolute path": (2, ["-s", "Absolute"], {}, "/var/tmp/x cannot be a file in the bucket"),
+    "absolute path": (2, ["-s", "Absolute"], {}, "/var/tmp/x is an absolute path"),
     "changed name": (2, ["-s", "Changed"], {}, "a name that the S3 server does not keep"),
     "include outside": (2, ["-s", "Including"], {}, "outside.smk is outside of"),
 }
