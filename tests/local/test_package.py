@@ -49,7 +49,7 @@ def test_it_tells_what_it_is_and_holds(bananas: Installed, tmp_path: Path) -> No
     )
     for words in ("bananas WORKFLOW PARAMS [TARGET...]", "list", "show"):
         assert words in bananas.run(tmp_path, "--help")
-    assert "bananas run [OPTIONS] WORKFLOW PARAMS [TARGET]..." in bananas.run(tmp_path, "run", "--help")
+    assert "bananas run [OPTIONS] [WORKFLOW] [PARAMS] [TARGET]..." in bananas.run(tmp_path, "run", "--help")
 
 
 def test_files_of_the_users_folder_win(bananas: Installed, tmp_path: Path) -> None:
