@@ -10,6 +10,7 @@ import inspect
 import os
 from functools import cache, wraps
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -295,7 +296,11 @@ def _made(job: Any) -> Iterable[Any]:
 
 
 def _handle_ensure(original: Callable[..., Any]) -> Callable[..., Any]:
-    """What a job has just made is looked at here, not in the bucket, where it is not yet."""
+    """What a job has just made is looked at here, not in the bucket, where it is not yet.
+
+    So is whether it is a directory: of what has a storage, Snakemake takes either.
+    """
+    from snakemake.exceptions import ImproperOutputException
     from snakemake.io import IOFile
 
     def local(file: Any) -> Any:
@@ -306,6 +311,9 @@ def _handle_ensure(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     async def handle_ensure(self: Any, job: Any, expanded_output: Any) -> None:
         files = [local(file) if _is_plain(file) else file for file in expanded_output]
+        for file, given in zip(files, expanded_output, strict=True):
+            if _is_plain(given) and Path(file).exists() and Path(file).is_dir() != file.is_directory:
+                raise ImproperOutputException(job, [given])
         await original(self, job, files)
 
     return handle_ensure
