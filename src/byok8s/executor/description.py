@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +33,7 @@ NOTHING: Final = dict.fromkeys(
 ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 LARGEST_FILE_BYTES: Final = 1_000_000  # of a file that is not in the bucket, and goes along with a job
 REMOTE_SCRIPTS: Final = ".snakemake/scripts-from-elsewhere"
+SOURCE_FILES: Final = ".snakemake/source-files"
 
 
 class Undescribable(Byok8sError):
@@ -213,16 +214,22 @@ class Describer:
     def _with_files(self, job: JobDescription) -> JobDescription:
         """Add what the job names and only this machine has: what source_path() and local() give."""
         text = json.dumps([[m.values, m.action.text] for m in job.members], ensure_ascii=False)
-        named = [
-            (cache, f".snakemake/source-cache-{n}") for n, cache in enumerate(self._caches) if cache in text
-        ]
-        files = {name: content for place in named for name, content in _of_cache(*place, text)}
+        cached = {
+            path: f"{SOURCE_FILES}/{number}/{path.name}" for number, path in enumerate(self._cached(text))
+        }
+        files = {within: _content(path) for path, within in cached.items()}
         made = {file.path for member in job.members for file in member.output}
         for member in job.members:
             for file in member.input:
                 if not (file.stored or file.pipe or file.service or file.remote or file.path in made):
                     files |= self._of_this_machine(file.path, member.rule)
-        return replace(job, files=files, places=named)
+        # each by its whole path: that of the root is a part of it
+        return replace(job, files=files, places=[(str(path), within) for path, within in cached.items()])
+
+    def _cached(self, text: str) -> list[Path]:
+        """Return the files of Snakemake's source caches that a text names."""
+        found = [path for cache in self._caches if cache in text for path in Path(cache).rglob("*")]
+        return [path for path in dict.fromkeys(found) if path.is_file() and str(path) in text]
 
     def _of_this_machine(self, path: str, rule: str) -> dict[str, str]:
         file, root = _absolute(path), self._root
@@ -235,13 +242,6 @@ class Describer:
             f"Rule {rule} takes {path}, which is not in the bucket, and cannot go along with a job.",
             hint=f"Files of the working folder of at most {LARGEST_FILE_BYTES // 1_000_000} MB can.",
         )
-
-
-def _of_cache(cache: str, within: str, text: str) -> Iterator[tuple[str, str]]:
-    """The files of one of Snakemake's caches that a text names, and their content."""
-    for path in Path(cache).rglob("*"):
-        if path.is_file() and str(path) in text:
-            yield f"{within}/{path.relative_to(cache)}", _content(path)
 
 
 def _absolute(path: str | Path) -> Path:
