@@ -91,6 +91,26 @@ def _parameters(name: str) -> str | None:
     return " ".join(inspect.signature(found).parameters)
 
 
+def scripts(workflow: Any) -> Iterator[str]:
+    """Yield the paths of the rules' scripts and notebooks that are files of this machine.
+
+    Which file a wildcard names, only a job knows.
+    """
+    from snakemake.sourcecache import LocalSourceFile, SourceFile
+
+    for rule in workflow.rules:
+        script = rule.script or rule.notebook
+        if not script or "{" in str(script):
+            continue
+        file = (
+            rule.basedir.join(script)
+            if isinstance(rule.basedir, SourceFile)
+            else LocalSourceFile(str(script))
+        )
+        if isinstance(file, LocalSourceFile):
+            yield str(file.get_path_or_uri(secret_free=True))
+
+
 def _workspace(workflow: Any) -> Workspace | None:
     """Return the workspace of the workflow's default storage."""
     provider = workflow.storage_registry.default_storage_provider
@@ -109,6 +129,7 @@ def _modify(original: Callable[..., Any]) -> Callable[..., Any]:
             is_flagged(path, name) for name in ("storage_object", "local", "sourcecache_entry")
         ):
             return original(self, path, property)
+        workspace.workflow = self.workflow
         # of rules.x.output: the prefix of its module is there already
         changed = path if is_flagged(path, PATH_MODIFIER_FLAG) else self.replace_prefix(path, property)
         stored = self.apply_default_storage(_inside(changed, workspace))

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
@@ -41,6 +41,7 @@ class Workspace:
         self._watch, self.mirror = watching, watching.mirror
         watching.fetch = self._fetch
         self._parsing = True
+        self.workflow: Any = None  # Snakemake's, once a file of it has come along
         self._noticed: list[StorageObject] = []
         self._names: dict[str, str] = {}  # what has only its name here: path within the mirror -> query
         self._brought: set[str] = set()
@@ -64,9 +65,13 @@ class Workspace:
             self._withdraw(file, path)
 
     def parsed(self) -> None:
-        """The Snakefile is parsed: from now on files are the bucket's."""
+        """The Snakefile is parsed: from now on files are the bucket's. Scripts are read as well, when jobs are planned."""
         if self._parsing:
             self._parsing = self._watch.parsing = False
+            if self.workflow:
+                from snakemake_storage_plugin_byok8s.compat import scripts
+
+                self._watch.opened.update(filter(None, map(self.mirror.path_of, scripts(self.workflow))))
             for file in self._noticed:
                 self._withdraw(file, self.path(file) or "")
             self._noticed.clear()
