@@ -65,7 +65,7 @@ class Workspace:
             self._withdraw(file, path)
 
     def parsed(self) -> None:
-        """The Snakefile is parsed: from now on files are the bucket's. Scripts are read as well, when jobs are planned."""
+        """The Snakefile is parsed: from now on files are the bucket's. Scripts are read later."""
         if self._parsing:
             self._parsing = self._watch.parsing = False
             if self.workflow:
