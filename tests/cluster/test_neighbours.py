@@ -248,3 +248,16 @@ def test_a_quota_is_found_before_anything_is_planned(
     assert "larger quota" in " ".join(said.split())
     assert "has begun" not in said
     assert cluster.names() == []
+
+
+def test_a_limit_range_is_found_before_anything_is_created(cluster: Cluster) -> None:
+    limit: Json = {"type": "Container", "max": {"memory": "100Mi"}}
+    limits: dict[str, Json] = {"metadata": {"name": "small"}, "spec": {"limits": [limit]}}
+    cluster.client.post(path(cluster, "limitranges"), limits)
+    cluster.write(many(1, ONCE))
+    said = " ".join(cluster.run("wf", "params", expect=3).split())
+    assert "The cluster does not take a pod of rule" in said
+    assert "maximum memory usage per Container is 100Mi" in said
+    assert "A LimitRange of the namespace says so" in said
+    assert "for this right" not in said
+    assert cluster.names() == []
