@@ -34,6 +34,7 @@ ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 LARGEST_FILE_BYTES: Final = 1_000_000  # of a file that is not in the bucket, and goes along with a job
 REMOTE_SCRIPTS: Final = ".snakemake/scripts-from-elsewhere"
 SOURCE_FILES: Final = ".snakemake/source-files"
+PATH_CHARACTERS: Final = r"[^\s'\"\\;|&<>()\[\]{},]*"
 
 
 class Undescribable(Byok8sError):
@@ -214,22 +215,25 @@ class Describer:
     def _with_files(self, job: JobDescription) -> JobDescription:
         """Add what the job names and only this machine has: what source_path() and local() give."""
         text = json.dumps([[m.values, m.action.text] for m in job.members], ensure_ascii=False)
-        cached = {
-            path: f"{SOURCE_FILES}/{number}/{path.name}" for number, path in enumerate(self._cached(text))
-        }
-        files = {within: _content(path) for path, within in cached.items()}
+        cached = {path: f"{SOURCE_FILES}/{n}/{Path(path).name}" for n, path in enumerate(self._cached(text))}
+        files = {within: _content(Path(path)) for path, within in cached.items()}
         made = {file.path for member in job.members for file in member.output}
         for member in job.members:
             for file in member.input:
                 if not (file.stored or file.pipe or file.service or file.remote or file.path in made):
                     files |= self._of_this_machine(file.path, member.rule)
         # each by its whole path: that of the root is a part of it
-        return replace(job, files=files, places=[(str(path), within) for path, within in cached.items()])
+        return replace(job, files=files, places=list(cached.items()))
 
-    def _cached(self, text: str) -> list[Path]:
-        """Return the files of Snakemake's source caches that a text names."""
-        found = [path for cache in self._caches if cache in text for path in Path(cache).rglob("*")]
-        return [path for path in dict.fromkeys(found) if path.is_file() and str(path) in text]
+    def _cached(self, text: str) -> list[str]:
+        """Return the files of Snakemake's source caches that a text names, as it names them."""
+        found: list[str] = []
+        for cache in self._caches:
+            if cache in text:
+                # with what leads up and down again in them; and those with a space, or a quote, in their names
+                found += re.findall(re.escape(cache) + PATH_CHARACTERS, text)
+                found += [str(path) for path in Path(cache).rglob("*") if str(path) in text]
+        return [path for path in dict.fromkeys(found) if Path(path).is_file()]
 
     def _of_this_machine(self, path: str, rule: str) -> dict[str, str]:
         file, root = _absolute(path), self._root
