@@ -301,8 +301,7 @@ def _words() -> list[str]:
     return [
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, N = 1",
         "STANDS IN for the workers' work only: pods, watch, streams, bucket and Snakemake are real, but in the pods no "
-        "job is run by Snakemake: its output is put into the bucket, and the words "
-        "of one `echo` job are said as far apart as that job says them",
+        "job is run: its output is put into the bucket, and nothing is said, as an `echo` into a file says nothing",
         f"workers ask for {CPU_REQUEST_SHARE} of a core each, so that many fit a small node",
         "null executor: in byok8s' place, with all else the same; another process puts a job's output: what such a run "
         "takes is Snakemake's own, its storage plugin's questions to the bucket included",
