@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.place import Place, the_cluster
 from corner import KUBECONFIG, Cluster, corner
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
@@ -42,3 +43,9 @@ def seed(cluster: Cluster) -> Cluster:
     """A cluster whose working folder is the seed example."""
     shutil.copytree(SEED, cluster.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     return cluster
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with the_cluster() as place:
+        yield place

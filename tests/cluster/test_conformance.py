@@ -1,26 +1,17 @@
 """A fixed part of Snakemake's own tests, on a real cluster: right, or different as known.toml tells."""
 
-import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from ahead import ahead
-from conformance import known
-from conformance.cases import cases
-from conformance.corpus import load
-from conformance.place import the_cluster
-from conformance.verdict import Verdict, judge
-
-KNOWN = known.load()
+from conformance.place import Place
+from conformance.verdict import Verdict
+from verdicts import KNOWN, verdicts
 
 
 @pytest.fixture(scope="module")
-def verdict(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Verdict]]:
-    tests = {case.name: case for case in cases(load())[0]}
-    with the_cluster() as place:
-        run = uuid.uuid4().hex[:8]
-        yield from ahead(request, lambda name: judge(tests[name], place, KNOWN, run))
+def verdict(request: pytest.FixtureRequest, place: Place) -> Iterator[Callable[[str], Verdict]]:
+    yield from verdicts(request, place)
 
 
 @pytest.mark.parametrize("name", KNOWN.subset)

@@ -1,18 +1,11 @@
 """What cannot be had on a real cluster is refused by name, or means the same as with plain Snakemake."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conformance.place import Place, the_cluster
+from conformance.place import Place
 from refusals import REFUSALS, is_refused_or_right, marked
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    with the_cluster() as place:
-        yield place
 
 
 @pytest.mark.parametrize("name", marked("cluster"))

@@ -4,24 +4,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ahead import ahead
-from conformance.place import this_machine
-from meanings import MEANINGS, NOT_YET, marked
-from sameness import how_it_differs
+from conformance.place import Place
+from differences import differences_ahead
+from meanings import NOT_YET, marked
 
 
 @pytest.fixture(scope="module")
-def differs(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], str]]:
-    numbers = {name: f"meaning-{number}" for number, name in enumerate(MEANINGS)}
-    with this_machine() as place:
-
-        def run(name: str) -> str:
-            workflow = MEANINGS[name].written(tmp_path_factory.mktemp("meaning"))
-            return how_it_differs(workflow, place, numbers[name])
-
-        yield from ahead(request, run)
+def differs(request: pytest.FixtureRequest, place: Place) -> Iterator[Callable[[str], str]]:
+    yield from differences_ahead(request, place)
 
 
 @pytest.mark.parametrize("name", marked(NOT_YET["local"]))

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from provide import Provide
+    from counting_proxy import Counter, counting
+from provide import Provide
 
 STRANGER = s3.Credentials("stranger", "stranger-secret")
 READER = s3.Credentials("reader", "reader-secret")
@@ -59,6 +60,12 @@ def reader(server: s3.EmbeddedS3) -> s3.Credentials:
 @pytest.fixture(scope="session")
 def client(server: s3.EmbeddedS3) -> s3.S3Client:
     return s3.connect(server.endpoint_url, server.credentials)
+
+
+@pytest.fixture
+def counter(server: s3.EmbeddedS3) -> Iterator[Counter]:
+    with counting(server.endpoint_url) as counter:
+        yield counter
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from snakemake_interface_common.exceptions import WorkflowError
 
 import snakemake_storage_plugin_byok8s as plugin
-from counting_proxy import Counter, counting
+from counting_proxy import Counter
 from snakemake_storage_plugin_byok8s import plain, watch
 from snakemake_storage_plugin_byok8s.facts import Facts
 from snakemake_storage_plugin_byok8s.mirror import Mirror
@@ -26,12 +26,6 @@ class Put(Protocol):
     """Puts files into the bucket, at the test's prefix."""
 
     def __call__(self, **files: str) -> None: ...
-
-
-@pytest.fixture
-def counter(server: s3.EmbeddedS3) -> Iterator[Counter]:
-    with counting(server.endpoint_url) as counter:
-        yield counter
 
 
 @pytest.fixture

@@ -15,20 +15,14 @@ from snakemake_interface_storage_plugins.tests import TestStorageBase
 
 import snakemake_storage_plugin_byok8s as plugin
 from byok8s import s3
-from counting_proxy import Counter, counting
+from counting_proxy import Counter
 from provide import Provide, write, write_file
 from snakemake_storage_plugin_byok8s.facts import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 BIG = 20 * 1024 * 1024
-
-
-@pytest.fixture
-def counter(server: s3.EmbeddedS3) -> Iterator[Counter]:
-    with counting(server.endpoint_url) as running:
-        yield running
 
 
 @pytest.fixture
