@@ -7,6 +7,7 @@ their say. A quota with room for one ConfigMap where a run needs several is foun
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from byok8s.errors import ClusterError
 from byok8s.executor import manifest
@@ -30,18 +31,24 @@ QUOTA = "exceeded quota"
 def check_policies(client: KubeClient, namespace: str, image: str) -> None:
     """Raises ClusterError when a policy refuses the objects of a run, with what to change."""
     names = Names(f"trial-{new_run_id()}")
-    for kind, body in _objects(names, image).items():
-        try:
-            client.post(PATHS[kind].format(namespace), body, {"dryRun": "All"})
-        except ApiError as error:
-            if NO_DRY_RUN not in error.message:
-                raise _refused(kind, namespace, error) from error
-    if short := _short(client, namespace):
+    objects = _objects(names, image)
+    with ThreadPoolExecutor(len(objects) + 1) as threads:
+        short = threads.submit(_short, client, namespace)
+        list(threads.map(lambda kind: _try(client, namespace, kind, objects[kind]), objects))
+    if words := short.result():
         raise ClusterError(
             f"A ResourceQuota of namespace {namespace!r} has no room for the objects of a run.",
-            where=f"{'; '.join(short)}.",
+            where=f"{'; '.join(words)}.",
             hint=_room(namespace),
         )
+
+
+def _try(client: KubeClient, namespace: str, kind: str, body: Object) -> None:
+    try:
+        client.post(PATHS[kind].format(namespace), body, {"dryRun": "All"})
+    except ApiError as error:
+        if NO_DRY_RUN not in error.message:
+            raise _refused(kind, namespace, error) from error
 
 
 def _objects(names: Names, image: str) -> Mapping[str, Object]:

@@ -101,14 +101,12 @@ def _checked(request: Request, bucket: s3.Bucket, view: View) -> Cluster | None:
         wanted = not (request.local or request.dry_run)
         cluster = threads.submit(_checked_cluster, request, view) if wanted else None
         s3.check_bucket(bucket)
-        found = cluster.result() if cluster else None
-    if found:
-        check_policies(connect(request.context), found.namespace, request.image or default_image())
-    return found
+        return cluster.result() if cluster else None
 
 
 def _checked_cluster(request: Request, view: View) -> Cluster:
     cluster = preflight.check_cluster(request, view.warn)
+    check_policies(connect(request.context), cluster.namespace, request.image or default_image())
     room = capacity.look(request.context, request.pod, request.pod_template)
     return replace(
         cluster, threads=room.limit(strict=request.strict_threads), cores=room.threads or cluster.cores

@@ -127,10 +127,15 @@ def source_caches(workflow: Workflow) -> list[str]:
     return [str(workflow.sourcecache.runtime_cache_path), str(workflow.sourcecache.cache_path)]
 
 
-def evaluate_again(job: Job) -> None:
-    """Forget what a job's params and resources were found to be."""
+def evaluate_again(job: Job, *, once_more: bool = False) -> None:
+    """Forget what a job's params and resources were found to be.
+
+    once_more: Snakemake, which does so itself once, when the job's inputs are there, still may.
+    """
     job._params_and_resources_resetted = False
     job.reset_params_and_resources()
+    if once_more:
+        job._params_and_resources_resetted = False
 
 
 def levels_of(group: GroupJob) -> list[list[Job]]:

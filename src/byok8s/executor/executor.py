@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
@@ -33,6 +33,7 @@ from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
 from byok8s.executor.dispatch import Dispatch, Options
 from byok8s.executor.interrupts import end_on_termination, end_on_termination_from_now_on, undisturbed
+from byok8s.executor.job_files import files_of
 from byok8s.executor.manifest import PodSettings, Shape, Task
 from byok8s.executor.names import CONTROLLER_ANNOTATION, new_run_id
 from byok8s.executor.orders import Orders
@@ -142,10 +143,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         end_on_termination()
         try:
             self._begin([]).result()
-            if any(
-                rule.is_checkpoint for rule in self.workflow.rules
-            ):  # else all jobs were looked at when planned
-                self._check_keys(job for each in jobs for job in (each.jobs if each.is_group() else [each]))
+            # without a checkpoint all jobs were looked at when planned
+            if any(rule.is_checkpoint for rule in self.workflow.rules):
+                self._check_keys(_members(jobs))
             for job in jobs:
                 self.run_job_pre(job)
                 self._submit(job)
@@ -370,14 +370,15 @@ def _is_there(file: Any) -> bool:
     return bool(file.flags.get("temp")) or file.storage_object.exists()
 
 
+def _members(jobs: Iterable[JobExecutorInterface]) -> Iterator[Job]:
+    """Yield jobs that are no groups, and the members of those that are."""
+    for job in jobs:
+        yield from job.jobs if job.is_group() else [job]
+
+
 def _stored_files(job: JobExecutorInterface) -> list[Any]:
     """Return the files of a job, or of a group's members, that are in our storage."""
-    jobs = job.jobs if job.is_group() else [job]
-    files = [
-        file
-        for each in jobs
-        for file in (*each.output, *each.log, *([each.benchmark] if each.benchmark else []))
-    ]
+    files = [file for each in _members([job]) for kind, file in files_of(each) if kind != "input"]
     return [
         file
         for file in files

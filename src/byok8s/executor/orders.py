@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from byok8s.executor.manifest import Task
+from byok8s.worker.description import wants_snakefile
 from byok8s.worker.protocol import LONGEST_LINE_BYTES
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Orders:
         with connection.explained("upload", f"s3://{self._bucket}/{key}"):
             connection.client.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(order).encode())
         self._kept.add(key)
-        return {"bucket": self._bucket, "key": key, "function": _has_function(description)}
+        return {"bucket": self._bucket, "key": key, "function": wants_snakefile(description)}
 
     def remove(self, task: Task | None = None) -> None:
         """Remove a task's order from the bucket, or all that are there; what cannot be removed stays."""
@@ -54,9 +55,3 @@ class Orders:
         with suppress(Exception):  # it is no reason for a run to fail
             for key in mine:
                 self._provider.connection.client.delete_object(Bucket=self._bucket, Key=key)
-
-
-def _has_function(description: Mapping[str, object]) -> bool:
-    levels: object = description["levels"]
-    assert isinstance(levels, list | tuple)
-    return any(member["action"]["kind"] == "function" for level in levels for member in level)

@@ -161,13 +161,15 @@ def refused(error: Byok8sError) -> Outcome:
     return Outcome(State.FAILED, f"the cluster does not take its pod. {error}".rstrip("."), cause=cause)
 
 
+# Kubernetes' plugin/pkg/admission/limitranger says it so
+LIMIT_RANGE = r"(?:minimum|maximum) \S+ usage per (?:Container|Pod)|limit to request ratio per"
 # The first that is found in the answer: a webhook may quote any of the others, and choose its own code
 _REFUSALS = (
     (Cause.API_ERROR, r"failed calling (?:admission )?webhook"),
     (Cause.ADMISSION, r"admission webhook|violates PodSecurity|ValidatingAdmissionPolicy"),
     (Cause.ADMISSION, r"security context constraint"),
     (Cause.QUOTA, r"exceeded quota|failed quota|insufficient quota|cannot be fulfilled on resourcequotas"),
-    (Cause.QUOTA, r"(?:minimum|maximum) \S+ usage per (?:Container|Pod)|limit to request ratio per"),
+    (Cause.QUOTA, LIMIT_RANGE),
     (Cause.FORBIDDEN, r"cannot \w+ resource"),
 )
 

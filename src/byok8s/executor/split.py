@@ -27,14 +27,17 @@ def wants_split(group: GroupJob) -> bool:
 
 
 class SplitGroup:
-    """One such group under way. Its owner has a lock around it."""
+    """One such group under way. Its owner has a lock around it.
+
+    failed: the first member that has: its task, pod and outcome.
+    """
 
     def __init__(self, group: GroupJob, submit: Submit) -> None:
         self.group = group
         self._submit = submit
         self._levels: Iterator[list[Job]] = iter(compat.levels_of(group))
         self._running: dict[str, Job] = {}  # by task's job
-        self._failed: tuple[Task, str, Outcome] | None = None
+        self.failed: tuple[Task, str, Outcome] | None = None
 
     def next_level(self) -> bool:
         """Have the next members run. Returns whether there are any."""
@@ -43,17 +46,9 @@ class SplitGroup:
             self._running[self._submit(job, self).job] = job
         return bool(self._running)
 
-    def member(self, task: Task) -> Job:
-        return self._running[task.job]
-
     def ended(self, task: Task, pod: str, found: Outcome, *, well: bool) -> bool:
         """A member has ended. Returns whether all of its level have: then there is a next level, or an end."""
         del self._running[task.job]
         if not well:
-            self._failed = self._failed or (task, pod, found)
+            self.failed = self.failed or (task, pod, found)
         return not self._running
-
-    @property
-    def failed(self) -> tuple[Task, str, Outcome] | None:
-        """The first member that has failed: its task, pod and outcome."""
-        return self._failed

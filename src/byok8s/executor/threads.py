@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol
 
+from byok8s.executor import compat
 from byok8s.executor.words import WORDS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def scale_down(dag: Dag, most: int, of_rules: Mapping[str, int]) -> str:
         rule.expand_resources = _limited(rule.workflow, limit, rule.expand_resources)
     for job in dag.needrun_jobs():
         if job.rule in limits and not job.is_local and job.threads > limits[job.rule]:
-            _evaluate_again(job)
+            compat.evaluate_again(job, once_more=True)
     return "\n".join(_lines(asked, limits))
 
 
@@ -57,13 +58,6 @@ def _lines(asked: Mapping[Rule, int], limits: Mapping[Rule, int]) -> Iterator[st
             yield (
                 f"rule {rule.name}: {threads} threads asked for, the largest node has {limit}: runs with {limit}"
             )
-
-
-def _evaluate_again(job: Job) -> None:
-    """Forget a job's params and resources. Snakemake does so itself, but once, when the job's inputs are there."""
-    job._params_and_resources_resetted = False
-    job.reset_params_and_resources()
-    job._params_and_resources_resetted = False
 
 
 def _asked(job: Job, limit: int) -> int:

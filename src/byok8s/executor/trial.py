@@ -11,6 +11,7 @@ from byok8s.errors import Byok8sError, ClusterError, InputError
 from byok8s.executor import fit
 from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.manifest import DEFAULT_MEMORY_MB, Shape, worker_plan
+from byok8s.executor.outcome import LIMIT_RANGE
 from byok8s.kube import ApiError
 from byok8s.kube.faults import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNPROCESSABLE
 from byok8s.kube.json import Object
@@ -58,8 +59,6 @@ def try_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape]) -> Trial:
     return Trial(words, fit.largest_mb(nodes))
 
 
-# Kubernetes' plugin/pkg/admission/limitranger says it so
-LIMIT_RANGE = re.compile(r"(?:minimum|maximum) \S+ usage per (?:Container|Pod)|limit to request ratio per")
 LIMIT_RANGE_HINT = (
     "A LimitRange of the namespace says so: ask for another amount in the rule's mem_mb, threads or disk_mb (without "
     f"mem_mb it is {DEFAULT_MEMORY_MB} MB), or have the namespace's operator change it."
@@ -70,7 +69,7 @@ def _refused(rule: str, shape: Shape, refusal: ApiError) -> Byok8sError:
     users_own = (shape.said or shape.template) and refusal.code in USERS_OWN
     kind = InputError if users_own else ClusterError
     what = f"The cluster does not take a pod of rule {rule}."
-    if LIMIT_RANGE.search(refusal.message):
+    if re.search(LIMIT_RANGE, refusal.message):
         return kind(what, where=f"{refusal.what} {refusal.where}", hint=LIMIT_RANGE_HINT)
     return kind(what, where=str(refusal))
 

@@ -135,7 +135,7 @@ class Snakefile:
 @dataclass(frozen=True)
 class RunDescription:
     """cwd: the working folder within the root. places: absolute paths of the controller and what they are within the
-    root; the first that fits counts. tmpdir: stands in values for the pod's folder for temporary files. environment:
+    root; the longest that fits counts. tmpdir: stands in values for the pod's folder for temporary files. environment:
     what the Snakefile has set, by name: before (None for nothing) and after. storage: the S3 plugin's settings.
     """
 
@@ -175,6 +175,11 @@ def run_from_json(data: Mapping[str, Any]) -> RunDescription:
     """Read what `to_json` has written."""
     snakefile, shell = Snakefile(**data["snakefile"]), ShellSettings(**data["shell"])
     return RunDescription(**{**data, "snakefile": snakefile, "shell": shell})
+
+
+def wants_snakefile(data: Mapping[str, Any]) -> bool:
+    """Return whether a job, as `to_json` has written it, has a rule with run:, whose code only the Snakefile has."""
+    return any(member["action"]["kind"] == "function" for level in data["levels"] for member in level)
 
 
 def member_from_json(data: Mapping[str, Any]) -> Member:

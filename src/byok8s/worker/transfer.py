@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -27,7 +28,6 @@ THREADS: Final = 16
 CHUNK_BYTES: Final = 1024 * 1024
 PARTS_BYTES: Final = 64 * 1024 * 1024  # larger files go in parts, several at once
 MODE: Final = "byok8s-mode"  # an object's metadata: permissions, kept for what is executable
-UNFINISHED: Final = ".byok8s/unfinished"  # as in snakemake_storage_plugin_byok8s.facts
 
 
 class Damaged(Exception):
@@ -172,7 +172,7 @@ class Transfer:
             else:
                 answer = self._put_whole(bucket, key, path, metadata)
                 # the answer to PUT does not say what LastModified became: it is the server's time of now
-                modified = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+                modified = _server_time(answer)
         return Stored(bucket, key, int(modified.timestamp()), status.st_size, etag=answer.get("ETag", ""))
 
     def _put_whole(self, bucket: str, key: str, path: Path, metadata: Mapping[str, str]) -> Mapping[str, Any]:
@@ -190,24 +190,25 @@ class Transfer:
 
     def _store_directory(self, file: File, path: Path) -> Stored:
         """Leave the files of this directory and no others in the bucket: a half, or an older one, may be there."""
+        from snakemake_storage_plugin_byok8s.facts import UNFINISHED
         from snakemake_storage_plugin_byok8s.tree import walk
 
         files, folders = walk(path)
         keys = {f"{file.key}/{name}" for name in files} | {f"{file.key}/{name}" for name in folders}
         mark = f"{file.key}/{UNFINISHED}"
-        self._mark(file.bucket, mark)
+        begun = self._mark(file.bucket, mark)
         old = self._list(file).keys() - keys - {mark}
         stored = self._each(lambda name: self._put(file.bucket, f"{file.key}/{name}", path / name), files)
-        self._each(lambda name: self._mark(file.bucket, f"{file.key}/{name}"), folders)
+        made = self._each(lambda name: self._mark(file.bucket, f"{file.key}/{name}"), folders)
         self._delete(file.bucket, [*old, mark])
-        newest = max((item.mtime for item in stored), default=self._now)
+        newest = max((item.mtime for item in stored), default=max([begun, *made]))
         return Stored(file.bucket, file.key, newest, sum(item.size for item in stored), directory=True)
 
-    def _mark(self, bucket: str, key: str) -> None:
-        """Put an empty object, which stands for an empty folder or for an upload under way."""
+    def _mark(self, bucket: str, key: str) -> int:
+        """Put an empty object, which stands for an empty folder or for an upload under way. Return its time."""
         with self._connection.explained("upload", f"s3://{bucket}/{key}"):
             answer = self._client.put_object(Bucket=bucket, Key=key)
-        self._now = int(parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp())
+        return int(_server_time(answer).timestamp())
 
     def _delete(self, bucket: str, keys: Sequence[str]) -> None:
         def delete(key: str) -> None:
@@ -217,7 +218,9 @@ class Transfer:
         self._each(delete, keys[:-1])
         self._each(delete, keys[-1:])  # the mark, when all else is as it shall be
 
-    _now = 0
+
+def _server_time(answer: Mapping[str, Any]) -> datetime:
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
 def _differs(path: Path, answer: Mapping[str, Any]) -> bool:

@@ -72,9 +72,7 @@ def fetched(connection: Connection, at: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _wants_snakefile(data: Mapping[str, Any]) -> bool:
-    if "key" in data:
-        return bool(data.get("function"))
-    return any(member["action"]["kind"] == "function" for level in data["levels"] for member in level)
+    return bool(data.get("function")) if "key" in data else description.wants_snakefile(data)
 
 
 def _stage() -> Path:
