@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from breaking import delete, evict, quota
-from corner import Cluster
+from corner import Cluster, await_line
 from snakefiles import (
     FAILING,
     ONE_OF_TWO_FAILS,
@@ -22,17 +21,6 @@ from snakefiles import (
     memory,
     only,
 )
-
-
-def await_line(run: subprocess.Popen[str], word: str) -> str:
-    """The output up to a line with `word`."""
-    assert run.stdout is not None
-    said = ""
-    for line in run.stdout:
-        said += line
-        if word in line:
-            return said
-    raise AssertionError(f"{word!r} was never said:\n{said}")
 
 
 def test_exit_code_and_last_lines(cluster: Cluster) -> None:

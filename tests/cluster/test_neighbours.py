@@ -57,6 +57,7 @@ def busy_quota(cluster: Cluster) -> Iterator[None]:
                 client.patch(
                     path(cluster, "resourcequotas", "busy"), {"spec": {"hard": {"pods": str(number)}}}
                 )
+            time.sleep(0.003)  # else what is created in between may never get its turn
 
     threads = [threading.Thread(target=change) for _ in range(2)]
     for thread in threads:

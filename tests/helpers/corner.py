@@ -149,3 +149,14 @@ def corner(folder: Path) -> Iterator[Cluster]:
     }
     yield Cluster(client, namespace, bucket, folder, environment)
     client.delete(f"/api/v1/namespaces/{namespace}")
+
+
+def await_line(run: subprocess.Popen[str], word: str) -> str:
+    """The output up to a line with `word`."""
+    assert run.stdout is not None
+    said = ""
+    for line in run.stdout:
+        said += line
+        if word in line:
+            return said
+    raise AssertionError(f"{word!r} was never said:\n{said}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from counting_proxy import Counter, counting
+from counting_proxy import Counter, counting
 from provide import Provide
 
 STRANGER = s3.Credentials("stranger", "stranger-secret")

@@ -15,6 +15,7 @@ from byok8s.errors import ClusterError
 from byok8s.kube.context import Context
 from byok8s.kube.faults import (
     ALREADY_EXISTS,
+    CONFLICT,
     GONE,
     NOT_FOUND,
     UNAUTHORIZED,
@@ -36,8 +37,9 @@ ONLY_METADATA = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 PAGE = 500
 TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 # Of two that change an object at the same moment one is told to try again. A ResourceQuota is such an object: each
-# creation in its namespace changes it, and with many at once some are refused several times.
-CONFLICT_SECONDS = 30.0
+# creation in its namespace changes it, and with many at once some are refused many times; a long pause only gives
+# others the turn.
+CONFLICT_SECONDS, CONFLICT_PAUSE_SECONDS = 30.0, 1.0
 # A server that says how long it wants to be left alone is there: it is waited for by those who would soon give up, too
 OVERLOADED, ASKED_SECONDS = frozenset({429, 503}), 30.0
 WORTH_A_WORD_SECONDS = 2.0
@@ -213,6 +215,8 @@ def _limit(error: ClusterError, patience: float) -> float:
 
 
 def pause_after(error: ClusterError, pause: float) -> float:
-    """As long as the server has asked for, if it did, within reason; at least `pause`."""
+    """As long as the server has asked for, if it did, within reason; at least `pause`, but for a conflict."""
+    if isinstance(error, ApiError) and error.code == CONFLICT:
+        pause = min(pause, random.uniform(0.5, 1.0) * CONFLICT_PAUSE_SECONDS)  # noqa: S311 - guards nothing
     asked = error.retry_after if isinstance(error, ApiError) else 0.0
     return max(pause, min(asked, LONGEST_RETRY_AFTER_SECONDS))
