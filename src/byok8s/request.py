@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from byok8s import files, git
 from byok8s import params as params_files
 from byok8s.errors import InputError
+from byok8s.inputs import Mode
 from byok8s.named import named
 from byok8s.root import find_root
 from byok8s.s3 import Bucket, profile
@@ -34,8 +35,8 @@ class Request:
     root: the smallest folder that holds the working folder, the Snakefile and that of Snakemake's --directory.
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
     jobs: how many at once. oom_retries, oom_factor, pending_timeout: None for the
-    executor's default. pod: words of all pods. ignore_lock: run beside another run at the same place in the
-    bucket. snakemake_arguments: for Snakemake, unchanged.
+    executor's default. pod: words of all pods. upload: whether inputs that only this machine has are uploaded.
+    ignore_lock: run beside another run at the same place in the bucket. snakemake_arguments: for Snakemake, unchanged.
     """
 
     workflow_file: Path | None
@@ -59,6 +60,7 @@ class Request:
     pending_timeout: float | None
     pod: Mapping[str, object]
     pod_template: str | None
+    upload: Mode
     dry_run: bool
     force: bool
     ignore_lock: bool
@@ -112,6 +114,7 @@ def read_request(
         pending_timeout=_at_least(0, "pending_timeout", settings.pending_timeout),
         pod=settings.pod or {},
         pod_template=settings.pod_template,
+        upload=_upload(settings.upload),
         dry_run=dry_run,
         force=force,
         ignore_lock=ignore_lock,
@@ -123,6 +126,12 @@ def _at_least(least: int, flag: str, value: Number | None) -> Number | None:
     if value is not None and value < least:
         raise InputError(f"--{flag.replace('_', '-')} must be at least {least}, not {value}.")
     return value
+
+
+def _upload(said: bool | Mode | None) -> Mode:
+    if isinstance(said, bool):
+        return "yes" if said else "no"
+    return said or "ask"
 
 
 def _fetched(name: str | None, say: Callable[[str], None]) -> tuple[Source, Path] | None:

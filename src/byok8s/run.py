@@ -18,6 +18,7 @@ from byok8s import clean, errors, params, preflight, registry, s3, snakemake, wo
 from byok8s.adjust import CACHE
 from byok8s.executor import capacity, key, record
 from byok8s.executor.names import new_run_id
+from byok8s.inputs import Inputs, Person
 from byok8s.kube import connect
 from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
@@ -51,7 +52,7 @@ class Plan:
     region: str | None = None
 
 
-class View(Protocol):
+class View(Person, Protocol):
     """Who is told of a run."""
 
     def show_plan(self, plan: Plan) -> None:
@@ -223,10 +224,16 @@ def _run_snakemake(plan: Plan, view: View) -> int:
 
 
 def _workspace(plan: Plan, view: View) -> contextlib.AbstractContextManager[workspace.Workspace]:
+    from snakemake_storage_plugin_byok8s.offers import Uploads
+
     request = plan.request
+    inputs = Inputs(
+        request.upload, plan.bucket.url, view, own=request.bucket is None, dry_run=request.dry_run
+    )
+    uploads = Uploads(inputs.agree, Path.cwd(), wanted=inputs.wanted)
     keep = "--keep-storage-local-copies" in request.snakemake_arguments
     return workspace.entered(
-        request.source, request.snakefile, dry_run=request.dry_run, keep=keep, tell=view.warn
+        request.source, request.snakefile, dry_run=request.dry_run, keep=keep, uploads=uploads, tell=view.warn
     )
 
 

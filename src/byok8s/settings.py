@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from byok8s import files
+from byok8s.inputs import Mode
 
 DEFAULT_JOBS = 16
 
@@ -32,7 +33,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     strict_threads: no job gets fewer threads than it asks for.
     oom_retries: more tries, each with oom_factor times the memory, of a job that ran out of it.
     pending_timeout: minutes that a pod may be without a node. pod: what all pods are to have, by its word.
-    pod_template: path of a Pod to merge under ours.
+    pod_template: path of a Pod to merge under ours. upload: inputs that are here and not in the bucket; as YAML reads
+    yes and no, these may be true and false.
     """
 
     snakefile: str | None = None
@@ -51,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pending_timeout: float | None = None
     pod: dict[str, object] | None = None
     pod_template: str | None = None
+    upload: bool | Mode | None = None
 
 
 class WorkflowFile(Settings, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from byok8s import adjust, workspace
+from byok8s import adjust, inputs, workspace
 from byok8s.errors import Byok8sError, InputError
 from byok8s.executor import keys
 from byok8s.preflight import Cluster
@@ -154,7 +154,10 @@ def _of_what_lies_outside(faults: str) -> str:
 
 
 def _planned(dag: DAG) -> None:
-    """Look at a plan that is carried out on this machine; the executor looks at those of a cluster."""
+    """Look at a plan that is carried out on this machine, and have its inputs in the bucket.
+
+    The executor does so for those of a cluster.
+    """
     if not dag.workflow.local_exec or not len(dag):
         return
     try:
@@ -162,6 +165,7 @@ def _planned(dag: DAG) -> None:
             list(keys.stored(dag.jobs, dag.workflow)),
             None if dag.workflow.dryrun else keys.asking(dag.workflow),
         )
+        inputs.give(dag)
     except Byok8sError as error:
         raise WorkflowError(str(error)) from error
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -250,6 +251,35 @@ def local_cluster(found: Status) -> str:
     lines = [f"{name + ':':<11} {value}" for name, value in rows.items() if value]
     next_step = "Run a workflow there:" if not found.problems else "Make it, or what is missing of it:"
     return "\n".join([*lines, *found.problems, "", next_step, f"    {found.next}"]).lstrip()
+
+
+def tell(words: str) -> None:
+    say(words)
+
+
+def ask(question: str) -> bool | None:
+    """Ask the person at the terminal; None if there is none."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    print(visible(question), end=" [y/N] ", file=sys.stderr, flush=True)  # noqa: T201
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+@contextlib.contextmanager
+def show_transfer(words: str, size: int, *, quiet: bool) -> Iterator[Callable[[int], object]]:
+    """Show a bar with rate and time left; without a terminal a line, or nothing when it need not be known."""
+    if not sys.stderr.isatty():
+        if not quiet:
+            warn(f"Uploading {words}.")
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress("Uploading", *columns, console=Console(stderr=True), transient=quiet) as progress:
+        task = progress.add_task("upload", total=size)
+        yield lambda came: progress.advance(task, came)
 
 
 def say(words: str) -> None:

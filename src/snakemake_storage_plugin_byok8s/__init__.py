@@ -24,7 +24,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
 from snakemake_interface_storage_plugins.storage_provider import StorageQueryValidationResult
@@ -35,7 +35,7 @@ from snakemake_storage_plugin_byok8s.ledger import Ledger
 from snakemake_storage_plugin_byok8s.objects import StorageObject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from snakemake_interface_storage_plugins.io import IOCacheStorageInterface
 
@@ -128,7 +128,11 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
 
     def learn(self, bucket: str, key: str, mtime: int, size: int, is_dir: bool = False) -> None:
         """Know what a worker has stored."""
-        self._ledger.learn(bucket, key, Facts(mtime, size, is_dir))
+        self.learn_facts(bucket, key, Facts(mtime, size, is_dir))
+
+    def learn_facts(self, bucket: str, key: str, facts: Facts) -> None:
+        """Know what is at a key, or will be before it is needed."""
+        self._ledger.learn(bucket, key, facts)
 
     def known(self, bucket: str, key: str) -> Facts | None:
         """Return what is known of a key without asking; None where nothing is, or nothing is known."""
@@ -223,7 +227,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
             with self.connection.explained("ListObjectsV2", f"s3://{bucket}/{prefix}"):
                 page = self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
             for item in page.get("Contents", ()):
-                found[item["Key"]] = Facts(int(item["LastModified"].timestamp()), item["Size"])
+                found[item["Key"]] = _facts(item)
             folders.update(item["Prefix"].rstrip("/") for item in page.get("CommonPrefixes", ()))
             if not page["IsTruncated"]:
                 return Listing(found, frozenset(folders), complete=True)
@@ -238,9 +242,16 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         files = {item["Key"]: item for item in page.get("Contents", ())}
         folders = [item["Prefix"] for item in page.get("CommonPrefixes", ())]
         if item := files.get(key):
-            return Facts(int(item["LastModified"].timestamp()), item["Size"])
+            return _facts(item)
         # what sorts before the folder, as `key.bak` does, may have filled the page
         cut_off = page["IsTruncated"] and max([*files, *folders]) < folder
         if folder in folders or cut_off:
             return directory(key, self.listing(bucket, folder))
         return None
+
+
+def _facts(item: Mapping[str, Any]) -> Facts:
+    """Return what a listing says of an object."""
+    return Facts(
+        int(item["LastModified"].timestamp()), item["Size"], etag=str(item.get("ETag", "")).strip('"')
+    )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from snakemake_interface_common.exceptions import WorkflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from snakemake_storage_plugin_byok8s.plain import Workspace
 
@@ -37,6 +37,8 @@ _KNOWN: Final = {
     "snakemake.jobs:Job.remove_existing_output": "self",
     "snakemake.jobs:Job.cleanup": "self skip_outputs",
     "snakemake.dag:DAG.handle_ensure": "self job expanded_output",
+    "snakemake.dag:DAG.collect_potential_dependencies": "self job known_producers",
+    "snakemake.dag:DAG.update": "self jobs file visited known_producers progress create_inventory",
 }
 
 
@@ -63,6 +65,8 @@ def enable() -> None:
         (Job, "remove_existing_output", _remove_existing_output),
         (Job, "cleanup", _cleanup),
         (DAG, "handle_ensure", _handle_ensure),
+        (DAG, "collect_potential_dependencies", _collect_potential_dependencies),
+        (DAG, "update", _update),
     ):
         setattr(owner, name, wrapper(getattr(owner, name)))
 
@@ -338,6 +342,51 @@ def _handle_ensure(original: Callable[..., Any]) -> Callable[..., Any]:
         await original(self, job, files)
 
     return handle_ensure
+
+
+def _collect_potential_dependencies(original: Callable[..., Any]) -> Callable[..., Any]:
+    """An input that no rule makes may be a file of the user's."""
+
+    @wraps(original)
+    async def collect_potential_dependencies(self: Any, job: Any, known_producers: Any) -> AsyncIterator[Any]:
+        async for found in original(self, job, known_producers):
+            if not found.jobs:
+                await _offer(self, found.file)
+            yield found
+
+    return collect_potential_dependencies
+
+
+def _update(original: Callable[..., Any]) -> Callable[..., Any]:
+    """So may one that no rule can make here, as what the rule needs is missing: Snakemake then takes what is there."""
+
+    @wraps(original)
+    async def update(self: Any, jobs: Any, file: Any = None, **others: Any) -> Any:
+        try:
+            return await original(self, jobs, file=file, **others)
+        except WorkflowError:
+            if file is not None:
+                await _offer(self, file)
+            raise
+
+    return update
+
+
+async def _offer(dag: Any, file: Any) -> None:
+    if not (dag.workflow.is_main_process and _is_plain(file)):
+        return
+    cache = dag.workflow.iocache
+    await file.inventory()
+    stored = file.storage_object
+    if stored.provider.workspace.offer(stored) and cache.active:
+        await stored.inventory(cache)
+
+
+def give_inputs(dag: Any) -> None:
+    """Have in the bucket what the jobs of a plan need of the user's files: after planning, before the first job."""
+    if workspace := _workspace(dag.workflow):
+        inputs = (file for job in dag.needrun_jobs() for file in job.input)
+        workspace.give(file.storage_object for file in inputs if _is_plain(file))
 
 
 def _is_stored(file: Any) -> bool:

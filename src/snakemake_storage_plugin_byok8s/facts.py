@@ -12,11 +12,15 @@ UNFINISHED: Final = ".byok8s/unfinished"
 
 
 class Facts(NamedTuple):
-    """What S3 says of one key. mtime: whole seconds since 1970, as HEAD gives it; size: bytes."""
+    """What S3 says of one key. mtime: whole seconds since 1970, as HEAD gives it; size: bytes.
+
+    etag: without quotation marks; empty if it is not known.
+    """
 
     mtime: int
     size: int
     is_dir: bool = False
+    etag: str = ""
 
 
 class Listing(NamedTuple):

@@ -9,7 +9,7 @@ import filecmp
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shutil import rmtree
+from shutil import copyfile, rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +18,11 @@ from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
 
 from snakemake_storage_plugin_byok8s import watch
 from snakemake_storage_plugin_byok8s.mirror import Mirror
+from snakemake_storage_plugin_byok8s.offers import Offers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from snakemake_storage_plugin_byok8s import StorageProvider
     from snakemake_storage_plugin_byok8s.facts import Facts
     from snakemake_storage_plugin_byok8s.objects import StorageObject
@@ -48,6 +51,10 @@ class Workspace:
         # those with the name of a file of the user's: who lists a folder goes on to see it
         self._were_here: set[str] = set()
         self._whole: set[str] = set()
+        uploads = watching.uploads
+        self.offers = Offers(provider, uploads, self._origin) if uploads else None
+        # what was read while parsing and is not what the bucket has, by places
+        self._disagreeing: dict[str, WorkflowError] = {}
 
     def path(self, file: StorageObject) -> str | None:
         """Return the plain path of a file; None for one of another bucket or prefix."""
@@ -75,6 +82,30 @@ class Workspace:
             for file in self._noticed:
                 self._withdraw(file, self.path(file) or "")
             self._noticed.clear()
+
+    def offer(self, file: StorageObject) -> bool:
+        """Let the user's file stand for an input that no rule makes; return whether it does since now."""
+        path, place = self.path(file), self._place(file)
+        if self.offers is None or not path or not place or not self.offers.offer(file, place, path):
+            return False
+        self._disagreeing.pop(place, None)
+        return True
+
+    def give(self, files: Iterable[StorageObject]) -> None:
+        """Have in the bucket what jobs need of these files. Raises WorkflowError, and what who has the say raises."""
+        for error in self._disagreeing.values():
+            raise error
+        if self.offers:
+            self.offers.give(filter(None, map(self._place, files)))
+
+    def _origin(self, place: str) -> Path | None:
+        """Return the user's file of that place, or what the Snakefile made there while it was parsed."""
+        if place in self.mirror.folders_of_keys or place in self._brought:
+            return None
+        here, there = Path(self.mirror.root, place), Path(self.mirror.of, place)
+        if here.is_file() and not here.is_symlink():
+            return here
+        return next((path for path in (there, here) if path.is_file() or path.is_dir()), None)
 
     def is_kept(self, file: StorageObject) -> bool:
         """Tell whether the local copy stays until the end.
@@ -208,11 +239,14 @@ class Workspace:
             self._fetch(place)
             if filecmp.cmp(origin, Path(self.mirror.root, place), shallow=False):
                 return
-        raise WorkflowError(
+        error = WorkflowError(
             f"{path} was read from your folder while the Snakefile was parsed, and it is a file of the workflow, too, "
             f"which is taken from the bucket: there {file.query} has another content. "
             "Make the two the same, or give one of them another name."
         )
+        if self.offers is None:
+            raise error
+        self._disagreeing[place] = error  # unless the user's is going to replace it
 
     def _fetch(self, place: str) -> None:
         """Bring the content of what has only its name here, as somebody is about to read it."""
@@ -223,6 +257,7 @@ class Workspace:
         facts = self._provider.facts(file.bucket, file.key, "kind")
         if facts is None or facts.is_dir:
             return
+        offer = self.offers.of(place) if self.offers else None
         if facts.size > _MOST_BYTES:
             raise WorkflowError(
                 f"{place} is in the bucket, and with {facts.size} bytes too large to be fetched where it is only "
@@ -232,8 +267,11 @@ class Workspace:
         self.mirror.expect(place)
         with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
             half = Path(folder, "half")
-            with self._provider.connection.explained("GetObject", query):
-                self._provider.client.download_file(file.bucket, file.key, str(half))
+            if offer:
+                copyfile(offer.files[0].path, half)
+            else:
+                with self._provider.connection.explained("GetObject", query):
+                    self._provider.client.download_file(file.bucket, file.key, str(half))
             os.utime(half, (facts.mtime, facts.mtime))
             half.replace(local)
         self._names.pop(place, None)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snakemake_storage_plugin_byok8s.mirror import Mirror
+    from snakemake_storage_plugin_byok8s.offers import Uploads
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -24,7 +25,7 @@ class Watch:
     """Of one mirror.
 
     opened, listed: by paths within it, while `parsing`. fetch: brings the content of a name. enter: is told the working
-    folders of the workflow, while `parsing`.
+    folders of the workflow, while `parsing`. uploads: who has the say about inputs that the bucket does not have.
     """
 
     def __init__(self, mirror: Mirror) -> None:
@@ -34,6 +35,7 @@ class Watch:
         self.parsing = True
         self.fetch: Callable[[str], None] = lambda _: None
         self.enter: Callable[[str], None] = lambda _: None
+        self.uploads: Uploads | None = None
         self._inside = threading.local()
 
     def hear(self, event: str, arguments: tuple[object, ...]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +35,17 @@ class Told:
 
     def warn(self, words: str) -> None:
         self.warnings.append(words)
+
+    def tell(self, words: str) -> None:
+        pytest.fail("not asked for")
+
+    def ask(self, question: str) -> bool | None:
+        pytest.fail("not asked for")
+
+    def show_transfer(
+        self, words: str, size: int, *, quiet: bool
+    ) -> AbstractContextManager[Callable[[int], object]]:
+        pytest.fail("not asked for")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from byok8s.cli.common import (
     pod_template_option,
 )
 
+# as byok8s.inputs has them, which is not read for --help
+MODES = ("yes", "no", "ask", "replace")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SETTINGS = (
@@ -50,6 +52,12 @@ _SETTINGS = (
     ),
     pod_option,
     pod_template_option,
+    click.option(
+        "--upload",
+        envvar="BYOK8S_UPLOAD",
+        type=click.Choice(MODES),
+        help="Inputs that are here and not in the bucket; replace: also those that differ there. [default: ask]",
+    ),
     click.option(
         "--oom-retries",
         envvar="BYOK8S_OOM_RETRIES",

@@ -25,7 +25,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from byok8s import workspace
+from byok8s import inputs, workspace
 from byok8s.errors import Byok8sError
 from byok8s.executor import capacity, compat, delivery, key, keys, providers, software, surroundings, tasks
 from byok8s.executor.cause import Cause
@@ -102,8 +102,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._run = run_description(self.workflow, self._root)
         self._describer = Describer(self._run, self._root, compat.source_caches(self.workflow))
         self._sources = delivery.sources(self.dag, self.logger.warning)
-        if not (shapes := self._shapes.of_rules(self.dag)):
-            return
+        if shapes := self._shapes.of_rules(self.dag):
+            self._try(shapes)
+        inputs.give(self.dag)
+        if shapes:
+            self._begin(list(self._shapes.of_first(self.dag, self._limit)))
+
+    def _try(self, shapes: Mapping[str, Shape]) -> None:
+        """Find what of the pods the cluster would refuse, and how many threads its nodes have."""
         cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
         scaled = ""
         if self.executor_settings.scale_threads:
@@ -114,7 +120,6 @@ class Executor(RealExecutor):  # type: ignore[misc]
         said = (trial.words, scaled, software.unused_cache(self.dag))
         for words in filter(None, said):
             self.logger.warning(words)
-        self._begin(list(self._shapes.of_first(self.dag, self._limit)))
 
     def _scale_threads(self, cluster: ClusterRun, shapes: Mapping[str, Shape]) -> str:
         nodes = cluster.nodes()

@@ -17,6 +17,7 @@ from byok8s.workspace.source import Source
 
 if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s.mirror import Mirror
+    from snakemake_storage_plugin_byok8s.offers import Uploads
     from snakemake_storage_plugin_byok8s.watch import Watch
 
 BYOK8S, SNAKEMAKE = Path(".byok8s"), Path(".snakemake")
@@ -113,17 +114,19 @@ def entered(
     *,
     dry_run: bool,
     keep: bool = False,
+    uploads: Uploads | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Workspace]:
     """Work in a workspace; what a run makes there beside the bucket is brought to the user's folder after it.
 
     The caller holds the lock of the user's folder, which is the working folder; a dry run needs none, for its
     workspace is a temporary one. snakefile: of a source within it, else absolute. keep: the local copies of what is in
-    the bucket. tell: what the user is to know. Raises InputError when something is in the way.
+    the bucket. uploads: who has the say about inputs that the bucket does not have. tell: what the user is to know.
+    Raises InputError when something is in the way.
     """
     user = Path.cwd().resolve()
     if dry_run:
-        with temporary(source, snakefile) as place:
+        with temporary(source, snakefile, uploads) as place:
             yield from _inside(place)
         return
     (user / BYOK8S).mkdir(exist_ok=True)
@@ -133,7 +136,7 @@ def entered(
     (user / BYOK8S / "runs").mkdir(exist_ok=True)
     _bring_back_former(user, tell)
     place = _laid(source, snakefile, user, user / WORKSPACE, user / materialise.MANIFEST)
-    watching = _watch(place)
+    watching = _watch(place, uploads)
     try:
         yield from _inside(place)
     finally:
@@ -161,7 +164,7 @@ def _bring_back(mirror: Mirror, user: Path, tell: Callable[[str], None]) -> None
     returns.bring_back(Path(mirror.root), Path(mirror.of), is_ours, user / BYOK8S / "made", tell)
 
 
-def _watch(place: Workspace) -> Watch:
+def _watch(place: Workspace, uploads: Uploads | None) -> Watch:
     from snakemake_storage_plugin_byok8s import watch
     from snakemake_storage_plugin_byok8s.mirror import Mirror
 
@@ -177,7 +180,7 @@ def _watch(place: Workspace) -> Watch:
             place.folders.add(folder)
             _link_notes(place, folder)
 
-    watching.enter = enter
+    watching.enter, watching.uploads = enter, uploads
     return watching
 
 
@@ -195,11 +198,11 @@ def _inside(place: Workspace) -> Iterator[Workspace]:
 
 
 @contextmanager
-def temporary(source: Source | None, snakefile: Path) -> Iterator[Workspace]:
+def temporary(source: Source | None, snakefile: Path, uploads: Uploads | None = None) -> Iterator[Workspace]:
     """Have a workspace that leaves nothing, for what only plans."""
     with TemporaryDirectory(prefix="byok8s-") as folder:
         place = _laid(source, snakefile, Path.cwd().resolve(), Path(folder).resolve(), None)
-        _watch(place)
+        _watch(place, uploads)
         yield place
 
 

@@ -1,0 +1,230 @@
+"""The user's files that stand for objects: inputs that no rule makes, of which the bucket has none, or another.
+
+Snakemake plans with the file's own time and size. What its jobs then need is uploaded before the first of them, by
+whoever was given the say (`Uploads`); so nothing is asked or sent for a file that no job needs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from snakemake_interface_common.exceptions import WorkflowError
+
+from snakemake_storage_plugin_byok8s import etag
+from snakemake_storage_plugin_byok8s.facts import UNFINISHED, Facts
+from snakemake_storage_plugin_byok8s.send import SUM, Outgoing, Sending
+from snakemake_storage_plugin_byok8s.tree import Unstorable, walk
+
+if TYPE_CHECKING:
+    from snakemake_storage_plugin_byok8s import StorageProvider
+    from snakemake_storage_plugin_byok8s.objects import StorageObject
+
+# what is known to be the same here and in the bucket: a line a file, below the folder in which byok8s was started
+RECORD: Final = Path(".byok8s", "uploads.jsonl")
+_OWN: Final = frozenset({".byok8s", ".snakemake"})
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One input. path: as the Snakefile has it. files: of a directory all. replaces: whether the bucket has another."""
+
+    path: str
+    bucket: str
+    key: str
+    files: tuple[Outgoing, ...]
+    folders: tuple[str, ...]
+    facts: Facts
+    replaces: bool
+
+    @property
+    def size(self) -> int:
+        """Return its bytes."""
+        return self.facts.size
+
+
+class Uploads:
+    """Who has the say.
+
+    wanted: whether files of the user's are taken at all. agree: is called with what jobs need, and raises when it is
+    not to be uploaded; else returns a context, of whom to tell of the bytes that were sent, or None in a dry run, in
+    which none are. folder: where the record is.
+    """
+
+    def __init__(
+        self,
+        agree: Callable[[Sequence[Offer]], AbstractContextManager[Callable[[int], object]] | None],
+        folder: Path,
+        *,
+        wanted: bool,
+    ) -> None:
+        self.agree, self.wanted = agree, wanted
+        self._record = folder / RECORD
+        self._known: set[tuple[Any, ...]] = set()
+        if self._record.is_file():
+            lines = self._record.read_text().splitlines(keepends=True)
+            self._known = {tuple(json.loads(line)) for line in lines if line.endswith("\n")}
+
+    def is_known(self, address: str, file: Outgoing, tag: str) -> bool:
+        """Return whether a file is known to be what the bucket has."""
+        return bool(tag) and (address, file.size, file.mtime_ns, tag) in self._known
+
+    def note(self, address: str, file: Outgoing, tag: str) -> None:
+        """Remember that a file is what the bucket has."""
+        entry = (address, file.size, file.mtime_ns, tag)
+        if tag and entry not in self._known:
+            self._known.add(entry)
+            self._record.parent.mkdir(exist_ok=True)
+            with self._record.open("a") as record:
+                record.write(json.dumps(entry) + "\n")
+
+
+class Offers:
+    """Of one run. origin: returns where a place of the workspace is among the user's files."""
+
+    def __init__(
+        self, provider: StorageProvider, uploads: Uploads, origin: Callable[[str], Path | None]
+    ) -> None:
+        self._provider, self._uploads, self._origin = provider, uploads, origin
+        self._seen: set[str] = set()
+        self._offers: dict[str, Offer] = {}
+        self._given = False
+        self.refused: list[str] = []  # what would have been offered, were it wanted
+
+    def of(self, place: str) -> Offer | None:
+        """Return what stands for an object that the bucket does not have as it is here."""
+        return self._offers.get(place)
+
+    def offer(self, file: StorageObject, place: str, path: str) -> bool:
+        """Let the user's file stand for an object, if it has to; return whether it does since now."""
+        if place in self._seen or _OWN & set(Path(place).parts):
+            return False
+        self._seen.add(place)
+        origin = self._origin(place)
+        there = self._provider.facts(file.bucket, file.key, "existence")
+        if origin is None or (there and not self._uploads.wanted):
+            return False
+        if not self._uploads.wanted:
+            self.refused.append(path)
+            return False
+        try:
+            offer = _offer(file, path, origin, replaces=there is not None)
+            if there and self._is_same(offer, there):
+                return False
+        except (Unstorable, OSError) as error:
+            raise WorkflowError(f"The input {path} cannot be read: {error}") from error
+        self._offers[place] = offer
+        self._learn(offer, offer.facts)
+        if self._given:  # a checkpoint has shown what is needed
+            self._give([offer])
+        return True
+
+    def give(self, places: Iterable[str]) -> None:
+        """Upload what stands at these places. Raises what whoever has the say raises, and WorkflowError."""
+        self._given = True
+        if needed := [self._offers[place] for place in dict.fromkeys(places) if place in self._offers]:
+            self._give(needed)
+
+    def _give(self, needed: Sequence[Offer]) -> None:
+        sending = self._uploads.agree(needed)
+        if sending is None:
+            return
+        with sending as tell:
+            for bucket in {offer.bucket for offer in needed}:
+                self._send(bucket, [offer for offer in needed if offer.bucket == bucket], tell)
+
+    def _send(self, bucket: str, offers: Sequence[Offer], tell: Callable[[int], object]) -> None:
+        stored: dict[str, Facts] = {}
+
+        def done(file: Outgoing, facts: Facts) -> None:
+            stored[file.key] = facts
+
+        outgoing: list[Outgoing] = []
+        for offer in offers:
+            self._mark(offer)
+            there = self._provider.listing(bucket, f"{offer.key}/") if offer.facts.is_dir else {}
+            for file in offer.files:
+                if file.key in there and self._is_as_here(offer, file, there[file.key]):
+                    done(file, there[file.key])
+                    tell(file.size)
+                else:
+                    outgoing.append(file)
+        try:
+            Sending(self._provider.connection, bucket, tell).send(outgoing, done)
+        finally:
+            for file in outgoing:
+                if file.key in stored:
+                    self._uploads.note(f"s3://{bucket}/{file.key}", file, stored[file.key].etag)
+        for offer in offers:
+            self._unmark(offer)
+            newest = max((stored[file.key].mtime for file in offer.files), default=offer.facts.mtime)
+            single = stored[offer.key].etag if offer.key in stored else ""
+            self._learn(offer, offer.facts._replace(mtime=newest, etag=single))
+        self._offers = {place: offer for place, offer in self._offers.items() if offer not in offers}
+
+    def _mark(self, offer: Offer) -> None:
+        """A directory of which not all is there is none: what a kill leaves is gone on with."""
+        if offer.facts.is_dir:
+            self._provider.client.put_object(Bucket=offer.bucket, Key=f"{offer.key}/{UNFINISHED}")
+
+    def _unmark(self, offer: Offer) -> None:
+        """A directory has in the bucket what it has here, and nothing else."""
+        if not offer.facts.is_dir:
+            return
+        client, mark = self._provider.client, f"{offer.key}/{UNFINISHED}"
+        folders = {f"{offer.key}/{name}" for name in offer.folders}
+        for key in folders:
+            client.put_object(Bucket=offer.bucket, Key=key)
+        now = {file.key for file in offer.files} | folders | {mark}
+        for key in [*(self._provider.listing(offer.bucket, f"{offer.key}/").keys() - now), mark]:
+            client.delete_object(Bucket=offer.bucket, Key=key)
+
+    def _learn(self, offer: Offer, facts: Facts) -> None:
+        self._provider.learn_facts(offer.bucket, offer.key, facts)
+
+    def _is_same(self, offer: Offer, there: Facts) -> bool:
+        """Return whether the bucket has what is here."""
+        if there.is_dir != offer.facts.is_dir:
+            return False
+        if not there.is_dir:
+            return self._is_as_here(offer, offer.files[0], there)
+        listed = self._provider.listing(offer.bucket, f"{offer.key}/")
+        wanted = {file.key: file for file in offer.files}
+        if listed.keys() != wanted.keys() | {f"{offer.key}/{name}" for name in offer.folders}:
+            return False
+        return all(self._is_as_here(offer, file, listed[key]) for key, file in wanted.items())
+
+    def _is_as_here(self, offer: Offer, file: Outgoing, there: Facts) -> bool:
+        if there.size != file.size:
+            return False
+        address = f"s3://{offer.bucket}/{file.key}"
+        if self._uploads.is_known(address, file, there.etag):
+            return True
+        same = etag.matches(there.etag, file.path, file.size) or self._has_our_sum(offer.bucket, file)
+        if same:
+            self._uploads.note(address, file, there.etag)
+        return same
+
+    def _has_our_sum(self, bucket: str, file: Outgoing) -> bool:
+        """Ask for what byok8s has noted at the object, which a bucket's own encryption does not change."""
+        with self._provider.connection.explained("HeadObject", f"s3://{bucket}/{file.key}"):
+            head = self._provider.client.head_object(Bucket=bucket, Key=file.key)
+        noted = head.get("Metadata", {}).get(SUM)
+        return bool(noted) and noted == etag.of_file(file.path, file.size)
+
+
+def _offer(file: StorageObject, path: str, origin: Path, *, replaces: bool) -> Offer:
+    """Raises Unstorable for a directory that a bucket cannot hold."""
+    if not origin.is_dir():
+        one = Outgoing.of(origin, file.key)
+        facts = Facts(one.mtime_ns // 10**9, one.size)
+        return Offer(path, file.bucket, file.key, (one,), (), facts, replaces)
+    names, folders = walk(origin)
+    files = tuple(Outgoing.of(origin / name, f"{file.key}/{name}") for name in names)
+    newest = max([origin.stat().st_mtime_ns, *(each.mtime_ns for each in files)]) // 10**9
+    facts = Facts(newest, sum(each.size for each in files), is_dir=True)
+    return Offer(path, file.bucket, file.key, files, tuple(folders), facts, replaces)

@@ -1,0 +1,204 @@
+"""Files of this machine, put into a bucket: in parallel, large ones by parts, and whole or not at all.
+
+An upload that was cut off, by a kill or a fault, is gone on with: the parts that S3 has are compared with the file's
+by their MD5 sums, and only the others are sent. S3 is told the sum of all that it is sent, and refuses what does not
+have it. A part is read as it is sent, so memory is bounded by the threads, not by the files.
+"""
+
+from __future__ import annotations
+
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+from s3transfer.utils import ReadFileChunk
+from snakemake_interface_common.exceptions import WorkflowError
+
+from snakemake_storage_plugin_byok8s import etag
+from snakemake_storage_plugin_byok8s.facts import Facts
+from snakemake_storage_plugin_byok8s.whole import TRIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from snakemake_storage_plugin_byok8s.connection import Connection
+
+_FILES_AT_ONCE: Final = 16
+_PARTS_AT_ONCE: Final = 8
+SUM: Final = "byok8s-etag"  # in an object's metadata: for a bucket whose own ETags tell nothing
+_REFUSED_SUM: Final = frozenset({"BadDigest", "InvalidDigest"})
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A file and its key. size: in bytes; mtime_ns: both as they were when the upload was decided on."""
+
+    path: Path
+    key: str
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path, key: str) -> Outgoing:
+        found = path.stat()
+        return cls(path, key, found.st_size, found.st_mtime_ns)
+
+    def is_unchanged(self) -> bool:
+        found = self.path.stat()
+        return (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
+class Sending:
+    """To one bucket. tell: is called with the bytes that were sent, or need not be, by any thread."""
+
+    def __init__(self, connection: Connection, bucket: str, tell: Callable[[int], object]) -> None:
+        self._connection, self._client, self._bucket, self._tell = (
+            connection,
+            connection.client,
+            bucket,
+            tell,
+        )
+
+    def send(
+        self, files: Sequence[Outgoing], done: Callable[[Outgoing, Facts], None] = lambda *_: None
+    ) -> None:
+        """Upload files. done: is called with each that is in the bucket, and what it is there.
+
+        Raises WorkflowError for the first that cannot be; what is being sent then comes to its end.
+        """
+        with (
+            ThreadPoolExecutor(_PARTS_AT_ONCE, "part") as self._parts,
+            ThreadPoolExecutor(_FILES_AT_ONCE, "upload") as pool,
+        ):
+            each = [pool.submit(self._file, file, done) for file in files]
+            try:
+                for one in each:
+                    one.result()
+            except BaseException:
+                self._parts.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _file(self, file: Outgoing, done: Callable[[Outgoing, Facts], None]) -> None:
+        with self._connection.explained("upload", f"s3://{self._bucket}/{file.key}"):
+            pieces = etag.parts(file.size, etag.part_bytes(file.size))
+            facts = self._by_parts(file, pieces) if len(pieces) > 1 else self._at_once(file)
+        done(file, facts)
+
+    def _check(self, file: Outgoing) -> None:
+        if not file.is_unchanged():
+            raise WorkflowError(
+                f"{file.path} changed while it was uploaded. Start again when nobody writes to it any more."
+            )
+
+    def _at_once(self, file: Outgoing) -> Facts:
+        whole = etag.md5_of(file.path, 0, file.size)
+        answer = self._checked(
+            file,
+            etag.Part(1, 0, file.size),
+            whole,
+            lambda body, md5: self._client.put_object(
+                Bucket=self._bucket, Key=file.key, Body=body, ContentMD5=md5, Metadata={SUM: whole}
+            ),
+        )
+        if not file.is_unchanged():
+            self._client.delete_object(Bucket=self._bucket, Key=file.key)
+        self._check(file)
+        return _facts(answer, file.size)
+
+    def _by_parts(self, file: Outgoing, pieces: Sequence[etag.Part]) -> Facts:
+        sums = etag.sums(file.path, pieces)
+        self._check(file)
+        upload, there = self._begun(file.key)
+        if not upload:
+            upload = self._client.create_multipart_upload(
+                Bucket=self._bucket, Key=file.key, Metadata={SUM: etag.joined(sums)}
+            )["UploadId"]
+
+        def send(part: etag.Part, md5: str) -> str:
+            if there.get(part.number) == md5:
+                self._tell(part.length)
+                return md5
+            answer = self._checked(
+                file,
+                part,
+                md5,
+                lambda body, base64_md5: self._client.upload_part(
+                    Bucket=self._bucket,
+                    Key=file.key,
+                    UploadId=upload,
+                    PartNumber=part.number,
+                    Body=body,
+                    ContentMD5=base64_md5,
+                ),
+            )
+            return str(answer["ETag"]).strip('"')
+
+        tags = list(self._parts.map(send, pieces, sums))
+        self._check(file)
+        whole = [
+            {"PartNumber": part.number, "ETag": f'"{tag}"'} for part, tag in zip(pieces, tags, strict=True)
+        ]
+        answer = self._client.complete_multipart_upload(
+            Bucket=self._bucket, Key=file.key, UploadId=upload, MultipartUpload={"Parts": whole}
+        )
+        return _facts(answer, file.size)
+
+    def _begun(self, key: str) -> tuple[str, dict[int, str]]:
+        """Return the upload of a key that an earlier run has begun, with the sums of its parts; "" if there is none."""
+        try:
+            found = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key).get("Uploads", ())
+            ours = [each["UploadId"] for each in found if each["Key"] == key]
+            if not ours:
+                return "", {}
+            pages = self._client.get_paginator("list_parts").paginate(
+                Bucket=self._bucket, Key=key, UploadId=ours[-1]
+            )
+            parts = [part for page in pages for part in page.get("Parts", ())]
+        except ClientError:
+            return (
+                "",
+                {},
+            )  # a server that does not list them, or keys that may not: then it is sent from its beginning
+        return ours[-1], {part["PartNumber"]: part["ETag"].strip('"') for part in parts}
+
+    def _checked(
+        self,
+        file: Outgoing,
+        part: etag.Part,
+        md5: str,
+        put: Callable[[ReadFileChunk, str], Mapping[str, Any]],
+    ) -> Mapping[str, Any]:
+        """Send a part until S3 has it as it is here."""
+        encoded = base64.b64encode(bytes.fromhex(md5)).decode()
+        for _ in range(TRIES):
+            with ReadFileChunk.from_filename(
+                str(file.path), part.offset, part.length, callbacks=[self._count]
+            ) as body:
+                try:
+                    answer = put(body, encoded)
+                except ClientError as error:
+                    if error.response["Error"].get("Code") not in _REFUSED_SUM:
+                        raise
+                    answer = {"ETag": "refused"}
+            if answer.get("ServerSideEncryption") or str(answer["ETag"]).strip('"') == md5:
+                return answer
+            self._tell(-part.length)
+            self._check(file)
+        raise WorkflowError(
+            f"{file.path} does not come to s3://{self._bucket}/{file.key} as it is here: S3 tells another checksum, "
+            f"{TRIES} times. Something on the way to S3 changes it, or the disk here does."
+        )
+
+    def _count(self, bytes_transferred: int) -> None:
+        self._tell(bytes_transferred)
+
+
+def _facts(answer: Mapping[str, Any], size: int) -> Facts:
+    """Return what a listing would tell of what was just put; its time to the second."""
+    time = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return Facts(int(time.timestamp()), size, etag=str(answer["ETag"]).strip('"'))
