@@ -64,10 +64,10 @@ class Inputs:
         if self._own:
             return
         if new:
-            self._person.tell(f"Here and not in the bucket: {counted(new)} ({named(new)}).")
+            self._person.tell(f"Here and not in the bucket: {counted(new)} ({_named(new)}).")
         if others:
             self._person.tell(
-                f"Here with another content than in the bucket: {counted(others)} ({named(others)})."
+                f"Here with another content than in the bucket: {counted(others)} ({_named(others)})."
             )
 
     def _settle(self, offers: Sequence[Offer], how: str, verb: str, word: str) -> None:
@@ -75,12 +75,12 @@ class Inputs:
         be = "is" if len(offers) == 1 else "are"
         them = "it" if len(offers) == 1 else "them"
         what = f"{counted(offers)}, {be} here and {how}"
-        answer = self._person.ask(f"{what}: {named(offers)}.\n{verb.capitalize()} {them}?")
+        answer = self._person.ask(f"{what}: {_named(offers)}.\n{verb.capitalize()} {them}?")
         if answer:
             return
         takes = "--upload no takes those in the bucket as they are." if offers[0].replaces else ""
         if answer is None:
-            raise InputError(f"{what}: {named(offers)}.", hint=f"{word} {verb}s {them}. {takes}".rstrip())
+            raise InputError(f"{what}: {_named(offers)}.", hint=f"{word} {verb}s {them}. {takes}".rstrip())
         raise InputError("Nothing was uploaded, and nothing was run.", hint=takes)
 
 
@@ -92,11 +92,14 @@ def counted(offers: Sequence[Offer]) -> str:
     return f"{count} {files}{'s' if count > 1 else ''}, {size_words(sum(offer.size for offer in offers))}"
 
 
-def named(offers: Sequence[Offer]) -> str:
-    """Return the first names, and how many more there are."""
-    names = sorted(offer.path for offer in offers)
-    more = f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+def named(paths: Sequence[str]) -> str:
+    """Return the first paths, and how many more there are."""
+    more = f" and {len(paths) - MOST_NAMED} more" if paths[MOST_NAMED:] else ""
+    return ", ".join(sorted(paths)[:MOST_NAMED]) + more
+
+
+def _named(offers: Sequence[Offer]) -> str:
+    return named([offer.path for offer in offers])
 
 
 def size_words(size: float) -> str:

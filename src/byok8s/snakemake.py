@@ -23,7 +23,7 @@ from byok8s.request import Request
 from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake
 from byok8s.workspace import Workspace
-from byok8s.workspace.folder import origin
+from byok8s.workspace.folder import origin, refused_inputs
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -136,7 +136,9 @@ def run(argv: list[str], cores: int) -> bool:
             raise ours
         faults = "\n".join(planning.faults)
         raise InputError(
-            "Snakemake cannot plan the workflow:", where=faults, hint=_of_what_lies_outside(faults)
+            "Snakemake cannot plan the workflow:",
+            where=faults,
+            hint=_of_what_lies_outside(faults) or _of_what_is_here(),
         )
     return done
 
@@ -151,6 +153,13 @@ def _of_what_lies_outside(faults: str) -> str:
         ):
             return f"\n{path.resolve()} is outside of {origin()}, which is all that a run has: move it there."
     return ""
+
+
+def _of_what_is_here() -> str:
+    """Say which missing inputs the user has."""
+    if not (found := refused_inputs()):
+        return ""
+    return f"\n{inputs.named(found)}: in your folder, and not in the bucket. --upload yes uploads what is needed."
 
 
 def _planned(dag: DAG) -> None:

@@ -38,6 +38,7 @@ _KNOWN: Final = {
     "snakemake.jobs:Job.cleanup": "self skip_outputs",
     "snakemake.dag:DAG.handle_ensure": "self job expanded_output",
     "snakemake.dag:DAG.collect_potential_dependencies": "self job known_producers",
+    "snakemake.dag:DAG.update_checkpoint_dependencies": "self jobs",
     "snakemake.dag:DAG.update": "self jobs file visited known_producers progress create_inventory",
 }
 
@@ -67,6 +68,7 @@ def enable() -> None:
         (DAG, "handle_ensure", _handle_ensure),
         (DAG, "collect_potential_dependencies", _collect_potential_dependencies),
         (DAG, "update", _update),
+        (DAG, "update_checkpoint_dependencies", _update_checkpoint_dependencies),
     ):
         setattr(owner, name, wrapper(getattr(owner, name)))
 
@@ -364,12 +366,27 @@ def _update(original: Callable[..., Any]) -> Callable[..., Any]:
     async def update(self: Any, jobs: Any, file: Any = None, **others: Any) -> Any:
         try:
             return await original(self, jobs, file=file, **others)
-        except WorkflowError:
+        except (
+            Exception
+        ):  # Snakemake's own have no common base; it decides itself which of them ends the planning
             if file is not None:
                 await _offer(self, file)
             raise
 
     return update
+
+
+def _update_checkpoint_dependencies(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What a checkpoint shows to be needed is had in the bucket before the jobs that need it."""
+
+    @wraps(original)
+    async def update_checkpoint_dependencies(self: Any, jobs: Any = None) -> Any:
+        updated = await original(self, jobs)
+        if updated and jobs is not None:
+            give_inputs(self)
+        return updated
+
+    return update_checkpoint_dependencies
 
 
 async def _offer(dag: Any, file: Any) -> None:
@@ -383,7 +400,7 @@ async def _offer(dag: Any, file: Any) -> None:
 
 
 def give_inputs(dag: Any) -> None:
-    """Have in the bucket what the jobs of a plan need of the user's files: after planning, before the first job."""
+    """Have in the bucket what the jobs of a plan need of the user's files, before the first of them."""
     if workspace := _workspace(dag.workflow):
         inputs = (file for job in dag.needrun_jobs() for file in job.input)
         workspace.give(file.storage_object for file in inputs if _is_plain(file))

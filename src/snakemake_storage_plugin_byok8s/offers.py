@@ -7,6 +7,8 @@ whoever was given the say (`Uploads`); so nothing is asked or sent for a file th
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -50,6 +52,8 @@ class Offer:
 class Uploads:
     """Who has the say.
 
+    refused: the paths of what would have been taken, were it wanted.
+
     wanted: whether files of the user's are taken at all. agree: is called with what jobs need, and raises when it is
     not to be uploaded; else returns a context, of whom to tell of the bytes that were sent, or None in a dry run, in
     which none are. folder: where the record is.
@@ -63,6 +67,7 @@ class Uploads:
         wanted: bool,
     ) -> None:
         self.agree, self.wanted = agree, wanted
+        self.refused: list[str] = []
         self._record = folder / RECORD
         self._known: set[tuple[Any, ...]] = set()
         if self._record.is_file():
@@ -92,8 +97,6 @@ class Offers:
         self._provider, self._uploads, self._origin = provider, uploads, origin
         self._seen: set[str] = set()
         self._offers: dict[str, Offer] = {}
-        self._given = False
-        self.refused: list[str] = []  # what would have been offered, were it wanted
 
     def of(self, place: str) -> Offer | None:
         """Return what stands for an object that the bucket does not have as it is here."""
@@ -109,7 +112,7 @@ class Offers:
         if origin is None or (there and not self._uploads.wanted):
             return False
         if not self._uploads.wanted:
-            self.refused.append(path)
+            self._uploads.refused.append(path)
             return False
         try:
             offer = _offer(file, path, origin, replaces=there is not None)
@@ -119,13 +122,10 @@ class Offers:
             raise WorkflowError(f"The input {path} cannot be read: {error}") from error
         self._offers[place] = offer
         self._learn(offer, offer.facts)
-        if self._given:  # a checkpoint has shown what is needed
-            self._give([offer])
         return True
 
     def give(self, places: Iterable[str]) -> None:
         """Upload what stands at these places. Raises what whoever has the say raises, and WorkflowError."""
-        self._given = True
         if needed := [self._offers[place] for place in dict.fromkeys(places) if place in self._offers]:
             self._give(needed)
 
@@ -221,10 +221,19 @@ def _offer(file: StorageObject, path: str, origin: Path, *, replaces: bool) -> O
     """Raises Unstorable for a directory that a bucket cannot hold."""
     if not origin.is_dir():
         one = Outgoing.of(origin, file.key)
-        facts = Facts(one.mtime_ns // 10**9, one.size)
+        facts = Facts(_time(one.mtime_ns, replaces=replaces), one.size)
         return Offer(path, file.bucket, file.key, (one,), (), facts, replaces)
     names, folders = walk(origin)
     files = tuple(Outgoing.of(origin / name, f"{file.key}/{name}") for name in names)
-    newest = max([origin.stat().st_mtime_ns, *(each.mtime_ns for each in files)]) // 10**9
-    facts = Facts(newest, sum(each.size for each in files), is_dir=True)
+    newest = max([origin.stat().st_mtime_ns, *(each.mtime_ns for each in files)])
+    facts = Facts(_time(newest, replaces=replaces), sum(each.size for each in files), is_dir=True)
     return Offer(path, file.bucket, file.key, files, tuple(folders), facts, replaces)
+
+
+def _time(mtime_ns: int, *, replaces: bool) -> int:
+    """Return the time by which Snakemake plans, in seconds: the next whole one, as those of objects are cut off.
+
+    What replaces another content is new, however old the file is: what was made of the other is not up to date.
+    """
+    own = -(-mtime_ns // 10**9)
+    return max(own, math.ceil(time.time())) if replaces else own

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import copyfile, rmtree
@@ -269,10 +270,12 @@ class Workspace:
             half = Path(folder, "half")
             if offer:
                 copyfile(offer.files[0].path, half)
+                mtime = min(facts.mtime, int(time.time()))  # what it is planned with may be yet to come
             else:
                 with self._provider.connection.explained("GetObject", query):
                     self._provider.client.download_file(file.bucket, file.key, str(half))
-            os.utime(half, (facts.mtime, facts.mtime))
+                mtime = facts.mtime
+            os.utime(half, (mtime, mtime))
             half.replace(local)
         self._names.pop(place, None)
         self._brought.add(place)

@@ -23,11 +23,13 @@ class Counter:
     """What has arrived, in S3's words: `HEAD /bucket/key`, or `LIST /bucket/prefix`.
 
     faults: HTTP status and S3's code that the next requests are answered, instead of being passed on.
+    change: what becomes of a request's body on its way.
     """
 
     url: str
     requests: list[str] = field(default_factory=list)
     faults: list[tuple[int, str]] = field(default_factory=list)
+    change: Callable[[str, bytes], bytes] = lambda _, body: body
 
     @property
     def lists(self) -> list[str]:
@@ -81,7 +83,7 @@ def counting(server_url: str, address: str = "127.0.0.1", delay: float = 0.0) ->
             for name, value in self.headers.items():
                 if name.lower() != "expect":
                     upstream.putheader(name, value)
-            upstream.endheaders(body)
+            upstream.endheaders(counter.change(described(self.command, self.path), body))
             self.answer(upstream.getresponse())
             upstream.close()
 

@@ -107,6 +107,14 @@ def parsed() -> Parsed:
     )
 
 
+def refused_inputs() -> list[str]:
+    """Return the inputs that the bucket does not have, and that were not to be taken from the user's folder."""
+    from snakemake_storage_plugin_byok8s import watch
+
+    watching = watch.current()
+    return watching.uploads.refused if watching and watching.uploads else []
+
+
 @contextmanager
 def entered(
     source: Source | None,

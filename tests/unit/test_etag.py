@@ -1,0 +1,62 @@
+"""By its ETag an object is told from a file: those that other programs give it are known, too."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from snakemake_storage_plugin_byok8s import etag
+
+SIZE = 20 * etag.MIB + 3
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("etag") / "large"
+    path.write_bytes(
+        b"".join(hashlib.sha256(b"%d" % i).digest() * 1024 for i in range(SIZE // 2**15 + 1))[:SIZE]
+    )
+    return path
+
+
+def by_definition(content: bytes, each: int) -> str:
+    """As S3 makes it, of parts of so many bytes."""
+    sums = [hashlib.md5(content[at : at + each]).digest() for at in range(0, len(content), each)]
+    return f"{hashlib.md5(b''.join(sums)).hexdigest()}-{len(sums)}"
+
+
+@pytest.mark.parametrize("mib", [5, 8, 15, 16, 50])
+def test_an_object_that_was_put_in_parts_by_some_program(mib: int, large: Path) -> None:
+    told = by_definition(large.read_bytes(), mib * etag.MIB)
+    assert etag.matches(told, large, SIZE)
+
+
+def test_an_object_that_was_put_in_one_piece(large: Path) -> None:
+    assert etag.matches(hashlib.md5(large.read_bytes()).hexdigest(), large, SIZE)
+
+
+def test_what_byok8s_gives_it_is_what_is_said_beforehand(large: Path, tmp_path: Path) -> None:
+    assert etag.of_file(large, SIZE) == by_definition(large.read_bytes(), etag.PART_BYTES)
+    small = tmp_path / "small"
+    small.write_bytes(b"small")
+    assert etag.of_file(small, 5) == hashlib.md5(b"small").hexdigest()
+    small.write_bytes(b"")
+    assert etag.of_file(small, 0) == hashlib.md5(b"").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["", "0" * 32, f"{'0' * 32}-3", "not-an-etag", f"{'0' * 32}-0", f"{'0' * 32}-99999"],
+)
+def test_what_is_not_known_to_be_the_file(told: str, large: Path) -> None:
+    assert not etag.matches(told, large, SIZE)
+
+
+def test_one_byte_that_differs(large: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    content = bytearray(large.read_bytes())
+    content[SIZE // 2] ^= 1
+    other.write_bytes(content)
+    assert not etag.matches(etag.of_file(large, SIZE), other, SIZE)
