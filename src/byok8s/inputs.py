@@ -45,8 +45,9 @@ class Inputs:
 
     def agree(self, offers: Sequence[Offer]) -> AbstractContextManager[Callable[[int], object]] | None:
         """Decide whether files are uploaded, as byok8s' storage asks it. Raises InputError when they are not to be."""
-        new = [offer for offer in offers if not offer.replaces]
-        others = [offer for offer in offers if offer.replaces]
+        users = [offer for offer in offers if not offer.made]
+        new = [offer for offer in users if not offer.replaces]
+        others = [offer for offer in users if offer.replaces]
         if self._dry_run:
             self._say_what_would_be(new, others)
             return None
@@ -58,7 +59,7 @@ class Inputs:
             self._may_replace = True
         words = f"{counted(offers)} to {self._bucket}"
         size = sum(offer.size for offer in offers)
-        return self._person.show_transfer(words, size, quiet=self._own)
+        return self._person.show_transfer(words, size, quiet=self._own or not users)
 
     def _say_what_would_be(self, new: Sequence[Offer], others: Sequence[Offer]) -> None:
         if self._own:

@@ -165,15 +165,16 @@ def _of_what_is_here() -> str:
 def _planned(dag: DAG) -> None:
     """Look at a plan that is carried out on this machine, and have its inputs in the bucket.
 
-    The executor does so for those of a cluster.
+    The executor does so for those of a cluster, if there is anything to do.
     """
-    if not dag.workflow.local_exec or not len(dag):
+    if len(dag) and not dag.workflow.local_exec:
         return
     try:
-        keys.check(
-            list(keys.stored(dag.jobs, dag.workflow)),
-            None if dag.workflow.dryrun else keys.asking(dag.workflow),
-        )
+        if len(dag):
+            keys.check(
+                list(keys.stored(dag.jobs, dag.workflow)),
+                None if dag.workflow.dryrun else keys.asking(dag.workflow),
+            )
         inputs.give(dag)
     except Byok8sError as error:
         raise WorkflowError(str(error)) from error

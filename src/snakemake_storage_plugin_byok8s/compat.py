@@ -285,12 +285,19 @@ def _register(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _remove_existing_output(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A job on this machine begins: what it updates is not removed, and has to be here."""
+    """A job on this machine begins: what it updates is not removed, and has to be here; all else of its is not here.
+
+    Snakemake removes what is in the bucket alone, as far as it has a storage.
+    """
 
     @wraps(original)
     async def remove_existing_output(self: Any) -> None:
         await original(self)
-        for file in _updated(self):
+        updated = list(_updated(self))
+        for file in filter(_is_plain, (*self.output, *self.log)):
+            if file not in updated:
+                file.storage_object.provider.workspace.remove_local(file.storage_object)
+        for file in updated:
             if await file.exists_in_storage():
                 await file.retrieve_from_storage()
 
@@ -347,13 +354,12 @@ def _handle_ensure(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _collect_potential_dependencies(original: Callable[..., Any]) -> Callable[..., Any]:
-    """An input that no rule makes may be a file of the user's."""
+    """An input that no rule makes may be a file of the user's; what the Snakefile itself has made counts, too."""
 
     @wraps(original)
     async def collect_potential_dependencies(self: Any, job: Any, known_producers: Any) -> AsyncIterator[Any]:
         async for found in original(self, job, known_producers):
-            if not found.jobs:
-                await _offer(self, found.file)
+            await _offer(self, found.file, is_source=not found.jobs)
             yield found
 
     return collect_potential_dependencies
@@ -370,7 +376,7 @@ def _update(original: Callable[..., Any]) -> Callable[..., Any]:
             Exception
         ):  # Snakemake's own have no common base; it decides itself which of them ends the planning
             if file is not None:
-                await _offer(self, file)
+                await _offer(self, file, is_source=True)
             raise
 
     return update
@@ -389,21 +395,24 @@ def _update_checkpoint_dependencies(original: Callable[..., Any]) -> Callable[..
     return update_checkpoint_dependencies
 
 
-async def _offer(dag: Any, file: Any) -> None:
+async def _offer(dag: Any, file: Any, *, is_source: bool) -> None:
     if not (dag.workflow.is_main_process and _is_plain(file)):
         return
     cache = dag.workflow.iocache
     await file.inventory()
     stored = file.storage_object
-    if stored.provider.workspace.offer(stored) and cache.active:
+    if stored.provider.workspace.offer(stored, is_source=is_source) and cache.active:
         await stored.inventory(cache)
 
 
 def give_inputs(dag: Any) -> None:
     """Have in the bucket what the jobs of a plan need of the user's files, before the first of them."""
     if workspace := _workspace(dag.workflow):
-        inputs = (file for job in dag.needrun_jobs() for file in job.input)
-        workspace.give(file.storage_object for file in inputs if _is_plain(file))
+        jobs = list(dag.needrun_jobs())
+        workspace.give(
+            [file.storage_object for job in jobs for file in job.input if _is_plain(file)],
+            made_again=[file.storage_object for job in jobs for file in job.output if _is_plain(file)],
+        )
 
 
 def _is_stored(file: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,10 @@ _OWN: Final = frozenset({".byok8s", ".snakemake"})
 
 @dataclass(frozen=True)
 class Offer:
-    """One input. path: as the Snakefile has it. files: of a directory all. replaces: whether the bucket has another."""
+    """One input. path: as the Snakefile has it. files: of a directory all. replaces: whether the bucket has another.
+
+    made: whether the Snakefile has made it while it was parsed, so that nobody need be asked.
+    """
 
     path: str
     bucket: str
@@ -42,6 +45,7 @@ class Offer:
     folders: tuple[str, ...]
     facts: Facts
     replaces: bool
+    made: bool
 
     @property
     def size(self) -> int:
@@ -89,12 +93,10 @@ class Uploads:
 
 
 class Offers:
-    """Of one run. origin: returns where a place of the workspace is among the user's files."""
+    """Of one run."""
 
-    def __init__(
-        self, provider: StorageProvider, uploads: Uploads, origin: Callable[[str], Path | None]
-    ) -> None:
-        self._provider, self._uploads, self._origin = provider, uploads, origin
+    def __init__(self, provider: StorageProvider, uploads: Uploads) -> None:
+        self._provider, self._uploads = provider, uploads
         self._seen: set[str] = set()
         self._offers: dict[str, Offer] = {}
 
@@ -102,20 +104,20 @@ class Offers:
         """Return what stands for an object that the bucket does not have as it is here."""
         return self._offers.get(place)
 
-    def offer(self, file: StorageObject, place: str, path: str) -> bool:
-        """Let the user's file stand for an object, if it has to; return whether it does since now."""
+    def offer(self, file: StorageObject, place: str, path: str, origin: Path | None, *, made: bool) -> bool:
+        """Let a file stand for an object, if it has to; return whether it does since now."""
         if place in self._seen or _OWN & set(Path(place).parts):
             return False
         self._seen.add(place)
-        origin = self._origin(place)
         there = self._provider.facts(file.bucket, file.key, "existence")
-        if origin is None or (there and not self._uploads.wanted):
+        wanted = made or self._uploads.wanted
+        if origin is None or (there and not wanted):
             return False
-        if not self._uploads.wanted:
+        if not wanted:
             self._uploads.refused.append(path)
             return False
         try:
-            offer = _offer(file, path, origin, replaces=there is not None)
+            offer = _offer(file, path, origin, replaces=there is not None, made=made)
             if there and self._is_same(offer, there):
                 return False
         except (Unstorable, OSError) as error:
@@ -124,9 +126,13 @@ class Offers:
         self._learn(offer, offer.facts)
         return True
 
-    def give(self, places: Iterable[str]) -> None:
-        """Upload what stands at these places. Raises what whoever has the say raises, and WorkflowError."""
-        if needed := [self._offers[place] for place in dict.fromkeys(places) if place in self._offers]:
+    def give(self, places: Iterable[str], made_again: Set[str]) -> None:
+        """Upload what stands at these places, and what the Snakefile has made, unless a job makes it again.
+
+        Raises what whoever has the say raises, and WorkflowError.
+        """
+        wanted = {*places, *(place for place, offer in self._offers.items() if offer.made)} - made_again
+        if needed := [offer for place, offer in self._offers.items() if place in wanted]:
             self._give(needed)
 
     def _give(self, needed: Sequence[Offer]) -> None:
@@ -217,23 +223,23 @@ class Offers:
         return bool(noted) and noted == etag.of_file(file.path, file.size)
 
 
-def _offer(file: StorageObject, path: str, origin: Path, *, replaces: bool) -> Offer:
+def _offer(file: StorageObject, path: str, origin: Path, *, replaces: bool, made: bool) -> Offer:
     """Raises Unstorable for a directory that a bucket cannot hold."""
     if not origin.is_dir():
         one = Outgoing.of(origin, file.key)
-        facts = Facts(_time(one.mtime_ns, replaces=replaces), one.size)
-        return Offer(path, file.bucket, file.key, (one,), (), facts, replaces)
+        facts = Facts(_time(one.mtime_ns, new=replaces and not made), one.size)
+        return Offer(path, file.bucket, file.key, (one,), (), facts, replaces, made)
     names, folders = walk(origin)
     files = tuple(Outgoing.of(origin / name, f"{file.key}/{name}") for name in names)
     newest = max([origin.stat().st_mtime_ns, *(each.mtime_ns for each in files)])
-    facts = Facts(_time(newest, replaces=replaces), sum(each.size for each in files), is_dir=True)
-    return Offer(path, file.bucket, file.key, files, tuple(folders), facts, replaces)
+    facts = Facts(_time(newest, new=replaces and not made), sum(each.size for each in files), is_dir=True)
+    return Offer(path, file.bucket, file.key, files, tuple(folders), facts, replaces, made)
 
 
-def _time(mtime_ns: int, *, replaces: bool) -> int:
+def _time(mtime_ns: int, *, new: bool) -> int:
     """Return the time by which Snakemake plans, in seconds: the next whole one, as those of objects are cut off.
 
-    What replaces another content is new, however old the file is: what was made of the other is not up to date.
+    new: however old the file is. What was made of the content that it replaces is not up to date.
     """
     own = -(-mtime_ns // 10**9)
-    return max(own, math.ceil(time.time())) if replaces else own
+    return max(own, math.ceil(time.time())) if new else own

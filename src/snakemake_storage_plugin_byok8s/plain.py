@@ -53,7 +53,7 @@ class Workspace:
         self._were_here: set[str] = set()
         self._whole: set[str] = set()
         uploads = watching.uploads
-        self.offers = Offers(provider, uploads, self._origin) if uploads else None
+        self.offers = Offers(provider, uploads) if uploads else None
         # what was read while parsing and is not what the bucket has, by places
         self._disagreeing: dict[str, WorkflowError] = {}
 
@@ -84,29 +84,49 @@ class Workspace:
                 self._withdraw(file, self.path(file) or "")
             self._noticed.clear()
 
-    def offer(self, file: StorageObject) -> bool:
-        """Let the user's file stand for an input that no rule makes; return whether it does since now."""
+    def offer(self, file: StorageObject, *, is_source: bool) -> bool:
+        """Let a file that is here stand for one in the bucket; return whether it does since now.
+
+        is_source: whether no rule makes it: then it may be the user's. What the Snakefile has made may be any.
+        """
         path, place = self.path(file), self._place(file)
-        if self.offers is None or not path or not place or not self.offers.offer(file, place, path):
+        if self.offers is None or not path or not place:
+            return False
+        made = self._is_made(place)
+        if not (made or is_source) or not self.offers.offer(
+            file, place, path, self._origin(place), made=made
+        ):
             return False
         self._disagreeing.pop(place, None)
         return True
 
-    def give(self, files: Iterable[StorageObject]) -> None:
-        """Have in the bucket what jobs need of these files. Raises WorkflowError, and what who has the say raises."""
+    def give(self, needed: Iterable[StorageObject], made_again: Iterable[StorageObject]) -> None:
+        """Have in the bucket what jobs need, and what the Snakefile has made that they do not make again.
+
+        Raises WorkflowError, and what who has the say raises.
+        """
         for error in self._disagreeing.values():
             raise error
         if self.offers:
-            self.offers.give(filter(None, map(self._place, files)))
+            places = [place for place in map(self._place, needed) if place]
+            self.offers.give(places, {place for place in map(self._place, made_again) if place})
+
+    def _is_made(self, place: str) -> bool:
+        """Tell whether the Snakefile has made what is there, while it was parsed."""
+        here = Path(self.mirror.root, place)
+        if place in self._brought | self._whole or self.mirror.is_name(place) or not here.exists():
+            return False
+        return not (here.is_dir() and Path(self.mirror.of, place).is_dir())
 
     def _origin(self, place: str) -> Path | None:
-        """Return the user's file of that place, or what the Snakefile made there while it was parsed."""
-        if place in self.mirror.folders_of_keys or place in self._brought:
+        """Return what the Snakefile has made there, or the user's file of that place; None if there is none.
+
+        A folder in which there are files of the workflow is none: what is in it is theirs to say.
+        """
+        if place in self.mirror.folders_of_keys:
             return None
-        here, there = Path(self.mirror.root, place), Path(self.mirror.of, place)
-        if here.is_file() and not here.is_symlink():
-            return here
-        return next((path for path in (there, here) if path.is_file() or path.is_dir()), None)
+        origin = Path(self.mirror.root if self._is_made(place) else self.mirror.of, place)
+        return origin if origin.is_file() or origin.is_dir() else None
 
     def is_kept(self, file: StorageObject) -> bool:
         """Tell whether the local copy stays until the end.
@@ -147,6 +167,12 @@ class Workspace:
         self._whole.discard(place or "")
         if place and place in self._brought:
             self._brought.discard(place)
+            _remove(Path(self.mirror.root, place))
+
+    def remove_local(self, file: StorageObject) -> None:
+        """Take away what a job is to make and the Snakefile, or an earlier job, has left here."""
+        place = self._place(file)
+        if place and place not in self.mirror.folders_of_keys and not self.mirror.is_name(place):
             _remove(Path(self.mirror.root, place))
 
     def make_way(self, file: StorageObject) -> None:
@@ -240,6 +266,8 @@ class Workspace:
             self._fetch(place)
             if filecmp.cmp(origin, Path(self.mirror.root, place), shallow=False):
                 return
+            self._brought.discard(place)
+            self._name(place, file.query)
         error = WorkflowError(
             f"{path} was read from your folder while the Snakefile was parsed, and it is a file of the workflow, too, "
             f"which is taken from the bucket: there {file.query} has another content. "

@@ -66,7 +66,9 @@ def this_machine() -> Iterator[Place]:
         variables = {"AWS_ACCESS_KEY_ID": keys.access_key, "AWS_SECRET_ACCESS_KEY": keys.secret_key}
         client = s3.connect(server.endpoint_url, keys)
         variables |= {"BYOK8S_S3_ENDPOINT_URL": server.endpoint_url, "KUBECONFIG": "/nonexistent"}
-        yield Place("local", server.bucket, client, ["--local"], 120, environment=variables)
+        yield Place(
+            "local", server.bucket, client, ["--local", "--upload", "replace"], 120, environment=variables
+        )
 
 
 def cluster_is_named() -> bool:
@@ -83,4 +85,6 @@ def the_cluster() -> Iterator[Place]:
         if image := os.environ.get(CORPUS_IMAGE):
             variables["BYOK8S_IMAGE"] = image
         client = s3.connect(here.bucket.endpoint_url)
-        yield Place("cluster", here.bucket, client, ["-k", here.namespace], 180, 2, variables)
+        yield Place(
+            "cluster", here.bucket, client, ["-k", here.namespace, "--upload", "replace"], 180, 2, variables
+        )

@@ -245,6 +245,55 @@ def test_what_a_rule_could_make_had_it_its_input_is_taken_from_the_folder(
     assert_made(bucket)
 
 
+SHEET = """
+SAMPLES = open("sheet.txt").read().split()
+rule all:
+    input: expand("{s}.made", s=SAMPLES)
+rule one:
+    input: "sheet.txt"
+    output: "{s}.made"
+    shell: "cat {input} > {output}"
+"""
+
+
+def test_a_sheet_that_is_read_while_parsing_and_differs(folder: Path, bucket: Bucket) -> None:
+    """Of the two one would silently not count."""
+    bucket.put("sheet.txt", "a\nb\n")
+    write_files(folder, {"Snakefile": SHEET, "sheet.txt": "a\nc\n"})
+    said = byok8s(folder, bucket, "--upload", "no", expect=2)
+    assert "sheet.txt was read from your folder while the Snakefile was parsed" in said
+    said = byok8s(folder, bucket, expect=2)
+    assert "1 file, 4 bytes, is here and in the bucket with another content: sheet.txt." in said
+    assert bucket.names() == {"sheet.txt"}
+    byok8s(folder, bucket, "--upload", "replace")
+    assert bucket.get("c.made") == bucket.get("sheet.txt") == "a\nc\n"
+
+
+MAKES = """
+import pathlib
+pathlib.Path("list.txt").write_text("listed\\n")
+pathlib.Path("old.txt").write_text("old\\n")
+rule all:
+    input: "out.txt", "old.txt"
+rule one:
+    input: "list.txt"
+    output: "out.txt"
+    shell: "cat {input} > {output}"
+rule old:
+    output: "old.txt"
+    shell: "exit 1"
+"""
+
+
+@pytest.mark.parametrize("word", ["ask", "no"])
+def test_what_the_snakefile_makes_while_it_is_parsed(word: str, folder: Path, bucket: Bucket) -> None:
+    """As without byok8s, also if a rule could make it."""
+    write_files(folder, {"Snakefile": MAKES})
+    byok8s(folder, bucket, "--upload", word)
+    assert bucket.get("out.txt") == "listed\n"
+    assert bucket.get("old.txt") == "old\n"
+
+
 CHECKPOINT = """
 rule all:
     input: "all.txt"
