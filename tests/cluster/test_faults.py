@@ -153,6 +153,22 @@ def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], c
 
 
 @pytest.mark.timeout(300)
+def test_a_controller_started_again_that_is_given_other_jobs_first(cluster: Cluster) -> None:
+    """Both workers have jobs that nobody claims until their end."""
+    cluster.write(many(4, "sleep 12; echo {wildcards.i} >> {output}"))
+    run = cluster.start("wf", "params", "--jobs", "2", "out-0.txt", "out-2.txt")
+    cluster.await_pods(2)
+    time.sleep(5)
+    run.kill()
+    run.communicate()
+    first = ["out-1.txt", "out-3.txt"]
+    said = cluster.run("wf", "params", "--jobs", "2", "--", "--prioritize", *first)
+    assert "Going on with 2 pods that are at work for this run." in said
+    assert_all_made_once(cluster, 4)
+    assert len({job["pod"] for job in jobs(cluster)}) == 2
+
+
+@pytest.mark.timeout(300)
 def test_a_killed_controllers_run_is_not_gone_on_with_when_the_workflow_has_changed(cluster: Cluster) -> None:
     cluster.write(many(2, "sleep 300; echo old >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2")

@@ -168,6 +168,77 @@ def test_cut_before_the_result_came_the_worker_still_has_it(parts: Parts) -> Non
     worker.end()
 
 
+OTHER = Task("8", "rule", Shape(1), {"levels": [], "cores": 1})
+
+
+def with_an_earlier_task(parts: Parts) -> tuple[Worker, Stream]:
+    """A worker that runs a task which nobody has claimed."""
+    cluster, told, start = parts
+    worker, stream = start(), cluster.next()
+    stream.says(hello({"7": True}))
+    assert told.hello.get(timeout=10) == {"7": True}
+    worker.await_earlier("7")
+    assert stream.expect("resume")["job"] == "7"
+    return worker, stream
+
+
+def test_the_end_of_an_earlier_task_that_nobody_claims_frees_the_worker(parts: Parts) -> None:
+    worker, stream = with_an_earlier_task(parts)
+    stream.says(log("not wanted\n", 11), DONE)
+    assert parts[1].idle.get(timeout=10) == "pod-1"
+    assert not worker.busy
+    assert parts[1].results.empty()
+    assert stream.told.empty()  # it is kept: somebody may claim it yet
+    worker.end()
+
+
+def test_an_earlier_task_that_is_claimed_after_its_end_while_another_runs(parts: Parts) -> None:
+    worker, stream = with_an_earlier_task(parts)
+    stream.says(DONE)
+    assert parts[1].idle.get(timeout=10)
+    worker.assign(OTHER)
+    assert stream.expect("run")["job"] == "8"
+    worker.claim(TASK)
+    assert stream.expect("resume") == {"do": "resume", "job": "7", "from": 0}
+    stream.says(log("all of it\n", 10), DONE)
+    assert parts[1].results.get(timeout=10) == ("7", Result(0))
+    assert worker.task is OTHER
+    assert parts[1].idle.empty()
+    assert stream.expect("forget")["job"] == "7"
+    stream.says(log("of the other\n", 13, job="8"), protocol.done("8", Result(0)))
+    assert parts[1].results.get(timeout=10) == ("8", Result(0))
+    assert parts[1].idle.get(timeout=10)
+    assert parts[1].record.log(OTHER).read_text() == "of the other\n"
+    worker.end()
+
+
+def test_an_earlier_task_that_is_claimed_while_it_runs(parts: Parts) -> None:
+    worker, stream = with_an_earlier_task(parts)
+    worker.claim(TASK)
+    assert stream.expect("resume")["from"] == 0
+    assert worker.tasks == [TASK]
+    stream.cut()
+    again = parts[0].next()
+    again.says(hello({"7": True}))
+    assert again.expect("resume")["from"] == 0
+    assert worker.busy
+    again.says(DONE)
+    assert parts[1].results.get(timeout=10) == ("7", Result(0))
+    assert parts[1].idle.get(timeout=10)
+    worker.end()
+
+
+def test_cut_while_an_earlier_task_runs_its_end_is_still_waited_for(parts: Parts) -> None:
+    worker, stream = with_an_earlier_task(parts)
+    stream.cut()
+    again = parts[0].next()
+    again.says(hello({"7": False}))
+    assert again.expect("resume")["job"] == "7"
+    again.says(DONE)
+    assert parts[1].idle.get(timeout=10)
+    worker.end()
+
+
 def test_a_task_that_an_earlier_controller_began_is_gone_on_with(parts: Parts) -> None:
     cluster, told, start = parts
     worker, stream = start(), cluster.next()

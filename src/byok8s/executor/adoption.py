@@ -54,6 +54,10 @@ class Adoption:
         self._done_with(worker)
         return adopted
 
+    def knows(self, task: str) -> bool:
+        """Whether somebody may still claim this try."""
+        return self._jobs.get(job_of(task), ("", None))[0] == task
+
     def lost(self, worker: Worker) -> None:
         self._jobs = {job: found for job, found in self._jobs.items() if found[1] is not worker}
         self._done_with(worker)

@@ -78,7 +78,6 @@ class Pool:
             claimed, worker = found
             if worker:
                 self._record.began(task)
-                self._idle.pop(worker.pod, None)
                 worker.claim(claimed)
                 return
         self._on_end(claimed, "", Outcome(State.SUCCEEDED))
@@ -134,16 +133,17 @@ class Pool:
         return sum(
             1
             for name, worker in self._workers.items()
-            if worker.shape == shape and worker.task is None and name not in self._idle
+            if worker.shape == shape and not worker.busy and name not in self._idle
         )
 
     def _start_workers(self, shape: Shape) -> None:
         if self._closed.is_set() or shape in self._no_quota:
             return
         wanted = self._wanted(shape)
-        # Snakemake gives us no more tasks at once than the limit, so what is beyond it has nothing to do
+        # Snakemake gives us no more tasks at once than the limit, so what is beyond it has nothing to do; or it has a
+        # task of an earlier controller's, whose end is waited for
         self._retire(self._spare()[: max(0, len(self._workers) + wanted - self._limit)])
-        for _ in range(wanted):
+        for _ in range(min(wanted, self._limit - len(self._workers))):
             self._start_worker(shape)
 
     def _start_worker(self, shape: Shape) -> None:
@@ -195,20 +195,24 @@ class Pool:
     # -- workers tell --
 
     def _on_hello(self, worker: Worker, jobs: Mapping[str, bool]) -> None:
-        """jobs: that it knows beside the task that it has from us, and whether they still run."""
+        """jobs: that it knows beside the tasks that we want from it, and whether they still run."""
         with self._lock:
-            adopted = self._adopted.heard(worker, jobs)
-            if worker.task is None and not any(jobs.values()):
+            self._adopted.heard(worker, jobs)
+            if under_way := next((job for job, runs in jobs.items() if runs), None):
+                worker.await_earlier(under_way)
+            elif not worker.busy:
                 self._on_idle(worker)
-        if not adopted:
-            for job in jobs:
-                worker.forget(job)
+            unwanted = [job for job, runs in jobs.items() if not runs and not self._adopted.knows(job)]
+        for job in unwanted:
+            worker.forget(job)
 
     def _on_idle(self, worker: Worker) -> None:
         with self._lock:
             if worker.pod in self._workers:
                 self._idle[worker.pod] = time.monotonic()
                 self._assign(worker.shape)
+                for shape in list(self._queues):
+                    self._start_workers(shape)
         self._make_room()
 
     def _on_result(self, worker: Worker, task: Task, result: Result) -> None:
@@ -230,7 +234,7 @@ class Pool:
                 return
             self._forget(worker.pod)
             self._adopted.lost(worker)
-            lost = [worker.task] if worker.task else []
+            lost = worker.tasks
             if worker.runs:
                 self._start_workers(worker.shape)
             elif not any(other.shape == worker.shape for other in self._workers.values()):
@@ -268,6 +272,7 @@ class Pool:
         for name in names:
             worker = self._workers.pop(name)
             self._forget(name)
+            self._adopted.lost(worker)
             worker.end()
             if not self._closed.is_set():
                 self._requests.submit(self._delete_pod, name)

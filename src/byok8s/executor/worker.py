@@ -1,4 +1,4 @@
-"""One worker seen from here: its pod, the stream to it, and the task that it has."""
+"""One worker seen from here: its pod, the stream to it, and the tasks that it has."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from byok8s.worker.protocol import Message, Result
 
 HEARTBEAT_SECONDS = 20.0
 SILENCE_SECONDS = 60.0
+BEYOND_ALL_OUTPUT = 1 << 40  # bytes: of a job that nobody has asked for yet only the end is told
 
 
 class VersionSkew(Byok8sError):
@@ -26,6 +27,9 @@ class VersionSkew(Byok8sError):
 
 class Worker:
     """Its thread keeps a stream to the pod open, and opens it anew as often as it breaks.
+
+    It has one task of this controller at most (`task`), and may keep any number of an earlier one's: done long ago or,
+    one of them, still under way.
 
     on_hello(worker, jobs): it is there, and knows these jobs, by whether they still run. on_idle(worker): it can take a
     task. on_result(worker, task, result): the task has ended. on_unusable(worker, error): the pod cannot be talked to
@@ -48,7 +52,10 @@ class Worker:
         self.task: Task | None = None
         self.node = ""
         self._cluster = cluster
-        self._record, self._heard = record, 0  # bytes of the task's output
+        self._record = record
+        self._heard: dict[str, int] = {}  # bytes of a task's output, by its id
+        self._claimed: dict[str, Task] = {}  # an earlier controller's, by id
+        self._earlier = ""  # the id of an earlier controller's that is under way
         self._on_hello_from, self._on_idle, self._on_result = on_hello, on_idle, on_result
         self._on_unusable = on_unusable
         self._lock = threading.Lock()
@@ -58,19 +65,35 @@ class Worker:
         self._thread = threading.Thread(target=self._live, name=f"stream to {pod}", daemon=True)
         self._thread.start()
 
+    @property
+    def busy(self) -> bool:
+        """Whether it runs a task, or is about to."""
+        return self.task is not None or self._earlier != ""
+
+    @property
+    def tasks(self) -> list[Task]:
+        """What is lost with it."""
+        with self._lock:
+            return [*([self.task] if self.task else []), *self._claimed.values()]
+
     def assign(self, task: Task) -> None:
-        """Only for a worker without a task. A stream that breaks meanwhile is no loss: the next begins with it."""
-        self._take(task, _run(task))
+        """Only for a worker that is not busy. A stream that breaks meanwhile is no loss: the next begins with it."""
+        with self._lock:
+            self.task = task
+            self._say(_run(task))
+
+    def await_earlier(self, task_id: str) -> None:
+        """It runs a task of an earlier controller's, which may be claimed, or not: then only its end counts."""
+        with self._lock:
+            self._earlier = task_id
+            if task_id not in self._claimed:
+                self._say(_resume(task_id, BEYOND_ALL_OUTPUT))
 
     def claim(self, task: Task) -> None:
-        """A task that the worker has begun, or even ended, for an earlier controller of this run."""
-        self._take(task, _resume(task, 0))
-
-    def _take(self, task: Task, message: Message) -> None:
+        """Want what became, or becomes, of a task that it had from an earlier controller of this run."""
         with self._lock:
-            self.task, self._heard = task, 0
-            if self._stream:
-                self._try_to_say(self._stream, message)
+            self._claimed[task.id] = task
+            self._say(_resume(task.id, 0))
 
     def pod_runs(self) -> None:
         self._running.set()
@@ -132,12 +155,14 @@ class Worker:
                 self._on_message(stream, message)
 
     def _on_message(self, stream: ExecStream, message: Message) -> None:
-        task = self.task
-        kind, of_task = message.get("is"), task is not None and message.get("job") == task.id
+        kind, job = message.get("is"), str(message.get("job", ""))
+        task = self.task if self.task and self.task.id == job else self._claimed.get(job)
         if kind == "hello":
             self._on_hello(stream, message)
-        elif task is None or not of_task:
-            return
+        elif task is None:
+            if kind == "done" and job == self._earlier:
+                self._earlier = ""
+                self._on_idle(self)
         elif kind == "log":
             self._hear(task, message)
         elif kind == "file":
@@ -148,9 +173,10 @@ class Worker:
 
     def _hear(self, task: Task, message: Message) -> None:
         to = message.get("to")
-        if isinstance(to, int) and to > self._heard:
-            self._record.add_output(task, [str(message.get("text", ""))], first=self._heard == 0)
-            self._heard = to
+        heard = self._heard.get(task.id, 0)
+        if isinstance(to, int) and to > heard:
+            self._record.add_output(task, [str(message.get("text", ""))], first=heard == 0)
+            self._heard[task.id] = to
 
     def _on_hello(self, stream: ExecStream, message: Message) -> None:
         if message.get("version") != protocol.VERSION:
@@ -162,24 +188,40 @@ class Worker:
         known = {str(job): bool(runs) for job, runs in jobs.items()} if isinstance(jobs, dict) else {}
         with self._lock:
             self._stream, task = stream, self.task
-            if task:
-                self._try_to_say(stream, _resume(task, self._heard) if task.id in known else _run(task))
-        self._on_hello_from(
-            self, {job: runs for job, runs in known.items() if task is None or job != task.id}
-        )
+            if task and task.id not in known:
+                self._say(_run(task))
+            ours = {*self._claimed, *([task.id] if task else [])}
+            for job in ours & known.keys():
+                self._say(_resume(job, self._heard.get(job, 0)))
+            if self._earlier and self._earlier not in ours:
+                self._say(_resume(self._earlier, BEYOND_ALL_OUTPUT))
+        self._on_hello_from(self, {job: runs for job, runs in known.items() if job not in ours})
 
     def forget(self, job: str) -> None:
         """The worker need not keep what became of a job."""
         with self._lock:
-            if self._stream:
-                self._try_to_say(self._stream, {"do": "forget", "job": job})
+            self._say({"do": "forget", "job": job})
 
     def _finish(self, stream: ExecStream, task: Task, result: Result) -> None:
         with self._lock:
-            self.task = None
+            self._heard.pop(task.id, None)
+            was_busy = self.busy
+            if self.task is task:
+                self.task = None
+            self._claimed.pop(task.id, None)
+            if self._earlier == task.id:
+                self._earlier = ""
         self._try_to_say(stream, {"do": "forget", "job": task.id})
-        self._on_idle(self)
-        self._on_result(self, task, result)
+        try:
+            if was_busy and not self.busy:
+                self._on_idle(self)
+        finally:
+            self._on_result(self, task, result)
+
+    def _say(self, message: Message) -> None:
+        """Say it if there is a stream. The lock is held."""
+        if self._stream:
+            self._try_to_say(self._stream, message)
 
     def _try_to_say(self, stream: ExecStream, message: Message) -> None:
         try:
@@ -199,5 +241,5 @@ def _run(task: Task) -> Message:
     }
 
 
-def _resume(task: Task, start: int) -> Message:
-    return {"do": "resume", "job": task.id, "from": start}
+def _resume(task_id: str, start: int) -> Message:
+    return {"do": "resume", "job": task_id, "from": start}
