@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 
 WORKFLOW_FAILED: Final = 1
 INTERRUPTED: Final = 130
+UNREAD: Final = 141  # as a shell has it for a program that was ended by SIGPIPE
 
 
 class Byok8sError(Exception):

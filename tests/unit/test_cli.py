@@ -48,6 +48,18 @@ def test_help_names_every_flag_and_exit_code(tmp_path: Path) -> None:
         assert flag in shown
 
 
+def test_a_reader_that_has_ended_is_no_error(tmp_path: Path) -> None:
+    """As `| head` has when it has seen enough."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "byok8s", "explain"]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_help_of_the_other_commands(tmp_path: Path) -> None:
     shown = byok8s("clean", "--help", cwd=tmp_path).stdout
     for words in (

@@ -188,7 +188,10 @@ def test_what_the_cluster_says_to_a_pod_that_is_tried(
     assert check.mend == (f"byok8s explain {mend}" if mend else "")
 
 
-TAINT: Json = [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]
+GPU: Json = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
+TAINT: Json = [GPU]
+NOT_READY: Json = [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}, GPU]
+OLD: Json = [{"key": "old", "effect": "NoSchedule"}, GPU]
 
 
 def test_nodes_that_are_well() -> None:
@@ -219,6 +222,19 @@ def test_nodes_that_are_away(found: list[Object], status: Status, mend: str) -> 
         ([a_node(taints=TAINT)], "", FAILED, "--pod tolerations=gpu=yes:NoSchedule"),
         ([a_node(), a_node("n2", taints=TAINT)], "", OK, ""),
         ([a_node()], '{"spec": {"nodeSelector": {"disk": "ssd"}}}', FAILED, "Mend --pod node_selector"),
+        ([a_node()], '{"spec": {"nodeSelector": {"taint": "tainted"}}}', FAILED, "Mend --pod node_selector"),
+        (
+            [a_node(taints=NOT_READY)],
+            "",
+            FAILED,
+            "--pod tolerations=gpu=yes:NoSchedule",
+        ),
+        (
+            [a_node(taints=OLD)],
+            '{"spec": {"tolerations": [{"key": "old", "operator": "Exists"}]}}',
+            FAILED,
+            "--pod tolerations=gpu=yes:NoSchedule",
+        ),
     ],
 )
 def test_a_pod_that_no_node_takes(found: list[Object], said: str, status: Status, mend: str) -> None:

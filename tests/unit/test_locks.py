@@ -13,7 +13,7 @@ import pytest
 from byok8s.errors import InputError, InUse
 from byok8s.locks.folder import folder_lock
 from byok8s.locks.heartbeat import beating
-from byok8s.locks.holder import Holder, Place, decode, encode, this_process
+from byok8s.locks.holder import Holder, Place, decode, encode, identity, this_process
 
 PLACE = Place("rig", "lab", "s3://reads/project-1", "http://10.88.0.1:8333")
 LOCK = Path(".byok8s/lock")
@@ -174,3 +174,12 @@ def test_the_content_says_when_it_was_last_heard_of() -> None:
                 return
             threading.Event().wait(0.01)
     pytest.fail("It says nothing new.")
+
+
+def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that is started with a user id of its own."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 654_321)
+    assert this_process().user == "654321"
+    assert identity().startswith("654321@")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 import click
 
-from byok8s.errors import INTERRUPTED, Byok8sError, InputError
+from byok8s.errors import INTERRUPTED, UNREAD, Byok8sError, InputError
 
 
 def pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
@@ -97,3 +98,8 @@ def _exit_code(command: Callable[[], int], *, debug: bool) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
+    except BrokenPipeError:  # as with `| head`: nobody reads on
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # Python flushes it once more at its end
+        return UNREAD

@@ -16,6 +16,7 @@ Exit codes:
   2    something that you gave is wrong: a file, a flag, the Snakefile, a target
   3    the cluster or the bucket cannot be used; or another run uses this folder, or this bucket and prefix
   130  interrupted
+  141  whoever reads the output has ended, as head does
 """
 
 

@@ -83,19 +83,13 @@ def takes(nodes: Sequence[Object], pod: Object) -> Check:
         tainted = [node for node in nodes if fit.objection(pod, [node])]
         return ok("taints", f"{len(nodes) - len(tainted)} of {len(nodes)} nodes take a pod of this run")
     if fit.may_grow(nodes):
-        return warning("taints", f"{why}. The cluster may grow one that does", _mend(nodes, why))
-    return failed("taints", why, _mend(nodes, why))
+        return warning("taints", f"{why}. The cluster may grow one that does", _mend(nodes, pod))
+    return failed("taints", why, _mend(nodes, pod))
 
 
-def _mend(nodes: Sequence[Object], why: str) -> str:
-    if "taint" not in why:
+def _mend(nodes: Sequence[Object], pod: Object) -> str:
+    taint = fit.in_the_way(pod, nodes)
+    if taint is None:
         return "Mend --pod node_selector or the pod template: `kubectl get nodes --show-labels` shows what there is."
-    taint = next(
-        taint
-        for node in nodes
-        for taint in items(node, "spec", "taints")
-        if taint.get("effect") != "PreferNoSchedule"
-        and not str(taint.get("key")).startswith("node.kubernetes.io/")
-    )
     value = f"={taint['value']}" if taint.get("value") else ""
     return f"--pod tolerations={taint.get('key')}{value}:{taint.get('effect')}"

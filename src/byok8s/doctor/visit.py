@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import queue
-import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -22,6 +19,7 @@ from byok8s.executor.names import CONTROLLER_ANNOTATION, WORKER_LABEL, Names, ne
 from byok8s.executor.outcome import GONE, Outcome, State, outcome, recall
 from byok8s.kube import KubeClient, Object, Watch
 from byok8s.kube.json import text
+from byok8s.locks.holder import identity
 from byok8s.s3 import Bucket
 from byok8s.worker.probe import Seen
 
@@ -172,4 +170,4 @@ def _remove(cluster: ClusterRun, *, running: bool) -> str:
 
 
 def _annotations() -> dict[str, str]:
-    return {CONTROLLER_ANNOTATION: f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"}
+    return {CONTROLLER_ANNOTATION: identity()}

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import getpass
 import json
 import os
-import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,6 +46,7 @@ from byok8s.executor.trial import try_shapes
 from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
+from byok8s.locks.holder import identity
 from byok8s.rights import STREAM_RIGHTS
 from byok8s.shown import guard_snakemake
 from byok8s.worker.description import to_json
@@ -258,7 +257,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         """For operators who wonder whose pods these are."""
         return {
             "byok8s.io/snakefile": self.get_snakefile(),
-            CONTROLLER_ANNOTATION: f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}",
+            CONTROLLER_ANNOTATION: identity(),
         }
 
     def _submit(self, job: JobExecutorInterface) -> None:

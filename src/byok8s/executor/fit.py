@@ -46,10 +46,7 @@ def objection(pod: Object, nodes: Sequence[Object]) -> str:
     chosen = [node for node in nodes if selector.items() <= _labels(node).items()]
     if not chosen:
         return "no node has the labels " + ", ".join(f"{key}={value}" for key, value in selector.items())
-    tolerations = items(spec, "tolerations")
-    open_ = [
-        node for node in chosen if all(_tolerated(t, tolerations) for t in items(node, "spec", "taints"))
-    ]
+    open_ = [node for node in chosen if not _untolerated(pod, node)]
     if not open_:
         taints = {_taint_words(t) for node in chosen for t in items(node, "spec", "taints")}
         return f"no node is without a taint that it does not tolerate: {', '.join(sorted(taints))}"
@@ -57,6 +54,19 @@ def objection(pod: Object, nodes: Sequence[Object]) -> str:
     if any(all(_offers(node, name, wanted) for name, wanted in requests.items()) for node in open_):
         return ""
     return "; ".join(_too_much(requests, open_)) or "no node has all that it asks for at once"
+
+
+def in_the_way(pod: Object, nodes: Sequence[Object]) -> Mapping[str, Json] | None:
+    """Return a taint that keeps the pod from the nodes that its selector names; None if they have room for others."""
+    selector = mapping(pod, "spec", "nodeSelector")
+    chosen = [node for node in nodes if selector.items() <= _labels(node).items()]
+    taints = [_untolerated(pod, node) for node in chosen]
+    return taints[0][0] if taints and all(taints) else None
+
+
+def _untolerated(pod: Object, node: Object) -> list[Mapping[str, Json]]:
+    tolerations = items(pod, "spec", "tolerations")
+    return [taint for taint in items(node, "spec", "taints") if not _tolerated(taint, tolerations)]
 
 
 def _too_much(requests: Mapping[str, float], nodes: Sequence[Object]) -> list[str]:

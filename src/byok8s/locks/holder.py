@@ -61,11 +61,18 @@ class Holder:
 
 
 def this_process() -> Holder:
+    """Return what this process says of itself where it holds a lock."""
     now = datetime.now(UTC)
-    return Holder(os.getpid(), socket.gethostname(), _user(), str(Path.cwd().resolve()), now, now)
+    return Holder(os.getpid(), socket.gethostname(), user_name(), str(Path.cwd().resolve()), now, now)
 
 
-def _user() -> str:
+def identity() -> str:
+    """Return whose process this is and where, for operators of a cluster."""
+    return f"{user_name()}@{socket.gethostname()}, process {os.getpid()}"
+
+
+def user_name() -> str:
+    """Return the name of this process' user, or the number of one that has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user id need not have a name
