@@ -29,7 +29,7 @@ class Person(Protocol):
         """Say what happens."""
 
     def show_transfer(
-        self, words: str, size: int, *, quiet: bool
+        self, verb: str, words: str, size: int, *, quiet: bool
     ) -> AbstractContextManager[Callable[[int], object]]:
         """Show how far a transfer of so many bytes is, which is told by the bytes that came since."""
 
@@ -59,7 +59,7 @@ class Inputs:
             self._may_replace = True
         words = f"{counted(offers)} to {self._bucket}"
         size = sum(offer.size for offer in offers)
-        return self._person.show_transfer(words, size, quiet=self._own or not users)
+        return self._person.show_transfer("Uploading", words, size, quiet=self._own or not users)
 
     def _say_what_would_be(self, new: Sequence[Offer], others: Sequence[Offer]) -> None:
         if self._own:

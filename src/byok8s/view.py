@@ -22,6 +22,7 @@ from byok8s.workspace.folder import replaced
 
 if TYPE_CHECKING:
     from byok8s.clean import Found
+    from byok8s.contents import Entry
     from byok8s.dns.fix import Plan as DnsPlan
     from byok8s.leftovers import Run
     from byok8s.local_cluster.status import Status
@@ -265,20 +266,27 @@ def ask(question: str) -> bool | None:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+def show_entries(entries: Sequence[Entry]) -> None:
+    """Show a line a file: size, time and path, in columns."""
+    width = max((len(str(entry.size)) for entry in entries), default=0)
+    for entry in entries:
+        say(f"{entry.size:>{width}}  {entry.modified:%Y-%m-%d %H:%M:%S}  {entry.path}")
+
+
 @contextlib.contextmanager
-def show_transfer(words: str, size: int, *, quiet: bool) -> Iterator[Callable[[int], object]]:
+def show_transfer(verb: str, words: str, size: int, *, quiet: bool) -> Iterator[Callable[[int], object]]:
     """Show a bar with rate and time left; without a terminal a line, or nothing when it need not be known."""
     if not sys.stderr.isatty():
         if not quiet:
-            warn(f"Uploading {words}.")
+            warn(f"{verb} {words}.")
         yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress("Uploading", *columns, console=Console(stderr=True), transient=quiet) as progress:
-        task = progress.add_task("upload", total=size)
+    with Progress(verb, *columns, console=Console(stderr=True), transient=quiet) as progress:
+        task = progress.add_task(verb, total=size)
         yield lambda came: progress.advance(task, came)
 
 

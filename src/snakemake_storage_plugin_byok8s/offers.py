@@ -82,6 +82,10 @@ class Uploads:
         """Return whether a file is known to be what the bucket has."""
         return bool(tag) and (address, file.size, file.mtime_ns, tag) in self._known
 
+    def was_known(self, address: str, file: Outgoing) -> bool:
+        """Return whether a file is known to be what the bucket has, or had."""
+        return any(entry[:3] == (address, file.size, file.mtime_ns) for entry in self._known)
+
     def note(self, address: str, file: Outgoing, tag: str) -> None:
         """Remember that a file is what the bucket has."""
         entry = (address, file.size, file.mtime_ns, tag)
@@ -89,7 +93,7 @@ class Uploads:
             self._known.add(entry)
             self._record.parent.mkdir(exist_ok=True)
             with self._record.open("a") as record:
-                record.write(json.dumps(entry) + "\n")
+                record.write(json.dumps(entry) + "\n")  # one write, which other threads do not tear
 
 
 class Offers:

@@ -23,13 +23,14 @@ class Counter:
     """What has arrived, in S3's words: `HEAD /bucket/key`, or `LIST /bucket/prefix`.
 
     faults: HTTP status and S3's code that the next requests are answered, instead of being passed on.
-    change: what becomes of a request's body on its way.
+    change, change_answer: what becomes of a request's body on its way, and of that of its answer.
     """
 
     url: str
     requests: list[str] = field(default_factory=list)
     faults: list[tuple[int, str]] = field(default_factory=list)
     change: Callable[[str, bytes], bytes] = lambda _, body: body
+    change_answer: Callable[[str, bytes], bytes] = lambda _, body: body
 
     @property
     def lists(self) -> list[str]:
@@ -88,7 +89,7 @@ def counting(server_url: str, address: str = "127.0.0.1", delay: float = 0.0) ->
             upstream.close()
 
         def answer(self, answer: http.client.HTTPResponse) -> None:
-            body = answer.read()
+            body = counter.change_answer(described(self.command, self.path), answer.read())
             self.send_response(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in (

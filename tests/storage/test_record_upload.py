@@ -43,7 +43,7 @@ class Told:
         pytest.fail("not asked for")
 
     def show_transfer(
-        self, words: str, size: int, *, quiet: bool
+        self, verb: str, words: str, size: int, *, quiet: bool
     ) -> AbstractContextManager[Callable[[int], object]]:
         pytest.fail("not asked for")
 

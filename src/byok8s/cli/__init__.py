@@ -10,7 +10,9 @@ from byok8s.cli.cluster import cluster
 from byok8s.cli.default_command import DefaultCommand
 from byok8s.cli.doctor import doctor
 from byok8s.cli.explain import explain
+from byok8s.cli.get import get
 from byok8s.cli.init import init
+from byok8s.cli.ls import ls
 from byok8s.cli.package import package
 from byok8s.cli.params import params
 from byok8s.cli.rbac import rbac
@@ -37,7 +39,9 @@ byok8s.add_command(clean)
 byok8s.add_command(cluster)
 byok8s.add_command(doctor)
 byok8s.add_command(explain)
+byok8s.add_command(get)
 byok8s.add_command(init)
+byok8s.add_command(ls)
 byok8s.add_command(package)
 byok8s.add_command(params)
 byok8s.add_command(rbac)

@@ -44,6 +44,12 @@ endpoint_option = click.option(
     envvar=["BYOK8S_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
     help="S3 server, where it is not AWS.",
 )
+bucket_option = click.option(
+    *("-b", "--s3-bucket"),
+    envvar="BYOK8S_S3_BUCKET",
+    metavar="BUCKET[/PREFIX]",
+    help="The bucket. [default: that of the last run in this folder]",
+)
 pod_option = click.option(
     "--pod",
     multiple=True,

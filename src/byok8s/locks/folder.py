@@ -85,6 +85,15 @@ def folder_lock(
             lock.end()
 
 
+def last_holder(path: Path) -> Holder | None:
+    """Return who holds, or last held, the lock `path`; None if nobody ever did."""
+    try:
+        with path.open("rb") as file:
+            return _read(file)
+    except OSError:
+        return None
+
+
 def try_lock(file: IO[str] | IO[bytes]) -> bool:
     """Whether the lock of an open file is now ours. Raises OSError where the file system has no locks."""
     try:

@@ -25,6 +25,7 @@ class ListedObject(TypedDict):
     Key: str
     Size: int
     LastModified: datetime
+    ETag: str
 
 
 class Body(Protocol):

@@ -1,0 +1,107 @@
+"""What a bucket holds below its prefix, by the paths that a workflow has for it; and what patterns name of that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from byok8s import s3
+from byok8s.errors import InputError
+from byok8s.locks.folder import last_holder
+from byok8s.s3 import profile
+from byok8s.settings import Settings, resolve, user_config
+
+OWN = ".byok8s"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file. path: below the prefix. size: in bytes. etag: without quotation marks."""
+
+    path: str
+    key: str
+    size: int
+    modified: datetime
+    etag: str
+
+
+def place(said: Settings) -> s3.Bucket:
+    """Return the bucket that flags, environment or config file name; else that of the last run in this folder.
+
+    Raises InputError if there is none.
+    """
+    settings = resolve([said, user_config()])
+    if settings.s3_bucket:
+        return s3.Bucket.parse(settings.s3_bucket, settings.s3_endpoint_url or profile.endpoint())
+    holder = last_holder(Path(OWN, "lock"))
+    if holder and holder.place.bucket:
+        return s3.Bucket.parse(holder.place.bucket, holder.place.endpoint)
+    raise InputError(
+        "No bucket is named, and no run in this folder has used one.",
+        hint="Name one with --s3-bucket=BUCKET[/PREFIX] or BYOK8S_S3_BUCKET.",
+    )
+
+
+def listed(bucket: s3.Bucket, patterns: Sequence[str] = ()) -> list[Entry]:
+    """Return what patterns name, in order of the paths; without patterns all. byok8s' own records are left out.
+
+    Raises BucketError for a bucket that cannot be used, InputError for a pattern that names nothing.
+    """
+    s3.check_bucket(bucket)
+    top = f"{bucket.prefix}/" if bucket.prefix else ""
+    pages = s3.connect(bucket.endpoint_url).get_paginator("list_objects_v2")
+    found = [
+        Entry(
+            each["Key"].removeprefix(top),
+            each["Key"],
+            each["Size"],
+            each["LastModified"],
+            each["ETag"].strip('"'),
+        )
+        for page in pages.paginate(Bucket=bucket.name, Prefix=top + _beginning(patterns))
+        for each in page.get("Contents", [])
+    ]
+    files = [
+        entry for entry in found if entry.path[-1:] not in ("", "/") and OWN not in entry.path.split("/")
+    ]
+    return chosen(files, patterns)
+
+
+def chosen(files: Sequence[Entry], patterns: Sequence[str]) -> list[Entry]:
+    """Return the files that patterns name: `*` and `?` within a name, `**` any depth, and a folder all that is in it.
+
+    Raises InputError for a pattern that names none.
+    """
+    if not patterns:
+        return sorted(files, key=lambda entry: entry.path)
+    wanted: dict[str, Entry] = {}
+    for pattern in patterns:
+        matched = [entry for entry in files if _expression(pattern).fullmatch(entry.path)]
+        if not matched:
+            raise InputError(
+                f"Nothing in the bucket is named by '{pattern}'.", hint="`byok8s ls` lists what is there."
+            )
+        wanted |= {entry.path: entry for entry in matched}
+    return sorted(wanted.values(), key=lambda entry: entry.path)
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./").strip("/"))
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    whole = "".join(words.get(part, re.escape(part)) for part in parts)
+    return re.compile(f"{whole}(?:/.*)?", re.DOTALL)
+
+
+def _beginning(patterns: Iterable[str]) -> str:
+    """Return what the paths of all patterns begin with: the rest of the bucket need not be listed."""
+    plain = [re.split(r"[*?]", pattern.removeprefix("./").strip("/"))[0] for pattern in patterns]
+    if not plain:
+        return ""
+    first, last = min(plain), max(plain)
+    same = next(
+        (at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(map(len, plain))
+    )
+    return first[:same]

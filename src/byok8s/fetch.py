@@ -1,0 +1,231 @@
+"""Files of the bucket, brought to this machine: in parallel, whole or not there, and never over what is the user's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from byok8s.contents import Entry
+from byok8s.errors import BucketError, InputError
+from byok8s.inputs import named, size_words
+from byok8s.s3 import Bucket
+
+if TYPE_CHECKING:
+    from snakemake_storage_plugin_byok8s.connection import Connection
+
+FILES_AT_ONCE, HASHED_AT_ONCE = 16, 4
+HALF, STALE_SECONDS = ".byok8s-", 3600.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file, and where it goes."""
+
+    entry: Entry
+    path: Path
+
+
+def places(entries: Sequence[Entry], folder: Path) -> list[Wanted]:
+    """Return where files go below a folder.
+
+    Raises InputError for one that would lead out of it, and for two that the folder cannot hold both.
+    """
+    from snakemake_storage_plugin_byok8s.paths import Outside, inside
+
+    found: list[Wanted] = []
+    for entry in entries:
+        try:
+            found.append(Wanted(entry, inside(folder, entry.path)))
+        except Outside as error:
+            raise InputError(
+                "The bucket holds a file that cannot be put into a folder.",
+                where=f"Its key is {entry.key!r}.",
+            ) from error
+    with _writing():
+        _check_clashes(found, _same_in_any_case(folder))
+    return found
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be written: {error.strerror}.") from error
+
+
+def _check_clashes(found: Sequence[Wanted], fold: Callable[[str], str]) -> None:
+    names: dict[str, str] = {}
+    for wanted in found:
+        name = fold(str(wanted.path))
+        if name in names:
+            raise InputError(f"{names[name]!r} and {wanted.entry.path!r} cannot both be in this folder.")
+        names[name] = wanted.entry.path
+    for wanted in found:
+        for above in map(fold, map(str, wanted.path.parents)):
+            if above in names:
+                raise InputError(f"{names[above]!r} is a file, and the folder of {wanted.entry.path!r}, too.")
+
+
+def _same_in_any_case(folder: Path) -> Callable[[str], str]:
+    """Return what makes names the same that are so to the folder's file system."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=HALF) as made:
+        Path(made, "case").touch()
+        return str.casefold if Path(made, "CASE").exists() else str
+
+
+class Kind(Enum):
+    """What is here of a file: nothing, or what the bucket had before; what it has; or what is the user's."""
+
+    NEW = "new"
+    SAME = "same"
+    OTHER = "other"
+
+
+def kinds(bucket: Bucket, found: Sequence[Wanted]) -> dict[Kind, list[Wanted]]:
+    """Tell what has to be fetched. A file that was fetched, and not changed since, is not the user's."""
+    notes = _Notes(bucket)
+    with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:
+        each = list(pool.map(notes.kind, found))
+    return {kind: [wanted for wanted, its in zip(found, each, strict=True) if its is kind] for kind in Kind}
+
+
+class _Notes:
+    """What is known of files here: `.byok8s/uploads.jsonl`, in which what came from the bucket is noted, too."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        from snakemake_storage_plugin_byok8s.offers import Uploads
+
+        self._bucket = bucket
+        self._uploads = Uploads(lambda _: None, Path.cwd(), wanted=False)
+
+    def kind(self, wanted: Wanted) -> Kind:
+        from snakemake_storage_plugin_byok8s import etag
+        from snakemake_storage_plugin_byok8s.send import Outgoing
+
+        if not os.path.lexists(wanted.path):
+            return Kind.NEW
+        if not wanted.path.is_file():
+            return Kind.OTHER
+        here, entry = Outgoing.of(wanted.path, wanted.entry.key), wanted.entry
+        if self._uploads.is_known(self._address(wanted), here, entry.etag):
+            return Kind.SAME
+        if here.size == entry.size and etag.matches(entry.etag, wanted.path, here.size):
+            self.note(wanted)
+            return Kind.SAME
+        return Kind.NEW if self._uploads.was_known(self._address(wanted), here) else Kind.OTHER
+
+    def note(self, wanted: Wanted) -> None:
+        """Remember that a file is what the bucket has."""
+        from snakemake_storage_plugin_byok8s.send import Outgoing
+
+        self._uploads.note(
+            self._address(wanted), Outgoing.of(wanted.path, wanted.entry.key), wanted.entry.etag
+        )
+
+    def _address(self, wanted: Wanted) -> str:
+        return f"s3://{self._bucket.name}/{wanted.entry.key}"
+
+
+def wanted(bucket: Bucket, found: Sequence[Wanted], *, replace: bool) -> list[Wanted]:
+    """Return what has to be fetched. Raises InputError for files of the user's that differ, unless `replace`."""
+    by_kind = kinds(bucket, found)
+    others = by_kind[Kind.OTHER]
+    if others and not replace:
+        be, them = ("is", "it") if len(others) == 1 else ("are", "them")
+        raise InputError(
+            f"{counted(others)}, {be} here with another content: {named([each.entry.path for each in others])}.",
+            hint=f"--replace fetches {them} all the same; -d DIR fetches to another folder.",
+        )
+    return [*by_kind[Kind.NEW], *others]
+
+
+def counted(found: Sequence[Wanted]) -> str:
+    """Return how many there are, and how large they are together."""
+    count = len(found)
+    return f"{count} file{'' if count == 1 else 's'}, {size_words(sum(each.entry.size for each in found))}"
+
+
+def fetch(bucket: Bucket, wanted: Sequence[Wanted], tell: Callable[[int], object]) -> None:
+    """Bring files here. tell: is called with the bytes that came, by any thread.
+
+    Raises BucketError for one that cannot be fetched or does not come whole, InputError for a place that cannot be
+    written to.
+    """
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    connection = _connection(bucket)
+    notes = _Notes(bucket)
+    with _writing(), ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+
+        def one(each: Wanted) -> None:
+            _fetch(connection, bucket, each, tell)
+            notes.note(each)
+
+        try:
+            for folder in {each.path.parent for each in wanted}:
+                _sweep(folder)
+            list(pool.map(one, wanted))
+        except WorkflowError as error:
+            raise BucketError("A file cannot be fetched.", where=str(error)) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a kill has left of a file, long ago: another process may be at work now."""
+    for half in folder.glob(f"{HALF}*"):
+        if time.time() - half.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(half, ignore_errors=True)
+
+
+def _fetch(connection: Connection, bucket: Bucket, wanted: Wanted, tell: Callable[[int], object]) -> None:
+    from snakemake_storage_plugin_byok8s import etag
+    from snakemake_storage_plugin_byok8s.whole import TRIES
+
+    entry, path = wanted.entry, wanted.path
+    address = f"s3://{bucket.name}/{entry.key}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent, prefix=HALF) as folder:
+        half = Path(folder, "half")
+        for _ in range(TRIES):
+            with connection.explained("GetObject", address):
+                connection.client.download_file(bucket.name, entry.key, str(half), Callback=tell)
+            size = half.stat().st_size
+            if size == entry.size and (
+                etag.matches(entry.etag, half, size) or not _tells(connection, bucket, entry)
+            ):
+                break
+            tell(-size)
+        else:
+            raise BucketError(
+                f"{entry.path} does not come as it is in the bucket, {TRIES} times.",
+                where=f"{address}, {entry.size} bytes.",
+                hint="Something on the way to S3 changes it; or it was changed meanwhile: start again.",
+            )
+        modified = entry.modified.timestamp()
+        os.utime(half, (modified, modified))
+        half.replace(path)
+
+
+def _tells(connection: Connection, bucket: Bucket, entry: Entry) -> bool:
+    """Return whether the ETag should have matched: of some objects it is no checksum of the content."""
+    with connection.explained("HeadObject", f"s3://{bucket.name}/{entry.key}"):
+        head = connection.client.head_object(Bucket=bucket.name, Key=entry.key)
+    return "-" not in entry.etag and head.get("ServerSideEncryption", "AES256") == "AES256"
+
+
+def _connection(bucket: Bucket) -> Connection:
+    from snakemake_storage_plugin_byok8s import StorageProviderSettings
+    from snakemake_storage_plugin_byok8s.connection import Connection
+
+    return Connection(StorageProviderSettings(endpoint_url=bucket.endpoint_url), logging.getLogger("byok8s"))

@@ -1,0 +1,200 @@
+"""byok8s ls and get: what is in the bucket, here; whole, once, and never over what is the user's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from folders import clean_environment, run_in, write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from byok8s import s3
+    from counting_proxy import Counter
+
+FILES = {
+    "out/a.txt": "one\n",
+    "out/b.txt": "two\n",
+    "out/deep/c.txt": "three\n",
+    "out/deep/er/c.txt": "four\n",
+    "out.txt": "beside\n",
+    "empty": "",
+    "with a blank/ä+#?%41": "odd\n",
+    ".hidden": "hidden\n",
+    ".byok8s/runs/1/log": "ours\n",
+}
+
+
+class Place:
+    """A prefix with files, and a folder."""
+
+    def __init__(self, client: s3.S3Client, keys: s3.Credentials, proxy: Counter, folder: Path) -> None:
+        self._client, self._keys, self.proxy, self.folder = client, keys, proxy, folder
+        self.prefix = folder.name
+        for name, content in FILES.items():
+            self.put(name, content)
+        client.put_object(Bucket="local", Key=f"{self.prefix}-other/out/a.txt", Body=b"another prefix")
+
+    def put(self, name: str, content: str) -> None:
+        self._client.put_object(Bucket="local", Key=f"{self.prefix}/{name}", Body=content.encode())
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return clean_environment() | {
+            "AWS_ACCESS_KEY_ID": self._keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": self._keys.secret_key,
+            "BYOK8S_S3_ENDPOINT_URL": self.proxy.url,
+            "BYOK8S_S3_BUCKET": f"local/{self.prefix}",
+            "XDG_CONFIG_HOME": str(self.folder),
+        }
+
+    def run(self, *arguments: str, expect: int = 0) -> str:
+        return run_in(self.folder, [sys.executable, "-m", "byok8s", *arguments], self.environment, expect)
+
+    def here(self, below: str = "") -> dict[str, str]:
+        top = self.folder / below
+        found = (path for path in top.rglob("*") if path.is_file())
+        return {
+            str(path.relative_to(top)): path.read_text()
+            for path in found
+            if not str(path.relative_to(self.folder)).startswith(".byok8s/")
+        }
+
+    def gets(self) -> list[str]:
+        found = self.proxy.of("GET")
+        self.proxy.requests.clear()
+        return found
+
+
+@pytest.fixture
+def place(client: s3.S3Client, server: s3.EmbeddedS3, counter: Counter, tmp_path: Path) -> Place:
+    return Place(client, server.credentials, counter, tmp_path)
+
+
+def test_ls_has_what_is_the_workflows(place: Place) -> None:
+    lines = place.run("ls").splitlines()
+    names = [name for name in FILES if not name.startswith(".byok8s")]
+    assert [line.split("  ", 2)[2] for line in lines] == sorted(names)
+    assert lines[sorted(names).index("out/a.txt")].split()[0] == "4"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("out", {"out/a.txt", "out/b.txt", "out/deep/c.txt", "out/deep/er/c.txt"}),
+        ("./out/", {"out/a.txt", "out/b.txt", "out/deep/c.txt", "out/deep/er/c.txt"}),
+        ("out/*.txt", {"out/a.txt", "out/b.txt"}),
+        ("out/?.txt", {"out/a.txt", "out/b.txt"}),
+        ("**/c.txt", {"out/deep/c.txt", "out/deep/er/c.txt"}),
+        ("out.txt", {"out.txt"}),
+        ("with a blank/ä+#?%41", {"with a blank/ä+#?%41"}),
+        (".hidden", {".hidden"}),
+        ("empty", {"empty"}),
+    ],
+)
+def test_get_what_a_pattern_names(pattern: str, found: set[str], place: Place) -> None:
+    place.run("get", pattern)
+    assert place.here() == {name: FILES[name] for name in found}
+
+
+def test_several_patterns_and_another_folder(place: Place) -> None:
+    said = place.run("get", "out/a.txt", "**/c.txt", "out/a.txt", "-d", "there/new")
+    assert "Fetched: 3 files, 15 bytes." in said
+    assert set(place.here("there/new")) == {"out/a.txt", "out/deep/c.txt", "out/deep/er/c.txt"}
+
+
+def test_what_is_here_is_not_fetched_again(place: Place) -> None:
+    place.run("get", "out")
+    assert len(place.gets()) == 4
+    assert "Fetched: 0 files, 0 bytes; 4 here already." in place.run("get", "out")
+    assert place.gets() == []
+    place.put("out/b.txt", "neu\n")  # of the same size
+    assert "Fetched: 1 file, 4 bytes; 3 here already." in place.run("get", "out")
+    assert len(place.gets()) == 1
+    assert place.here()["out/b.txt"] == "neu\n"
+
+
+def test_a_file_of_the_users_is_not_replaced_without_a_word(place: Place) -> None:
+    write_files(place.folder, {"out/a.txt": "own\n", "out/b.txt": "two\n"})
+    said = " ".join(place.run("get", "out", expect=2).split())
+    assert "1 file, 4 bytes, is here with another content: out/a.txt." in said
+    assert "--replace fetches it all the same" in said
+    assert set(place.here()) == {"out/a.txt", "out/b.txt"}
+    assert place.here()["out/a.txt"] == "own\n"
+    place.run("get", "out", "--replace")
+    assert place.here()["out/a.txt"] == "one\n"
+    (place.folder / "out/a.txt").write_text("eno\n")  # what was fetched, and then changed
+    place.put("out/a.txt", "new\n")
+    place.run("get", "out", expect=2)
+    assert place.here()["out/a.txt"] == "eno\n"
+
+
+def test_a_pattern_that_names_nothing(place: Place) -> None:
+    said = place.run("get", "out/a.txt", "no/such", expect=2)
+    assert "Nothing in the bucket is named by 'no/such'." in said
+    assert place.here() == {}
+
+
+def test_a_folder_that_may_not_be_written_to(place: Place) -> None:
+    (place.folder / "file").write_text("")
+    said = place.run("get", "out", "-d", "file", expect=2)
+    assert "cannot be written" in said
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut"])
+def test_bytes_that_are_changed_on_the_way_are_fetched_again(how: str, place: Place) -> None:
+    changed: list[str] = []
+
+    def change(request: str, body: bytes) -> bytes:
+        if not request.startswith("GET") or len(changed) > 1:
+            return body
+        changed.append(request)
+        return b"X" + body[1:] if how == "flipped" else body[1:]
+
+    place.proxy.change_answer = change
+    place.run("get", "out/a.txt")
+    assert place.here() == {"out/a.txt": "one\n"}
+    assert len(changed) == 2
+    changed.clear()
+    place.proxy.change_answer = lambda request, body: b"X" + body[1:] if request.startswith("GET") else body
+    said = place.run("get", "out/b.txt", expect=3)
+    assert "out/b.txt does not come as it is in the bucket, 3 times." in said
+    assert set(place.here()) == {"out/a.txt"}
+
+
+def test_killed_while_it_fetches_there_is_no_half_of_a_file(place: Place) -> None:
+    for number in range(30):
+        place.put(f"many/{number}", f"{number}\n" * 1000)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "byok8s", "get", "many"], cwd=place.folder, env=place.environment
+    )
+    while len(place.proxy.of("GET")) < 10:
+        assert run.poll() is None
+    run.kill()
+    run.wait()
+    whole = {f"many/{number}": f"{number}\n" * 1000 for number in range(30)}
+    there = {name: content for name, content in place.here().items() if "/.byok8s-" not in name}
+    assert there.items() <= whole.items()
+    for half in (place.folder / "many").glob(".byok8s-*"):
+        os.utime(half, (0, 0))
+    place.run("get", "many")
+    assert place.here() == whole
+
+
+def test_without_a_bucket_it_is_that_of_the_last_run_here(place: Place) -> None:
+    write_files(
+        place.folder, {"Snakefile": 'rule a:\n    output: "made.txt"\n    shell: "echo made > {output}"\n'}
+    )
+    place.run("run", "--local")
+    environment = {name: value for name, value in place.environment.items() if not name.startswith("BYOK8S_")}
+    run_in(place.folder, [sys.executable, "-m", "byok8s", "get", "made.txt"], environment)
+    assert (place.folder / "made.txt").read_text() == "made\n"
+    (place.folder / ".byok8s").rename(place.folder / "aside")
+    said = run_in(place.folder, [sys.executable, "-m", "byok8s", "ls"], environment, 2)
+    assert "No bucket is named, and no run in this folder has used one." in said
