@@ -105,10 +105,10 @@ class _Notes:
     """What is known of files here: `.byok8s/uploads.jsonl`, in which what came from the bucket is noted, too."""
 
     def __init__(self, bucket: Bucket) -> None:
-        from snakemake_storage_plugin_byok8s.offers import Uploads
+        from snakemake_storage_plugin_byok8s.offers import Record
 
         self._bucket = bucket
-        self._uploads = Uploads(lambda _: None, Path.cwd(), wanted=False)
+        self._record = Record(Path.cwd())
 
     def kind(self, wanted: Wanted) -> Kind:
         from snakemake_storage_plugin_byok8s import etag
@@ -119,18 +119,18 @@ class _Notes:
         if not wanted.path.is_file():
             return Kind.OTHER
         here, entry = Outgoing.of(wanted.path, wanted.entry.key), wanted.entry
-        if self._uploads.is_known(self._address(wanted), here, entry.etag):
+        if self._record.has(self._address(wanted), here, entry.etag):
             return Kind.SAME
         if here.size == entry.size and etag.matches(entry.etag, wanted.path, here.size):
             self.note(wanted)
             return Kind.SAME
-        return Kind.NEW if self._uploads.was_known(self._address(wanted), here) else Kind.OTHER
+        return Kind.NEW if self._record.had(self._address(wanted), here) else Kind.OTHER
 
     def note(self, wanted: Wanted) -> None:
         """Remember that a file is what the bucket has."""
         from snakemake_storage_plugin_byok8s.send import Outgoing
 
-        self._uploads.note(
+        self._record.note(
             self._address(wanted), Outgoing.of(wanted.path, wanted.entry.key), wanted.entry.etag
         )
 

@@ -224,13 +224,13 @@ def _run_snakemake(plan: Plan, view: View) -> int:
 
 
 def _workspace(plan: Plan, view: View) -> contextlib.AbstractContextManager[workspace.Workspace]:
-    from snakemake_storage_plugin_byok8s.offers import Uploads
+    from snakemake_storage_plugin_byok8s.offers import Record, Uploads
 
     request = plan.request
     inputs = Inputs(
         request.upload, plan.bucket.url, view, own=request.bucket is None, dry_run=request.dry_run
     )
-    uploads = Uploads(inputs.agree, Path.cwd(), wanted=inputs.wanted)
+    uploads = Uploads(inputs.agree, Record(Path.cwd()), wanted=inputs.wanted)
     keep = "--keep-storage-local-copies" in request.snakemake_arguments
     return workspace.entered(
         request.source, request.snakefile, dry_run=request.dry_run, keep=keep, uploads=uploads, tell=view.warn

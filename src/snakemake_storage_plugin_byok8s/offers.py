@@ -6,6 +6,7 @@ whoever was given the say (`Uploads`); so nothing is asked or sent for a file th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s import StorageProvider
     from snakemake_storage_plugin_byok8s.objects import StorageObject
 
-# what is known to be the same here and in the bucket: a line a file, below the folder in which byok8s was started
 RECORD: Final = Path(".byok8s", "uploads.jsonl")
+_SPARE_LINES: Final = 1_000  # that hold no longer, before the record is written again
 _OWN: Final = frozenset({".byok8s", ".snakemake"})
 
 
@@ -53,47 +54,77 @@ class Offer:
         return self.facts.size
 
 
+class Record:
+    """What is known to be the same here and in the bucket: for each file the object, and how both were then.
+
+    folder: that in which byok8s was started, which keeps it. Any thread may call.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / RECORD
+        self._known: dict[str, _Same] = {}
+        lines = self._file.read_text().splitlines(keepends=True) if self._file.is_file() else []
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError):  # of what a kill has cut off
+                path, *same = json.loads(line)
+                self._known[path] = _Same(*same)
+        cut_off = lines[-1:] and not lines[-1].endswith("\n")
+        if cut_off or len(lines) > 2 * len(self._known) + _SPARE_LINES:
+            self._write_again()
+
+    def has(self, address: str, file: Outgoing, tag: str) -> bool:
+        """Return whether a file is known to be what the bucket has."""
+        return bool(tag) and self._known.get(str(file.path)) == _Same(address, file.size, file.mtime_ns, tag)
+
+    def had(self, address: str, file: Outgoing) -> bool:
+        """Return whether a file is known to be what the bucket has, or had."""
+        known = self._known.get(str(file.path))
+        return known is not None and known[:3] == (address, file.size, file.mtime_ns)
+
+    def note(self, address: str, file: Outgoing, tag: str) -> None:
+        """Remember that a file is what the bucket has."""
+        if not tag or self.has(address, file, tag):
+            return
+        same = self._known[str(file.path)] = _Same(address, file.size, file.mtime_ns, tag)
+        self._file.parent.mkdir(exist_ok=True)
+        with self._file.open("a") as record:
+            record.write(_line(str(file.path), same))  # one write, which other threads do not tear
+
+    def _write_again(self) -> None:
+        """Without what holds no longer."""
+        new = self._file.with_suffix(".new")
+        new.write_text("".join(_line(path, same) for path, same in self._known.items()))
+        new.replace(self._file)
+
+
+class _Same(NamedTuple):
+    address: str
+    size: int
+    mtime_ns: int
+    etag: str
+
+
+def _line(path: str, same: _Same) -> str:
+    return json.dumps([path, *same]) + "\n"
+
+
 class Uploads:
     """Who has the say.
 
-    refused: the paths of what would have been taken, were it wanted.
-
     wanted: whether files of the user's are taken at all. agree: is called with what jobs need, and raises when it is
     not to be uploaded; else returns a context, of whom to tell of the bytes that were sent, or None in a dry run, in
-    which none are. folder: where the record is.
+    which none are. refused: the paths of what would have been taken, were it wanted.
     """
 
     def __init__(
         self,
         agree: Callable[[Sequence[Offer]], AbstractContextManager[Callable[[int], object]] | None],
-        folder: Path,
+        record: Record,
         *,
         wanted: bool,
     ) -> None:
-        self.agree, self.wanted = agree, wanted
+        self.agree, self.record, self.wanted = agree, record, wanted
         self.refused: list[str] = []
-        self._record = folder / RECORD
-        self._known: set[tuple[Any, ...]] = set()
-        if self._record.is_file():
-            lines = self._record.read_text().splitlines(keepends=True)
-            self._known = {tuple(json.loads(line)) for line in lines if line.endswith("\n")}
-
-    def is_known(self, address: str, file: Outgoing, tag: str) -> bool:
-        """Return whether a file is known to be what the bucket has."""
-        return bool(tag) and (address, file.size, file.mtime_ns, tag) in self._known
-
-    def was_known(self, address: str, file: Outgoing) -> bool:
-        """Return whether a file is known to be what the bucket has, or had."""
-        return any(entry[:3] == (address, file.size, file.mtime_ns) for entry in self._known)
-
-    def note(self, address: str, file: Outgoing, tag: str) -> None:
-        """Remember that a file is what the bucket has."""
-        entry = (address, file.size, file.mtime_ns, tag)
-        if tag and entry not in self._known:
-            self._known.add(entry)
-            self._record.parent.mkdir(exist_ok=True)
-            with self._record.open("a") as record:
-                record.write(json.dumps(entry) + "\n")  # one write, which other threads do not tear
 
 
 class Offers:
@@ -168,7 +199,7 @@ class Offers:
         finally:
             for file in outgoing:
                 if file.key in stored:
-                    self._uploads.note(f"s3://{bucket}/{file.key}", file, stored[file.key].etag)
+                    self._uploads.record.note(f"s3://{bucket}/{file.key}", file, stored[file.key].etag)
         for offer in offers:
             self._unmark(offer)
             newest = max((stored[file.key].mtime for file in offer.files), default=offer.facts.mtime)
@@ -212,11 +243,11 @@ class Offers:
         if there.size != file.size:
             return False
         address = f"s3://{offer.bucket}/{file.key}"
-        if self._uploads.is_known(address, file, there.etag):
+        if self._uploads.record.has(address, file, there.etag):
             return True
         same = etag.matches(there.etag, file.path, file.size) or self._has_our_sum(offer.bucket, file)
         if same:
-            self._uploads.note(address, file, there.etag)
+            self._uploads.record.note(address, file, there.etag)
         return same
 
     def _has_our_sum(self, bucket: str, file: Outgoing) -> bool:
