@@ -10,7 +10,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shutil import copyfile, rmtree
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s import StorageProvider
     from snakemake_storage_plugin_byok8s.facts import Facts
     from snakemake_storage_plugin_byok8s.objects import StorageObject
+    from snakemake_storage_plugin_byok8s.offers import Offer
 
 _SMALL: Final = 1_000_000
 _MOST_BYTES: Final = 50_000_000
@@ -54,6 +55,7 @@ class Workspace:
         self._whole: set[str] = set()
         uploads = watching.uploads
         self.offers = Offers(provider, uploads) if uploads else None
+        self._lent: dict[str, str] = {}  # links to files of the user's that were read: places -> queries
         # what was read while parsing and is not what the bucket has, by places
         self._disagreeing: dict[str, WorkflowError] = {}
 
@@ -110,11 +112,16 @@ class Workspace:
         if self.offers:
             places = [place for place in map(self._place, needed) if place]
             self.offers.give(places, {place for place in map(self._place, made_again) if place})
+        self._take_back()
 
     def _is_made(self, place: str) -> bool:
         """Tell whether the Snakefile has made what is there, while it was parsed."""
         here = Path(self.mirror.root, place)
-        if place in self._brought | self._whole or self.mirror.is_name(place) or not here.exists():
+        if (
+            place in self._brought | self._whole | self._lent.keys()
+            or self.mirror.is_name(place)
+            or not here.exists()
+        ):
             return False
         return not (here.is_dir() and Path(self.mirror.of, place).is_dir())
 
@@ -286,7 +293,9 @@ class Workspace:
         facts = self._provider.facts(file.bucket, file.key, "kind")
         if facts is None or facts.is_dir:
             return
-        offer = self.offers.of(place) if self.offers else None
+        if offer := self.offers.of(place) if self.offers else None:
+            self._lend(place, offer)
+            return
         if facts.size > _MOST_BYTES:
             raise WorkflowError(
                 f"{place} is in the bucket, and with {facts.size} bytes too large to be fetched where it is only "
@@ -296,17 +305,28 @@ class Workspace:
         self.mirror.expect(place)
         with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
             half = Path(folder, "half")
-            if offer:
-                copyfile(offer.files[0].path, half)
-                mtime = min(facts.mtime, int(time.time()))  # what it is planned with may be yet to come
-            else:
-                with self._provider.connection.explained("GetObject", query):
-                    self._provider.client.download_file(file.bucket, file.key, str(half))
-                mtime = facts.mtime
-            os.utime(half, (mtime, mtime))
+            with self._provider.connection.explained("GetObject", query):
+                self._provider.client.download_file(file.bucket, file.key, str(half))
+            os.utime(half, (facts.mtime, facts.mtime))
             half.replace(local)
         self._names.pop(place, None)
         self._brought.add(place)
+
+    def _lend(self, place: str, offer: Offer) -> None:
+        """Let the user's own file be read, while Snakemake plans."""
+        self.mirror.clear(place)
+        link = Path(self.mirror.root, place)
+        link.symlink_to(offer.files[0].path)
+        planned = min(offer.facts.mtime, int(time.time()))  # what it is planned with may be yet to come
+        os.utime(link, (planned, planned), follow_symlinks=False)
+        self._lent[place] = self._names.pop(place)
+
+    def _take_back(self) -> None:
+        """From now on jobs run, which might write to what they find."""
+        for place, query in self._lent.items():
+            _remove(Path(self.mirror.root, place))
+            self._name(place, query)
+        self._lent.clear()
 
     def _name(self, place: str, query: str) -> None:
         self.mirror.name(place)

@@ -336,6 +336,24 @@ def test_a_file_that_may_not_be_read(folder: Path, bucket: Bucket) -> None:
     assert bucket.names() == set()
 
 
+LOOKED_AT = """
+rule all:
+    input: "data/large.txt"
+    output: "size.txt"
+    params: first=lambda wildcards, input: open(input[0]).readline().strip()
+    shell: "echo {params.first} > {output}; echo changed >> {input}"
+"""
+
+
+def test_a_large_input_that_is_looked_at_while_planning(folder: Path, bucket: Bucket) -> None:
+    """It is here: it need not be fetched. And what a job writes to it is not written to the user's."""
+    write_files(folder, {"Snakefile": LOOKED_AT, "data/large.txt": "first\n" + "x" * 60_000_000})
+    byok8s(folder, bucket, "--upload", "yes")
+    assert bucket.get("size.txt") == "first\n"
+    assert (folder / "data/large.txt").stat().st_size == 60_000_006
+    assert not (folder / "data/large.txt").is_symlink()
+
+
 def test_a_link_is_followed(folder: Path, bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> None:
     """To a disk for large files, as many have one."""
     elsewhere = tmp_path_factory.mktemp("disk")
