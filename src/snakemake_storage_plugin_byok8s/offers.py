@@ -166,7 +166,8 @@ class Offers:
 
         Raises what whoever has the say raises, and WorkflowError.
         """
-        wanted = {*places, *(place for place, offer in self._offers.items() if offer.made)} - made_again
+        self._offers = {place: offer for place, offer in self._offers.items() if place not in made_again}
+        wanted = {*places, *(place for place, offer in self._offers.items() if offer.made)}
         if needed := [offer for place, offer in self._offers.items() if place in wanted]:
             self._give(needed)
 

@@ -55,6 +55,8 @@ class Workspace:
         self._whole: set[str] = set()
         uploads = watching.uploads
         self.offers = Offers(provider, uploads) if uploads else None
+        self._made: set[str] = set()  # places of what the Snakefile has made, while it was parsed
+        self._planning = True
         self._lent: dict[str, str] = {}  # links to files of the user's that were read: places -> queries
         # what was read while parsing and is not what the bucket has, by places
         self._disagreeing: dict[str, WorkflowError] = {}
@@ -94,7 +96,7 @@ class Workspace:
         path, place = self.path(file), self._place(file)
         if self.offers is None or not path or not place:
             return False
-        made = self._is_made(place)
+        made = place in self._made
         if not (made or is_source) or not self.offers.offer(
             file, place, path, self._origin(place), made=made
         ):
@@ -107,6 +109,7 @@ class Workspace:
 
         Raises WorkflowError, and what who has the say raises.
         """
+        self._planning = False
         for error in self._disagreeing.values():
             raise error
         if self.offers:
@@ -115,15 +118,11 @@ class Workspace:
         self._take_back()
 
     def _is_made(self, place: str) -> bool:
-        """Tell whether the Snakefile has made what is there, while it was parsed."""
+        """Tell whether the Snakefile has made what is there: as long as no job has begun, nobody else has."""
         here = Path(self.mirror.root, place)
-        if (
-            place in self._brought | self._whole | self._lent.keys()
-            or self.mirror.is_name(place)
-            or not here.exists()
-        ):
-            return False
-        return not (here.is_dir() and Path(self.mirror.of, place).is_dir())
+        return (
+            self._planning and here.exists() and not (here.is_dir() and Path(self.mirror.of, place).is_dir())
+        )
 
     def _origin(self, place: str) -> Path | None:
         """Return what the Snakefile has made there, or the user's file of that place; None if there is none.
@@ -132,7 +131,7 @@ class Workspace:
         """
         if place in self.mirror.folders_of_keys:
             return None
-        origin = Path(self.mirror.root if self._is_made(place) else self.mirror.of, place)
+        origin = Path(self.mirror.root if place in self._made else self.mirror.of, place)
         return origin if origin.is_file() or origin.is_dir() else None
 
     def is_kept(self, file: StorageObject) -> bool:
@@ -258,6 +257,8 @@ class Workspace:
             return
         origin = self.mirror.withdraw(place)
         if not self.mirror.is_name(place):
+            if self._is_made(place):
+                self._made.add(place)
             return
         self._names[place] = file.query
         self._were_here.add(place)
