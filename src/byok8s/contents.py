@@ -11,7 +11,7 @@ from pathlib import Path
 from byok8s import s3
 from byok8s.errors import InputError
 from byok8s.locks.folder import last_holder
-from byok8s.s3 import profile
+from byok8s.request import named_bucket
 from byok8s.settings import Settings, resolve, user_config
 
 OWN = ".byok8s"
@@ -33,9 +33,8 @@ def place(said: Settings) -> s3.Bucket:
 
     Raises InputError if there is none.
     """
-    settings = resolve([said, user_config()])
-    if settings.s3_bucket:
-        return s3.Bucket.parse(settings.s3_bucket, settings.s3_endpoint_url or profile.endpoint())
+    if named := named_bucket(resolve([said, user_config()]), local=True):
+        return named
     holder = last_holder(Path(OWN, "lock"))
     if holder and holder.place.bucket:
         return s3.Bucket.parse(holder.place.bucket, holder.place.endpoint)

@@ -189,23 +189,19 @@ def _sweep(folder: Path) -> None:
 
 
 def _fetch(connection: Connection, bucket: Bucket, wanted: Wanted, tell: Callable[[int], object]) -> None:
-    from snakemake_storage_plugin_byok8s import etag
     from snakemake_storage_plugin_byok8s.whole import TRIES
 
     entry, path = wanted.entry, wanted.path
     address = f"s3://{bucket.name}/{entry.key}"
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=HALF) as folder:
-        half = Path(folder, "half")
+        half, judge = Path(folder, "half"), _Judge(connection, bucket, entry)
         for _ in range(TRIES):
             with connection.explained("GetObject", address):
                 connection.client.download_file(bucket.name, entry.key, str(half), Callback=tell)
-            size = half.stat().st_size
-            if size == entry.size and (
-                etag.matches(entry.etag, half, size) or not _tells(connection, bucket, entry)
-            ):
+            if judge.is_whole(half):
                 break
-            tell(-size)
+            tell(-half.stat().st_size)
         else:
             raise BucketError(
                 f"{entry.path} does not come as it is in the bucket, {TRIES} times.",
@@ -217,11 +213,38 @@ def _fetch(connection: Connection, bucket: Bucket, wanted: Wanted, tell: Callabl
         half.replace(path)
 
 
-def _tells(connection: Connection, bucket: Bucket, entry: Entry) -> bool:
-    """Return whether the ETag should have matched: of some objects it is no checksum of the content."""
-    with connection.explained("HeadObject", f"s3://{bucket.name}/{entry.key}"):
-        head = connection.client.head_object(Bucket=bucket.name, Key=entry.key)
-    return "-" not in entry.etag and head.get("ServerSideEncryption", "AES256") == "AES256"
+class _Judge:
+    """Of what came of one file. If no checksum of the bucket's tells, the same has to come twice."""
+
+    def __init__(self, connection: Connection, bucket: Bucket, entry: Entry) -> None:
+        self._connection, self._bucket, self._entry = connection, bucket, entry
+        self._came: set[str] = set()
+
+    def is_whole(self, half: Path) -> bool:
+        """Return whether it is what the bucket has."""
+        from snakemake_storage_plugin_byok8s import etag
+
+        size = half.stat().st_size
+        if size != self._entry.size:
+            return False
+        if etag.matches(self._entry.etag, half, size):
+            return True
+        came = etag.of_file(half, size)
+        if told := self._told():
+            return came == told
+        twice = came in self._came
+        self._came.add(came)
+        return twice
+
+    def _told(self) -> str:
+        """Return the checksum that byok8s has noted, or the ETag where that should be one; else an empty text."""
+        from snakemake_storage_plugin_byok8s.send import SUM
+
+        entry = self._entry
+        with self._connection.explained("HeadObject", f"s3://{self._bucket.name}/{entry.key}"):
+            head = self._connection.client.head_object(Bucket=self._bucket.name, Key=entry.key)
+        is_sum = "-" not in entry.etag and head.get("ServerSideEncryption", "AES256") == "AES256"
+        return str(head.get("Metadata", {}).get(SUM) or (entry.etag if is_sum else ""))
 
 
 def _connection(bucket: Bucket) -> Connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from byok8s.errors import BucketError, InputError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s.offers import Offer
 
 Mode = Literal["yes", "no", "ask", "replace"]
-MODES: tuple[Mode, ...] = ("yes", "no", "ask", "replace")
+MODES: tuple[Mode, ...] = get_args(Mode)
 MOST_NAMED = 5
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -25,7 +25,7 @@ class Person(Protocol):
     def ask(self, question: str) -> bool | None:
         """Return the answer; None if there is nobody to ask."""
 
-    def tell(self, words: str) -> None:
+    def say(self, words: str) -> None:
         """Say what happens."""
 
     def show_transfer(
@@ -65,9 +65,9 @@ class Inputs:
         if self._own:
             return
         if new:
-            self._person.tell(f"Here and not in the bucket: {counted(new)} ({_named(new)}).")
+            self._person.say(f"Here and not in the bucket: {counted(new)} ({_named(new)}).")
         if others:
-            self._person.tell(
+            self._person.say(
                 f"Here with another content than in the bucket: {counted(others)} ({_named(others)})."
             )
 

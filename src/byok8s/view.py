@@ -254,10 +254,6 @@ def local_cluster(found: Status) -> str:
     return "\n".join([*lines, *found.problems, "", next_step, f"    {found.next}"]).lstrip()
 
 
-def tell(words: str) -> None:
-    say(words)
-
-
 def ask(question: str) -> bool | None:
     """Ask the person at the terminal; None if there is none."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -372,9 +372,8 @@ def _update(original: Callable[..., Any]) -> Callable[..., Any]:
     async def update(self: Any, jobs: Any, file: Any = None, **others: Any) -> Any:
         try:
             return await original(self, jobs, file=file, **others)
-        except (
-            Exception
-        ):  # Snakemake's own have no common base; it decides itself which of them ends the planning
+        except Exception:
+            # Snakemake's own have no common base; it decides itself which of them ends the planning
             if file is not None:
                 await _offer(self, file, is_source=True)
             raise
@@ -389,7 +388,12 @@ def _update_checkpoint_dependencies(original: Callable[..., Any]) -> Callable[..
     async def update_checkpoint_dependencies(self: Any, jobs: Any = None) -> Any:
         updated = await original(self, jobs)
         if updated and jobs is not None:
-            give_inputs(self)
+            try:
+                give_inputs(self)
+            except WorkflowError:
+                raise
+            except Exception as error:  # of whoever has the say: Snakemake would show its own frames
+                raise WorkflowError(str(error)) from error
         return updated
 
     return update_checkpoint_dependencies
@@ -398,10 +402,11 @@ def _update_checkpoint_dependencies(original: Callable[..., Any]) -> Callable[..
 async def _offer(dag: Any, file: Any, *, is_source: bool) -> None:
     if not (dag.workflow.is_main_process and _is_plain(file)):
         return
-    cache = dag.workflow.iocache
+    cache, stored = dag.workflow.iocache, file.storage_object
+    if not stored.provider.workspace.may_offer(stored, is_source=is_source):
+        return
     await file.inventory()
-    stored = file.storage_object
-    if stored.provider.workspace.offer(stored, is_source=is_source) and cache.active:
+    if stored.provider.workspace.offer(stored) and cache.active:
         await stored.inventory(cache)
 
 

@@ -186,9 +186,9 @@ class Offers:
             stored[file.key] = facts
 
         outgoing: list[Outgoing] = []
-        for offer in offers:
-            self._mark(offer)
-            there = self._provider.listing(bucket, f"{offer.key}/") if offer.facts.is_dir else {}
+        with self._provider.connection.pool() as pool:
+            listed = list(pool.map(self._mark, offers))
+        for offer, there in zip(offers, listed, strict=True):
             for file in offer.files:
                 if file.key in there and self._is_as_here(offer, file, there[file.key]):
                     done(file, there[file.key])
@@ -201,29 +201,37 @@ class Offers:
             for file in outgoing:
                 if file.key in stored:
                     self._uploads.record.note(f"s3://{bucket}/{file.key}", file, stored[file.key].etag)
+        with self._provider.connection.pool() as pool:
+            list(pool.map(self._unmark, offers))
         for offer in offers:
-            self._unmark(offer)
             newest = max((stored[file.key].mtime for file in offer.files), default=offer.facts.mtime)
             single = stored[offer.key].etag if offer.key in stored else ""
             self._learn(offer, offer.facts._replace(mtime=newest, etag=single))
         self._offers = {place: offer for place, offer in self._offers.items() if offer not in offers}
 
-    def _mark(self, offer: Offer) -> None:
-        """A directory of which not all is there is none: what a kill leaves is gone on with."""
-        if offer.facts.is_dir:
-            self._provider.client.put_object(Bucket=offer.bucket, Key=f"{offer.key}/{UNFINISHED}")
+    def _mark(self, offer: Offer) -> dict[str, Facts]:
+        """Have a directory of which not all is there be none, as a kill may come; return what is there of it."""
+        if not offer.facts.is_dir:
+            return {}
+        self._put_empty(offer.bucket, f"{offer.key}/{UNFINISHED}")
+        return self._provider.listing(offer.bucket, f"{offer.key}/")
 
     def _unmark(self, offer: Offer) -> None:
-        """A directory has in the bucket what it has here, and nothing else."""
+        """Have a directory in the bucket as it is here, with nothing else in it."""
         if not offer.facts.is_dir:
             return
-        client, mark = self._provider.client, f"{offer.key}/{UNFINISHED}"
+        mark = f"{offer.key}/{UNFINISHED}"
         folders = {f"{offer.key}/{name}" for name in offer.folders}
         for key in folders:
-            client.put_object(Bucket=offer.bucket, Key=key)
+            self._put_empty(offer.bucket, key)
         now = {file.key for file in offer.files} | folders | {mark}
         for key in [*(self._provider.listing(offer.bucket, f"{offer.key}/").keys() - now), mark]:
-            client.delete_object(Bucket=offer.bucket, Key=key)
+            with self._provider.connection.explained("DeleteObject", f"s3://{offer.bucket}/{key}"):
+                self._provider.client.delete_object(Bucket=offer.bucket, Key=key)
+
+    def _put_empty(self, bucket: str, key: str) -> None:
+        with self._provider.connection.explained("upload", f"s3://{bucket}/{key}"):
+            self._provider.client.put_object(Bucket=bucket, Key=key)
 
     def _learn(self, offer: Offer, facts: Facts) -> None:
         self._provider.learn_facts(offer.bucket, offer.key, facts)

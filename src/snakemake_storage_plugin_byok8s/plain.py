@@ -88,18 +88,20 @@ class Workspace:
                 self._withdraw(file, self.path(file) or "")
             self._noticed.clear()
 
-    def offer(self, file: StorageObject, *, is_source: bool) -> bool:
-        """Let a file that is here stand for one in the bucket; return whether it does since now.
+    def may_offer(self, file: StorageObject, *, is_source: bool) -> bool:
+        """Tell whether a file that is here might stand for one in the bucket.
 
         is_source: whether no rule makes it: then it may be the user's. What the Snakefile has made may be any.
         """
+        self.parsed()  # Snakemake plans, and may ask this before all else
+        return self.offers is not None and (is_source or self._place(file) in self._made)
+
+    def offer(self, file: StorageObject) -> bool:
+        """Let a file that is here stand for one in the bucket; return whether it does since now."""
         path, place = self.path(file), self._place(file)
         if self.offers is None or not path or not place:
             return False
-        made = place in self._made
-        if not (made or is_source) or not self.offers.offer(
-            file, place, path, self._origin(place), made=made
-        ):
+        if not self.offers.offer(file, place, path, self._origin(place), made=place in self._made):
             return False
         self._disagreeing.pop(place, None)
         return True
@@ -120,9 +122,9 @@ class Workspace:
     def _is_made(self, place: str) -> bool:
         """Tell whether the Snakefile has made what is there: as long as no job has begun, nobody else has."""
         here = Path(self.mirror.root, place)
-        return (
-            self._planning and here.exists() and not (here.is_dir() and Path(self.mirror.of, place).is_dir())
-        )
+        brought = any(each in self._brought for each in (place, *self.mirror.above(place)))
+        users = here.is_dir() and Path(self.mirror.of, place).is_dir()
+        return self._planning and here.exists() and not brought and not users
 
     def _origin(self, place: str) -> Path | None:
         """Return what the Snakefile has made there, or the user's file of that place; None if there is none.

@@ -160,10 +160,8 @@ class Sending:
             )
             parts = [part for page in pages for part in page.get("Parts", ())]
         except ClientError:
-            return (
-                "",
-                {},
-            )  # a server that does not list them, or keys that may not: then it is sent from its beginning
+            # a server that does not list them, or keys that may not: then it is sent from its beginning
+            return "", {}
         return ours[-1], {part["PartNumber"]: part["ETag"].strip('"') for part in parts}
 
     def _checked(

@@ -13,32 +13,13 @@ from pathlib import Path
 
 import pytest
 
+import own_inputs
 from byok8s import s3
 from byok8s.s3.embedded import embedded_server
 from counting_proxy import Counter, counting
 from folders import clean_environment, run_in, write_files
 
-SNAKEFILE = """
-rule all:
-    input: expand("out/{s}.txt", s=["a", "b"]), "n.txt"
-rule one:
-    input: "data/{s}.txt"
-    output: "out/{s}.txt"
-    params: first=lambda wildcards, input: open(input[0]).read(1)
-    shell: "echo {params.first} > {output}; cat {input} >> {output}; echo {wildcards.s} >> runs-{wildcards.s}"
-rule folder:
-    input: "data/dir"
-    output: "n.txt"
-    shell: "find {input} -type f | sort | xargs cat > {output}"
-"""
-FILES = {
-    "Snakefile": SNAKEFILE,
-    "data/a.txt": "one\n",
-    "data/b.txt": "two\n",
-    "data/dir/1": "1\n",
-    "data/dir/deep/2": "2\n",
-    "data/never-asked-for.txt": "3\n",
-}
+FILES = own_inputs.FILES | {"data/never-asked-for.txt": "3\n"}
 
 
 class Bucket:
@@ -240,7 +221,7 @@ def test_what_a_rule_could_make_had_it_its_input_is_taken_from_the_folder(
 ) -> None:
     """Plain Snakemake takes what is there, too."""
     download = 'rule download:\n    input: "list/{s}"\n    output: "data/{s}.txt"\n    shell: "exit 1"\n'
-    write_files(folder, {"Snakefile": SNAKEFILE + download})
+    write_files(folder, {"Snakefile": own_inputs.SNAKEFILE + download})
     byok8s(folder, bucket, "--upload", "yes")
     assert_made(bucket)
 
@@ -294,27 +275,20 @@ def test_what_the_snakefile_makes_while_it_is_parsed(word: str, folder: Path, bu
     assert bucket.get("old.txt") == "old\n"
 
 
-CHECKPOINT = """
-rule all:
-    input: "all.txt"
-checkpoint choose:
-    output: directory("chosen")
-    shell: "mkdir {output}; touch {output}/a {output}/b"
-def chosen(wildcards):
-    folder = checkpoints.choose.get().output[0]
-    return expand("data/{s}.txt", s=sorted(glob_wildcards(folder + "/{s,[a-z]+}").s))
-rule gather:
-    input: chosen
-    output: "all.txt"
-    shell: "cat {input} > {output}"
-"""
-
-
 def test_what_a_checkpoint_shows_to_be_needed(folder: Path, bucket: Bucket) -> None:
-    write_files(folder, {"Snakefile": CHECKPOINT})
+    write_files(folder, {"Snakefile": own_inputs.CHECKPOINT})
     said = byok8s(folder, bucket, "--upload", "yes")
     assert "Uploading 2 files, 8 bytes" in said
     assert bucket.get("all.txt") == "one\ntwo\n"
+
+
+def test_what_a_checkpoint_shows_and_nobody_has_agreed_to(folder: Path, bucket: Bucket) -> None:
+    """Jobs have run by then: the run fails, in words."""
+    write_files(folder, {"Snakefile": own_inputs.CHECKPOINT})
+    said = byok8s(folder, bucket, expect=1)
+    assert "2 files, 8 bytes, are here and not in the bucket: data/a.txt, data/b.txt." in said
+    assert "--upload yes uploads them." in said
+    assert not any(name.startswith("data/") for name in bucket.names())
 
 
 def test_without_a_bucket_inputs_are_simply_there(folder: Path) -> None:

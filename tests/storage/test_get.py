@@ -35,14 +35,14 @@ class Place:
     """A prefix with files, and a folder."""
 
     def __init__(self, client: s3.S3Client, keys: s3.Credentials, proxy: Counter, folder: Path) -> None:
-        self._client, self._keys, self.proxy, self.folder = client, keys, proxy, folder
+        self.client, self._keys, self.proxy, self.folder = client, keys, proxy, folder
         self.prefix = folder.name
         for name, content in FILES.items():
             self.put(name, content)
         client.put_object(Bucket="local", Key=f"{self.prefix}-other/out/a.txt", Body=b"another prefix")
 
     def put(self, name: str, content: str) -> None:
-        self._client.put_object(Bucket="local", Key=f"{self.prefix}/{name}", Body=content.encode())
+        self.client.put_object(Bucket="local", Key=f"{self.prefix}/{name}", Body=content.encode())
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -166,6 +166,37 @@ def test_bytes_that_are_changed_on_the_way_are_fetched_again(how: str, place: Pl
     said = place.run("get", "out/b.txt", expect=3)
     assert "out/b.txt does not come as it is in the bucket, 3 times." in said
     assert set(place.here()) == {"out/a.txt"}
+
+
+@pytest.mark.parametrize("part_mib", [8, 9])
+def test_a_large_file_of_which_a_byte_is_changed_on_the_way(part_mib: int, place: Place) -> None:
+    """Put in parts, of a usual size and of one that nobody has: then its ETag tells nothing."""
+    content = bytes(range(256)) * (80 * 1024)
+    at = {"Bucket": "local", "Key": f"{place.prefix}/large"}
+    each = part_mib << 20
+    upload = place.client.create_multipart_upload(**at)["UploadId"]
+    parts = [
+        {
+            "PartNumber": number,
+            "ETag": place.client.upload_part(
+                **at, UploadId=upload, PartNumber=number, Body=content[begin : begin + each]
+            )["ETag"],
+        }
+        for number, begin in enumerate(range(0, len(content), each), start=1)
+    ]
+    place.client.complete_multipart_upload(**at, UploadId=upload, MultipartUpload={"Parts": parts})
+    changed: list[str] = []
+
+    def flip(request: str, body: bytes) -> bytes:
+        if not request.startswith("GET") or changed:
+            return body
+        changed.append(request)
+        return b"X" + body[1:]
+
+    place.proxy.change_answer = flip
+    place.run("get", "large")
+    assert changed
+    assert (place.folder / "large").read_bytes() == content
 
 
 def test_killed_while_it_fetches_there_is_no_half_of_a_file(place: Place) -> None:

@@ -36,7 +36,7 @@ class Told:
     def warn(self, words: str) -> None:
         self.warnings.append(words)
 
-    def tell(self, words: str) -> None:
+    def say(self, words: str) -> None:
         pytest.fail("not asked for")
 
     def ask(self, question: str) -> bool | None:

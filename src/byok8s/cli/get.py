@@ -15,6 +15,7 @@ Exit codes:
   2    a flag is wrong, no bucket is named, or a PATTERN names nothing; or a file here is another one
   3    the bucket cannot be used, or a file does not come whole
   130  interrupted
+  141  whoever reads the output has ended, as head does
 """
 
 

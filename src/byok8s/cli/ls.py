@@ -14,6 +14,7 @@ Exit codes:
   2    a flag is wrong, no bucket is named, or a PATTERN names nothing
   3    the bucket cannot be used
   130  interrupted
+  141  whoever reads the output has ended, as head does
 """
 
 

@@ -15,9 +15,8 @@ from byok8s.cli.common import (
     pod_option,
     pod_template_option,
 )
+from byok8s.inputs import MODES
 
-# as byok8s.inputs has them, which is not read for --help
-MODES = ("yes", "no", "ask", "replace")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SETTINGS = (
