@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from byok8s.worker.job import Order
+    from byok8s.worker.process import Order
 
 CONTENT = b"stand-in\n"
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import posixpath
+import socket
+import ssl
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 _THREADS: Final = 16
 _CONNECT_S: Final = 10
+_OPENED_AHEAD: Final = 2  # few jobs have more than an output and a log
+_CONNECT_AHEAD_S: Final = 2
+_STALE_S: Final = 30
 _KEYS: Final = "Check the access key and the secret key, and that they are for this server."
 _REACH: Final = "The endpoint cannot be reached: check its address, DNS, VPN and firewall."
 _HINTS: Final = {
@@ -101,6 +107,8 @@ class Connection:
             )
             self.client: Any = self.resource.meta.client
         self.server = self.client.meta.endpoint_url
+        self._ahead: list[socket.socket] = []
+        self._opened_ahead_at = 0.0
         self._patience = Patience(self.server, logger.warning)
         self._patience.attach(self.client)
 
@@ -114,6 +122,43 @@ class Connection:
                 self._patience.end()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+    def open_ahead(self, bucket: str) -> None:
+        """Connect to the server of a bucket without asking it anything, so that the next request need not wait.
+
+        Neither boto3 nor botocore has a call for this, so names of theirs are used that are private. Raises whatever
+        comes of that, and what connecting raises; the connection is usable all the same.
+        """
+        url = self.client.generate_presigned_url("head_bucket", {"Bucket": bucket})
+        session = self.client._endpoint.http_session
+        if session._proxy_config.proxy_url_for(url):
+            return
+        pool = session._manager.connection_from_url(url)
+        session._setup_ssl_cert(pool, url, session._verify)
+        opened = [pool._get_conn() for _ in range(_OPENED_AHEAD)]
+        for connection in opened:
+            connection.timeout = _CONNECT_AHEAD_S
+            connection.connect()
+            connection.sock.settimeout(_CONNECT_S)
+            pool._put_conn(connection)
+        self._ahead, self._opened_ahead_at = [connection.sock for connection in opened], time.monotonic()
+
+    def use_ahead(self) -> None:
+        """Make what was opened ahead usable. To be called just before the first request.
+
+        What is old is closed: a router on the way may have forgotten it without a word. Of what is new, the tickets are
+        read that a server sends after a TLS handshake: urllib3 takes a connection for broken when there is something to
+        read from it before a request.
+        """
+        if time.monotonic() - self._opened_ahead_at > _STALE_S:
+            self.client.close()  # which also serves afterwards, by new connections
+            return
+        for sock in self._ahead:
+            if isinstance(sock, ssl.SSLSocket):
+                sock.settimeout(0)
+                with suppress(OSError):
+                    sock.recv(1)
+                sock.settimeout(_CONNECT_S)
 
     @contextmanager
     def explained(self, operation: str, address: str) -> Iterator[None]:

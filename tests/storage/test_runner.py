@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from byok8s.worker.description import (
     RunDescription,
     ShellSettings,
     Snakefile,
+    Stored,
 )
-from byok8s.worker.job import Job, Order
+from byok8s.worker.job import Job
 from byok8s.worker.parsed import Parsed
+from byok8s.worker.process import Order, Process
 from byok8s.worker.protocol import Result
 from byok8s.worker.runner import Runner
 from byok8s.worker.transfer import Transfer
@@ -54,12 +56,9 @@ class Pod:
         self.jobs += 1
         root = self.folder / str(self.jobs) / "work"
         root.mkdir(parents=True)
-        connection = self.provider.connection
-
-        def become(_: Order, folder: Path) -> list[object]:
-            return list(Runner(self.run, job, folder, Transfer(connection)).carry_out())
-
-        under_way = Job(Order(str(self.jobs), {}), root, become)  # type: ignore[arg-type]
+        order, process = Order(str(self.jobs), {}), Process(Work(self, job))
+        assert process.begin(order, root)
+        under_way = Job(order, root, process)
         self.said = ""
         while data := under_way.read():
             self.said += data.decode()
@@ -81,6 +80,21 @@ class Pod:
     def keys(self) -> list[str]:
         found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"{self.prefix}/").get("Contents", [])
         return [item["Key"].removeprefix(f"{self.prefix}/") for item in found]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the process of one job does."""
+
+    pod: Pod
+    job: JobDescription
+
+    def get_ready(self) -> None:
+        self.pod.provider.connection.open_ahead(self.pod.bucket)
+
+    def carry_out(self, order: Order, root: Path) -> Sequence[Stored]:
+        transfer = Transfer(self.pod.provider.connection)
+        return Runner(self.pod.run, self.job, root, transfer).carry_out()
 
 
 def member(action: Action | str, number: int = 1, **more: object) -> Member:

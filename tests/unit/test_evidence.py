@@ -3,15 +3,18 @@
 import errno
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from byok8s.executor.cause import named
 from byok8s.worker import evidence, failure
+from byok8s.worker.description import Stored
 from byok8s.worker.failure import Failure
-from byok8s.worker.job import Job, Order
+from byok8s.worker.job import Job
 from byok8s.worker.machinery import WrongSnakemake
+from byok8s.worker.process import Order, Process
 from byok8s.worker.protocol import Result
 from byok8s.worker.transfer import Missing
 from snakemake_storage_plugin_byok8s.connection import StorageError
@@ -136,9 +139,21 @@ def test_a_disk_that_is_really_full_is_named(tmp_path: Path, monkeypatch: pytest
     assert f"MB are free at {tmp_path}" in result.why
 
 
+class Nothing:
+    """The work of a job that has none but its command."""
+
+    def get_ready(self) -> None:
+        """Do nothing."""
+
+    def carry_out(self, order: Order, root: Path) -> Sequence[Stored]:
+        return ()
+
+
 def run(command: str, folder: Path) -> Result:
     (folder / "work").mkdir()
-    under_way = Job(Order("1", {}, command), folder / "work", lambda *_: ())
+    order, process = Order("1", {}, command), Process(Nothing())
+    assert process.begin(order, folder / "work")
+    under_way = Job(order, folder / "work", process)
     while under_way.read():
         pass
     return under_way.result()

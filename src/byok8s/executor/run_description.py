@@ -38,6 +38,7 @@ def run_description(workflow: Workflow, root: Path) -> RunDescription:
         environment=_environment(),
         shell=_shell(),
         storage=_storage(workflow),
+        bucket=workflow.storage_settings.default_storage_prefix.removeprefix("s3://").partition("/")[0],
     )
 
 

@@ -43,7 +43,8 @@ def one(bucket: str, key: str) -> int:
 
     workplace = Workplace()
     order = workplace.order(bucket, key)
-    job = Job(order, folder.make(order.job), workplace.carry_out)
+    root = folder.make(order.job)
+    job = Job(order, root, workplace.begin(order, root))
     signal.signal(signal.SIGTERM, lambda *_: job.end_with_pod())
     while not job.output_is_over():
         if not select.select([job.output], [], [], 1.0)[0]:

@@ -136,7 +136,8 @@ class Snakefile:
 class RunDescription:
     """cwd: the working folder within the root. places: absolute paths of the controller and what they are within the
     root; the longest that fits counts. tmpdir: stands in values for the pod's folder for temporary files. environment:
-    what the Snakefile has set, by name: before (None for nothing) and after. storage: the S3 plugin's settings.
+    what the Snakefile has set, by name: before (None for nothing) and after. storage: the S3 plugin's settings. bucket:
+    the one that most files are in.
     """
 
     snakefile: Snakefile
@@ -146,6 +147,7 @@ class RunDescription:
     environment: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
     shell: ShellSettings = ShellSettings()
     storage: Mapping[str, Encoded] = field(default_factory=dict)
+    bucket: str = ""
 
 
 @dataclass(frozen=True)

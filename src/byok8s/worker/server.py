@@ -20,8 +20,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from byok8s.worker import folder, last_word, seclusion
-from byok8s.worker.job import POD_DELETED, Job, Order
+from byok8s.worker.job import POD_DELETED, Job
 from byok8s.worker.kept import Kept
+from byok8s.worker.process import Order
 from byok8s.worker.protocol import VERSION, Lines, Message, Result, done, line
 from byok8s.worker.warm import warm_up
 
@@ -77,6 +78,7 @@ class Server:
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._on_terminate)
+        self._workplace.expect_job()
         while not self._is_over():
             for key, _ in self._selector.select(timeout=GATHER_SECONDS if self._tell_at else 1.0):
                 if key.fileobj is self._listening:
@@ -183,14 +185,14 @@ class Server:
         self._sent[job] = 0
         self._kept[job] = Kept(KEPT / job)
         try:
-            order = _order(job, message)
-            self._workplace.prepare(order)
-            self._job = Job(order, folder.make(job), self._workplace.carry_out)
+            order, root = _order(job, message), folder.make(job)
+            self._job = Job(order, root, self._workplace.begin(order, root))
         except OSError as error:
             cause = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "worker-lost"
             self._finish(job, Result(1, f"its working folder cannot be made: {error}", cause=cause))
             return
         self._selector.register(self._job.output, selectors.EVENT_READ)
+        self._workplace.expect_job()
 
     def _on_output(self) -> None:
         assert self._job
@@ -205,7 +207,7 @@ class Server:
         self._job = None
         result = job.result()
         self._kept[job.order.job].keep_files(job.folder, job.order.logs)
-        spared = self._near_ends() | self._workplace.parsed.processes
+        spared = self._near_ends() | self._workplace.processes
         self._spoilt |= not self._room.restore(spared)
         if result.cause == POD_DELETED:
             self.result = result  # not told: the pod's status will say who ended it, and why

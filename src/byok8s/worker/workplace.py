@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from byok8s.worker import description, folder, member
 from byok8s.worker.description import RunDescription, Stored
-from byok8s.worker.job import Order
 from byok8s.worker.parsed import Parsed
+from byok8s.worker.process import Order, Process
 from byok8s.worker.runner import Runner
 from byok8s.worker.transfer import Transfer, connection
 
@@ -32,6 +32,12 @@ class Workplace:
         self.parsed = Parsed(self.run, _stage, member.run_function)
         self._connection = connection(self.run.storage)
         self._keys = _credentials_time()
+        self._waiting: Process | None = None
+
+    @property
+    def processes(self) -> set[int]:
+        """The process ids of what is here before a job and remains after it."""
+        return self.parsed.processes | ({self._waiting.pid} if self._waiting else set())
 
     def order(self, bucket: str, key: str) -> Order:
         """Read the order of a pod for one job. Raises StorageError.
@@ -43,15 +49,37 @@ class Workplace:
             "job", message["description"], message["precommand"], message["runtime"], tuple(message["logs"])
         )
 
-    def prepare(self, order: Order) -> None:
-        """Before the job's process is forked. Have the Snakefile read when the job wants its code."""
+    def expect_job(self) -> None:
+        """Fork a process for the next job, so that this one is ready when its order comes."""
+        self._waiting = self._waiting or Process(self)
+
+    def begin(self, order: Order, root: Path) -> Process:
+        """Start a job in its folder. Have the Snakefile read if the job needs its code."""
         if _wants_snakefile(order.description):
             self.parsed.start()
         if _credentials_time() != self._keys:  # the kubelet has brought new ones
             self._connection, self._keys = connection(self.run.storage), _credentials_time()
+            self._dismiss()
+        self.expect_job()
+        while self._waiting and not self._waiting.begin(order, root):
+            self._dismiss()
+            self.expect_job()
+        process, self._waiting = self._waiting, None
+        assert process
+        return process
+
+    def _dismiss(self) -> None:
+        if self._waiting:
+            self._waiting.end()
+        self._waiting = None
+
+    def get_ready(self) -> None:
+        """Open connections to the bucket, in a job's own process."""
+        self._connection.open_ahead(self.run.bucket)
 
     def carry_out(self, order: Order, root: Path) -> Sequence[Stored]:
         """Do a job, in its own process. Returns what was stored. Raises Failure, or any other error."""
+        self._connection.use_ahead()
         job = description.job_from_json(self._whole(order.description))
         return Runner(self.run, job, root, Transfer(self._connection)).carry_out()
 
