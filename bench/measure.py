@@ -48,7 +48,8 @@ class Run:
 class Bench:
     """What all runs have in common.
 
-    folder: for working folders and logs. limit: seconds that a run may take. precommand: of upstream's pods.
+    folder: for working folders and logs. limit: seconds that a run may take. theirs, wheels_url, precommand: of
+    upstream, where it is run as well.
     """
 
     corner: Corner
@@ -56,9 +57,9 @@ class Bench:
     bucket: s3.Bucket
     folder: Path
     limit: float
-    theirs: upstream.Upstream
-    wheels_url: str
-    precommand: str
+    theirs: upstream.Upstream | None = None
+    wheels_url: str = ""
+    precommand: str = ""
 
     def run(self, side: str, workflow: Workflow, number: int) -> Run:
         """Raises BenchError for a run that fails or makes a wrong result, or if byok8s is out of time."""
@@ -87,8 +88,9 @@ class Bench:
         if code != 0:
             what = f"exit code {code}" if code is not None else f"ended after {self.limit:.0f} s"
             raise BenchError(f"{name}: {what}. The end of its output:\n{log.read_text()[-3000:]}")
+        client = s3.connect(bucket.endpoint_url)
         for key, expected in workflow.results(side).items():
-            _check(name, bucket, key, expected)
+            _check(name, client, bucket, key, expected)
         self.corner.clear()
         factor = workflow.factor(side)
         counted = None if requests is None else round(requests * factor)
@@ -111,6 +113,7 @@ class Bench:
             environment["BYOK8S_S3_BUCKET"] = f"{bucket.name}/{bucket.prefix}"
             environment["BYOK8S_K8S_NAMESPACE"] = self.corner.namespace
             return [str(BYOK8S), f"workflow-{workflow.name}", workflow.params, "--jobs", str(workflow.jobs)]
+        assert self.theirs
         environment.update(upstream.environment(self.wheels_url))
         return self.theirs.command(
             workflow.target(folder),
@@ -150,8 +153,7 @@ def _overheads(folder: Path) -> tuple[float, ...]:
     return tuple(job["ended"] - job["began"] for job in jobs)
 
 
-def _check(name: str, bucket: s3.Bucket, key: str, expected: str) -> None:
-    client = s3.connect(bucket.endpoint_url)
+def _check(name: str, client: s3.S3Client, bucket: s3.Bucket, key: str, expected: str) -> None:
     full = f"{bucket.prefix}/{key}"
     try:
         body = client.get_object(Bucket=bucket.name, Key=full)["Body"]
