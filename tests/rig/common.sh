@@ -91,7 +91,7 @@ wait_for() {
 # forget_cluster: what a cluster that runs no more has left behind; keys, images and logs stay
 forget_cluster() {
   awk -v under="$state/" 'index($2, under) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
-  rm -rf --one-file-system "$state"/{pid,etcd,kubelet,containerd-run,containerd.sock*,addresses,s3}
+  rm -rf --one-file-system "$state"/{node,pid,etcd,kubelet,containerd-run,containerd.sock*,addresses,s3}
 }
 
 # product NAME INPUT...: prints the folder of what NAME.sh makes, and has it made when it is not there yet.

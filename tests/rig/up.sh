@@ -87,13 +87,20 @@ control=(--kubeconfig=pki/components.kubeconfig --authentication-kubeconfig=pki/
 start controller-manager "$kubernetes/kube-controller-manager" "${control[@]}" "$features" \
   --service-account-private-key-file=pki/service-accounts.key --root-ca-file=pki/ca.crt --use-service-account-credentials=true
 start scheduler "$kubernetes/kube-scheduler" "${control[@]}"
-start kubelet "$kubernetes/kubelet" --config=config/kubelet.yaml --kubeconfig=pki/components.kubeconfig \
+# What the kubelet mounts for pods reaches containerd, also from mounts of its own.
+mkdir -p kubelet
+mountpoint -q kubelet || { mount --rbind kubelet kubelet; mount --make-rshared kubelet; }
+cores=$(grep -c '^processor' /proc/cpuinfo)
+larger=()
+if [[ -s node ]]; then read -r cores gib <node; larger=("$rig/larger_node.sh" "$cores" "$gib"); fi
+start kubelet "${larger[@]}" "$kubernetes/kubelet" --config=config/kubelet.yaml --kubeconfig=pki/components.kubeconfig \
   --container-runtime=remote --container-runtime-endpoint="unix://$state/containerd.sock" \
   --pod-infra-container-image=localhost/byok8s/pause:rig --root-dir="$state/kubelet" \
   --tls-cert-file=pki/kubelet.crt --tls-private-key-file=pki/kubelet.key --hostname-override=rig-node --node-ip="$address"
 
 # Pods can be made once the node is ready and their namespace has its service account.
-node_ready() { api /api/v1/nodes/rig-node | tr -d ' \n' | grep -q '"type":"Ready","status":"True"'; }
+node() { api /api/v1/nodes/rig-node | tr -d ' \n'; }
+node_ready() { node | grep '"type":"Ready","status":"True"' | grep -q '"capacity":{"cpu":"'"$cores"'"'; }
 wait_for kubelet curl -sf --max-time 5 http://127.0.0.1:10248/healthz
 wait_for kubelet node_ready
 wait_for controller-manager api /api/v1/namespaces/default/serviceaccounts/default
