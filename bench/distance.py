@@ -36,7 +36,8 @@ def main() -> None:
     except (BenchError, Byok8sError) as error:
         sys.exit(f"bench: {error}")
     print(
-        f"{WORKFLOWS['many'].count} jobs, S3 server {options.round_trip} ms away: {median(far):.1f} s instead of {median(near):.1f} s, "
+        f"{WORKFLOWS['many'].count} jobs, S3 server {options.round_trip} ms away: "
+        f"{median(far):.1f} s instead of {median(near):.1f} s, "
         f"{median(far) / median(near):.2f} times; medians of {len(near)}, in turn"
     )
 
