@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from snakemake_storage_plugin_byok8s import watch
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
@@ -27,6 +29,9 @@ _KNOWN: Final = {
     "snakemake.path_modifier:PathModifier.replace_prefix": "self path property",
     "snakemake.path_modifier:PathModifier.apply_default_storage": "self path",
     "snakemake.rules:Rule.apply_path_modifier": "self item path_modifier property",
+    "snakemake.rules:Rule.apply_input_function": (
+        "self func wildcards incomplete_checkpoint_func raw_exceptions groupid aux_params"
+    ),
     "snakemake.rules:RuleProxy._to_iofile": "self files",
     "snakemake.checkpoints:Checkpoint.get": "self wildcards",
     "snakemake.io:_IOFile.prepare": "self",
@@ -57,6 +62,7 @@ def enable() -> None:
     for owner, name, wrapper in (
         (PathModifier, "modify", _modify),
         (Rule, "apply_path_modifier", _apply_path_modifier),
+        (Rule, "apply_input_function", _apply_input_function),
         (RuleProxy, "_to_iofile", _to_iofile),
         (Checkpoint, "get", _get),
         (_IOFile, "prepare", _prepare),
@@ -198,6 +204,17 @@ def _apply_path_modifier(original: Callable[..., Any]) -> Callable[..., Any]:
             raise WorkflowError(str(error), rule=self) from None  # which the modifier does not know
 
     return apply_path_modifier
+
+
+def _apply_input_function(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of the workflow's looks at files: at home, what jobs have made is there."""
+
+    @wraps(original)
+    def apply_input_function(self: Any, *arguments: Any, **named: Any) -> Any:
+        with watch.looking():
+            return original(self, *arguments, **named)
+
+    return apply_input_function
 
 
 def _to_iofile(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,11 +45,13 @@ class Workspace:
         if watching is None or watching.mirror.root != str(folder):
             watching = watch.watch(Mirror.load(folder))
         self._watch, self.mirror = watching, watching.mirror
-        watching.fetch = self._fetch
+        watching.fetch, watching.look, watching.stat = self._fetch, self._look, self._stat
         self._parsing = True
         self.workflow: Any = None  # Snakemake's, once a file of it has come along
         self._noticed: list[StorageObject] = []
         self._names: dict[str, str] = {}  # what has only its name here: path within the mirror -> query
+        self._queries: dict[str, str] = {}  # of all files of the workflow: path within the mirror -> query
+        self._in_folders: dict[str, list[str]] = {}  # the same, by the folders that they are in
         self._brought: set[str] = set()
         # those with the name of a file of the user's: who lists a folder goes on to see it
         self._were_here: set[str] = set()
@@ -258,6 +261,9 @@ class Workspace:
         if not place or place in self.mirror.keys:
             return
         origin = self.mirror.withdraw(place)
+        self._queries[place] = file.query
+        for folder in (*self.mirror.above(place), ""):
+            self._in_folders.setdefault(folder, []).append(place)
         if not self.mirror.is_name(place):
             if self._is_made(place):
                 self._made.add(place)
@@ -314,6 +320,40 @@ class Workspace:
             half.replace(local)
         self._names.pop(place, None)
         self._brought.add(place)
+
+    def _look(self, place: str) -> None:
+        """Have here what the bucket is known to have of a place: as names, and directories with what is in them."""
+        for each in (place, *self.mirror.above(place), *self._in_folders.get(place, ())):
+            if (
+                each not in self._queries
+                or Path(self.mirror.root, each).exists()
+                or self.mirror.is_name(each)
+            ):
+                continue
+            file = self._provider.object(self._queries[each])
+            facts = self._provider.known(file.bucket, file.key)
+            if facts is None:
+                continue
+            if facts.is_dir:
+                self.bring(file)
+            else:
+                self.mirror.expect(each)
+                self._name(each, file.query)
+
+    def _stat(self, place: str) -> os.stat_result | None:
+        """Return what os.stat tells of a file of which only the name is here; None if it is not in the bucket."""
+        self._look(place)
+        if (query := self._names.get(place)) is None:
+            here = Path(self.mirror.root, place)
+            return here.stat() if here.exists() else None
+        file = self._provider.object(query)
+        facts = self._provider.facts(file.bucket, file.key, "kind")
+        if facts is None:
+            return None
+        mode = stat.S_IFDIR | 0o755 if facts.is_dir else stat.S_IFREG | 0o644
+        return os.stat_result(
+            (mode, 0, 0, 1, os.getuid(), os.getgid(), facts.size, facts.mtime, facts.mtime, facts.mtime)
+        )
 
     def _lend(self, place: str, offer: Offer) -> None:
         """Let the user's own file be read, while Snakemake plans."""

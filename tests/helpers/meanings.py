@@ -114,6 +114,53 @@ rule aggregate:
     output: "all.txt"
     shell: "cat {input} > {output}"
 """),
+    "functions look at what jobs have made": only("""
+import glob
+rule all:
+    input: "all.txt"
+rule one:
+    output: "made/{i}.txt"
+    shell: "printf '%*s' {wildcards.i} x > {output}"
+rule folder:
+    output: directory("made/deep/folder")
+    shell: "mkdir -p {output}/in; for i in 1 2 3; do echo $i > {output}/in/$i.txt; echo $i > {output}/$i.txt; done"
+def size(wildcards, input):
+    assert os.path.isfile("made/3.txt") and os.path.exists(input[0]), "not evaluated before its inputs are there"
+    return os.path.getsize("made/3.txt")
+def content(wildcards, input):
+    return [open(path).read().strip() + str(os.stat(path).st_size) for path in input[:3]]
+def found(wildcards, input):
+    names = [name for name in os.listdir("made/deep/folder") if not name.startswith(".")]
+    return sorted(glob.glob("made/*.txt")) + sorted(names)
+def within(wildcards, input):
+    os.stat(input[-1])
+    assert os.path.isdir("made/deep/folder/in")
+    return open("made/deep/folder/in/2.txt").read().strip()
+rule after:
+    input: expand("made/{i}.txt", i=[1, 2, 3]), "made/deep/folder"
+    output: "all.txt"
+    params: content=content, found=found, within=within
+    resources: odd=size
+    shell: "echo {params.content} {params.found} {params.within} {resources.odd} > {output}"
+"""),
+    "an input function asks what is there": only("""
+rule all:
+    input: "all.txt"
+checkpoint split:
+    output: directory("parts"), "count.txt"
+    shell: "mkdir {output[0]}; for i in 1 2; do echo $i > {output[0]}/$i.txt; done; echo 2 > {output[1]}"
+rule also:
+    output: "also.txt"
+    shell: "echo also > {output}"
+def parts(wildcards):
+    checkpoints.split.get()
+    wanted = [f"parts/{i}.txt" for i in range(5) if os.path.exists(f"parts/{i}.txt")]
+    return wanted + (["also.txt"] if os.path.getsize("count.txt") == 2 else [])
+rule together:
+    input: parts
+    output: "all.txt"
+    shell: "cat {input} > {output}"
+"""),
     "data are globbed while the Snakefile is parsed": only(
         """
 SAMPLES = sorted(glob_wildcards("reads/{s}.txt").s)

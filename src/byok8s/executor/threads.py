@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol
+
+from snakemake_interface_common.exceptions import WorkflowError
 
 from byok8s.executor import compat
 from byok8s.executor.words import WORDS
@@ -35,13 +37,16 @@ def scale_down(dag: Dag, most: int, of_rules: Mapping[str, int]) -> str:
     asked: dict[Rule, int] = {}
     for job in dag.needrun_jobs():
         if not job.is_local and (limit := _limit(job.rule, most, of_rules)):
-            asked[job.rule] = max(asked.get(job.rule, 0), _asked(job, limit))
+            with suppress(WorkflowError):  # of what only tells once the job's inputs are there
+                asked[job.rule] = max(asked.get(job.rule, 0), _asked(job, limit))
     limits = {rule: limit for rule in dag.workflow.rules if (limit := _limit(rule, most, of_rules))}
     for rule, limit in limits.items():
         rule.expand_resources = _limited(rule.workflow, limit, rule.expand_resources)
     for job in dag.needrun_jobs():
-        if job.rule in limits and not job.is_local and job.threads > limits[job.rule]:
-            compat.evaluate_again(job, once_more=True)
+        if job.rule in limits and not job.is_local:
+            with suppress(WorkflowError):
+                if job.threads > limits[job.rule]:
+                    compat.evaluate_again(job, once_more=True)
     return "\n".join(_lines(asked, limits))
 
 
