@@ -17,7 +17,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from byok8s import adjust, inputs, workspace
 from byok8s.errors import Byok8sError, InputError
-from byok8s.executor import keys
+from byok8s.executor import keep, keys
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
@@ -171,6 +171,7 @@ def _planned(dag: DAG) -> None:
         return
     try:
         if len(dag):
+            keep.check(dag.jobs)
             keys.check(
                 list(keys.stored(dag.jobs, dag.workflow)),
                 None if dag.workflow.dryrun else keys.asking(dag.workflow),

@@ -3,14 +3,13 @@
 import errno
 import os
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from byok8s.executor.cause import named
 from byok8s.worker import evidence, failure
-from byok8s.worker.description import Stored
+from byok8s.worker.description import Done
 from byok8s.worker.failure import Failure
 from byok8s.worker.job import Job
 from byok8s.worker.machinery import WrongSnakemake
@@ -145,8 +144,8 @@ class Nothing:
     def get_ready(self) -> None:
         """Do nothing."""
 
-    def carry_out(self, order: Order, root: Path) -> Sequence[Stored]:
-        return ()
+    def carry_out(self, order: Order, root: Path) -> Done:
+        return Done(())
 
 
 def run(command: str, folder: Path) -> Result:

@@ -14,7 +14,7 @@ from byok8s.executor import container, events, image
 from byok8s.executor.cause import SAID, Cause
 from byok8s.kube import ApiError
 from byok8s.kube.json import Json, Object, get_in, items, text
-from byok8s.worker.description import Stored
+from byok8s.worker.description import Left, Stored
 from byok8s.worker.protocol import Result, result
 
 # The kubelet goes on trying after these, without end; none of them mends itself while a job waits.
@@ -73,7 +73,7 @@ class Outcome:
     lingers: its container has ended, and others keep the pod running. unplaced: the pod waits for a node that takes it.
     stuck: its kubelet tries in vain to start it. cause: the name of what `why` says; also of a pod that waits, or that
     still runs while something is about to end it. stored: what its job has put into the bucket, as far as it could be
-    told.
+    told. left: what it has left that no rule declares, and that is lost.
     """
 
     state: State
@@ -86,6 +86,7 @@ class Outcome:
     lingers: bool = False
     cause: Cause | None = None
     stored: tuple[Stored, ...] = ()
+    left: tuple[Left, ...] = ()
 
     def words(self, pod: str, log: Path | None) -> str:
         """For the person whose job has failed. log: the file of the whole log, where there is one."""
@@ -130,8 +131,10 @@ def outcome(pod: Object) -> Outcome:
 
 
 def _succeeded(ended: Json, node: str, *, lingers: bool = False) -> Outcome:
-    stored = _worker_report(text(ended, "message")).stored
-    return Outcome(State.SUCCEEDED, node=node, has_log=True, lingers=lingers, stored=stored)
+    report = _worker_report(text(ended, "message"))
+    return Outcome(
+        State.SUCCEEDED, node=node, has_log=True, lingers=lingers, stored=report.stored, left=report.left
+    )
 
 
 def recall(previous: Outcome | None, current: Outcome) -> Outcome:
@@ -152,7 +155,9 @@ def recall(previous: Outcome | None, current: Outcome) -> Outcome:
 def of_result(of: Result, node: str) -> Outcome:
     """Return the outcome of a job that a worker has run."""
     state = State.FAILED if of.code else State.SUCCEEDED
-    return Outcome(state, of.why, of.last_lines, node, cause=causes.named(of.cause), stored=of.stored)
+    return Outcome(
+        state, of.why, of.last_lines, node, cause=causes.named(of.cause), stored=of.stored, left=of.left
+    )
 
 
 def refused(error: Byok8sError) -> Outcome:
