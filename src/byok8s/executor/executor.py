@@ -368,8 +368,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.report_job_error(info, msg=words)
 
     def _words(self, task: Task, pod: str, found: Outcome) -> str:
-        log = self._record.log(task)
-        return found.words(pod, log if log.exists() and log.stat().st_size else None)
+        return found.words(pod, self._record.said(task), self._record.log(task).stem)
 
     def _learned(self, job: JobExecutorInterface, found: Outcome) -> Outcome:
         """Note what a job has stored, which so need not be asked for; what it does not speak of must be there."""

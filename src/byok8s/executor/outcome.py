@@ -6,14 +6,15 @@ import json
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
 
 from byok8s.errors import Byok8sError
 from byok8s.executor import cause as causes
 from byok8s.executor import container, events, image
 from byok8s.executor.cause import SAID, Cause
+from byok8s.executor.said import OUTPUT, Said
 from byok8s.kube import ApiError
 from byok8s.kube.json import Json, Object, get_in, items, text
+from byok8s.tail import without_frame
 from byok8s.worker.description import Left, Stored
 from byok8s.worker.protocol import Result, result
 
@@ -31,8 +32,6 @@ STUCK = frozenset(
     }
 )
 PULLING = frozenset({"ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"})
-
-SHOWN_LINES = 15
 
 # `status.reason` of a pod that its kubelet or a controller has ended, and for what
 _ENDED = {
@@ -88,15 +87,19 @@ class Outcome:
     stored: tuple[Stored, ...] = ()
     left: tuple[Left, ...] = ()
 
-    def words(self, pod: str, log: Path | None) -> str:
-        """For the person whose job has failed. log: the file of the whole log, where there is one."""
+    def words(self, pod: str, said: Said | None, more: str) -> str:
+        """For the person whose job has failed: why, what it has said itself, and what to type for more.
+
+        said: from the record, or nothing, and then its last lines count. more: the job, as `byok8s logs` knows it, or
+        nothing.
+        """
         where = f"pod {pod}" + (f" on node {self.node}" if self.node else "")
         words = [f"Failed: {self.why} ({where})."]
-        if self.last_lines:
-            shown = self.last_lines.splitlines()[-SHOWN_LINES:]
-            words += ["Last lines of its log:", *(f"    {line}" for line in shown)]
-        if log:
-            words.append(f"The whole log: {log}")
+        if said is None and self.last_lines:
+            said = Said(OUTPUT, without_frame(self.last_lines.splitlines()))
+        words += said.words() if said else []
+        if more:
+            words.append(f"More: byok8s logs {more}")
         if self.cause:
             words.append(f"What to do: byok8s explain {self.cause.value}")
         return "\n".join(words)

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
+from byok8s.executor.said import Said, said
 from byok8s.workspace import users_folder
 
 OF_NO_NAME = re.compile(
@@ -37,9 +38,10 @@ class _Times:
 class Record:
     """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output. Any thread may call.
 
-    A line has id, rule, pod, node, outcome and why; given, began and ended in seconds since 1970: when Snakemake gave
-    the job, when it began in a pod (0 for never), and when its end was known here; and left if the job has lost files,
-    each a Left. A disk that takes no more is told to on_trouble, once: whether the run can go on is for others to say.
+    A line has id, job (the name of its log), rule, pod, node, outcome and why; given, began and ended in seconds since
+    1970: when Snakemake gave the job, when it began in a pod (0 for never), and when its end was known here; and left if
+    the job has lost files, each a Left. A disk that takes no more is told to on_trouble, once: whether the run can go on
+    is for others to say.
     """
 
     def __init__(self, run: str, on_trouble: Callable[[str], None]) -> None:
@@ -52,10 +54,17 @@ class Record:
     def log(self, task: Task) -> Path:
         return self._folder / "logs" / f"{task.title or task.rule.replace('/', '_')}-{task.id}.log"
 
+    def said(self, task: Task) -> Said | None:
+        """Return the last that a job has said, as far as it is known here."""
+        logs = {path: users_folder() / self._file(task, path) for path in task.logs}
+        return said(logs, users_folder() / self.log(task))
+
+    def _file(self, task: Task, path: str) -> Path:
+        return self.log(task).with_suffix("") / inside(path)
+
     def add_file(self, task: Task, path: str, words: Iterable[str], *, first: bool) -> None:
         """Add to the copy of one of the rule's log files. first: it is the beginning."""
-        kept = self.log(task).with_suffix("") / inside(path)
-        self._write(kept, words, "w" if first else "a")
+        self._write(self._file(task, path), words, "w" if first else "a")
 
     def add_events(self, task: Task, rows: Iterable[str]) -> None:
         """What Kubernetes noted of the pod of a failed task."""
@@ -75,7 +84,7 @@ class Record:
                 times.began = time.time()
 
     def ended(self, task: Task, pod: str, found: Outcome) -> None:
-        row = {"id": task.id, "rule": task.rule, "pod": pod, "node": found.node}
+        row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
         row |= {"outcome": found.state.value, "why": found.why}
         left = {"left": [asdict(item) for item in found.left]} if found.left else {}
         with self._lock:
