@@ -90,11 +90,11 @@ class Outcome:
     def words(self, pod: str, said: Said | None, more: str) -> str:
         """For the person whose job has failed: why, what it has said itself, and what to type for more.
 
-        said: from the record, or nothing, and then its last lines count. more: the job, as `byok8s logs` knows it, or
-        nothing.
+        pod: nothing if it ran on this machine. said: from the record, or nothing, and then its last lines count. more:
+        the job, as `byok8s logs` knows it, or nothing.
         """
-        where = f"pod {pod}" + (f" on node {self.node}" if self.node else "")
-        words = [f"Failed: {self.why} ({where})."]
+        where = f" (pod {pod}" + (f" on node {self.node}" if self.node else "") + ")" if pod else ""
+        words = [f"Failed: {self.why}{where}."]
         if said is None and self.last_lines:
             said = Said(OUTPUT, without_frame(self.last_lines.splitlines()))
         words += said.words() if said else []

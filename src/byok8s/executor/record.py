@@ -38,10 +38,10 @@ class _Times:
 class Record:
     """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output. Any thread may call.
 
-    A line has id, job (the name of its log), rule, pod, node, outcome and why; given, began and ended in seconds since
-    1970: when Snakemake gave the job, when it began in a pod (0 for never), and when its end was known here; and left if
-    the job has lost files, each a Left. A disk that takes no more is told to on_trouble, once: whether the run can go on
-    is for others to say.
+    A line has id, job (the name of its log), rule, pod, node, outcome, why and output; given, began and ended in
+    seconds since 1970: when Snakemake gave the job, when it began in a pod (0 for never), and when its end was known
+    here; and left if the job has lost files, each a Left. A disk that takes no more is told to on_trouble, once:
+    whether the run can go on is for others to say.
     """
 
     def __init__(self, run: str, on_trouble: Callable[[str], None]) -> None:
@@ -86,11 +86,13 @@ class Record:
     def ended(self, task: Task, pod: str, found: Outcome) -> None:
         row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
         row |= {"outcome": found.state.value, "why": found.why}
-        left = {"left": [asdict(item) for item in found.left]} if found.left else {}
+        files: dict[str, object] = {"output": task.outputs}
+        if found.left:
+            files["left"] = [asdict(item) for item in found.left]
         with self._lock:
             times = self._times.pop(task.id, None) or _Times(time.time())
             line = json.dumps(
-                {**row, **left, "given": times.given, "began": times.began, "ended": time.time()}
+                {**row, **files, "given": times.given, "began": times.began, "ended": time.time()}
             )
             self._write(self._folder / "jobs.jsonl", [f"{line}\n"], "a")
         self.add_output(task, ())  # of a job that has said nothing there is a log, too

@@ -122,7 +122,7 @@ def exit_code(code: int, command: str = "") -> tuple[str, str]:
         (
             words
             for (number, program), words in OF_PROGRAMS.items()
-            if number == code and re.search(rf"(?<![\w./-])(?:/\S*/)?{program}(?![\w.-])", command)
+            if number == code and re.search(rf"(?<![\w./-])(?:/\S*/)?{program}(?![\w./-])", command)
         ),
         "",
     )
