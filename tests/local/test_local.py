@@ -15,6 +15,7 @@ import pytest
 
 from byok8s import files, s3
 from byok8s.s3.embedded import embedded_server
+from folders import run_in
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
 
@@ -128,7 +129,7 @@ def test_a_failed_job_and_its_words(folder: Path) -> None:
     words = f"Failed: exit code 3.\nLast lines of logs/x.log:\n    the reason\nMore: byok8s {more}\n"
     assert f"{words}What to do: byok8s explain exit-code" in said
     for named in (more.split(), ["logs", "target1"], ["logs", "x"], ["logs", "--failed"]):
-        assert "\nthe reason\n" in run(folder, *named)
+        assert "\nthe reason\n" in run_in(folder, [sys.executable, "-m", "byok8s", *named], environment())
 
 
 def test_what_a_job_leaves_beside_its_output_is_in_the_folder(folder: Path) -> None:
