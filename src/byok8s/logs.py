@@ -24,6 +24,7 @@ ROWS: Final = "jobs.jsonl"
 LINES: Final = 1000  # of a log, unless more are wanted
 LINE_BYTES: Final = 200  # of a line, as far as it is read for them
 LOOK_SECONDS: Final = 0.5
+CHUNK_BYTES: Final = 1024 * 1024
 RUN: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -205,12 +206,16 @@ def chosen(of: Record, what: str | None, *, failed: bool) -> list[Job]:
     """
     found = [job for job in jobs(of) if what is None or job.is_named(what)]
     if what is not None and not found:
-        raise InputError(
-            f"Run {of.run} has no logs of {what!r}.",
-            where=f"Its record is {of.place}.",
-            hint="Name a rule, a job as `byok8s logs` lists it, or a file that a job makes.",
-        )
+        raise _no_such_job(of, what)
     return [job for job in found if job.failed] if failed else found
+
+
+def _no_such_job(of: Record, what: str) -> InputError:
+    return InputError(
+        f"Run {of.run} has no logs of {what!r}.",
+        where=f"Its record is {of.place}.",
+        hint="Name a rule, a job as `byok8s logs` lists it, or a file that a job makes.",
+    )
 
 
 # -- what they say --
@@ -249,22 +254,26 @@ def follow(
     of: Record, what: str | None, tell: Callable[[str], None], *, failed: bool, most: int = LINES
 ) -> None:
     """Tell what logs say, and what they say from now on, until the run has ended."""
-    read: dict[str, int] = {}
+    at: dict[str, int] = {}  # how far each has been read
     rest: dict[str, bytes] = {}
     last = ""
     while True:
         over = not _is_alive(of.run)  # before what is read for the last time
-        for job in [job for job in jobs(of) if what is None or job.is_named(what)]:
+        sizes = of.files()
+        found = [job for job in jobs(of) if what is None or job.is_named(what)]
+        if over and what is not None and not found:
+            raise _no_such_job(of, what)
+        for job in found:
             for name in job.files if job.failed or not failed else ():
-                size = of.files().get(name, 0)
-                start = read.get(name, max(0, size - most * LINE_BYTES))
-                *whole, rest[name] = (rest.get(name, b"") + of.read(name, start, size)).split(b"\n")
-                read[name] = max(size, start)
-                if whole and last != name:
-                    tell(f"== {job.name}: {of.place}/{name}")
-                    last = name
-                for row in whole:
-                    tell(row.decode(errors="replace"))
+                at.setdefault(name, max(0, sizes.get(name, 0) - most * LINE_BYTES))
+                while data := of.read(name, at[name], at[name] + CHUNK_BYTES):
+                    at[name] += len(data)
+                    *whole, rest[name] = (rest.get(name, b"") + data).split(b"\n")
+                    if whole and last != name:
+                        tell(f"== {job.name}: {of.place}/{name}")
+                        last = name
+                    for row in whole:
+                        tell(row.decode(errors="replace"))
         if over:
             return
         time.sleep(LOOK_SECONDS)

@@ -121,6 +121,16 @@ def test_what_an_earlier_run_has_kept_is_listed_once() -> None:
     assert bucket.listed == ["team/ref/g.a"]
 
 
+def test_what_could_not_be_told_is_asked_for_again() -> None:
+    bucket = Bucket(**{"team/ref/g.amb": 1})
+    first, second = (Job("index", f"{n}.done", pattern="ref/g.a*") for n in range(2))
+    kept = Kept(bucket, "bucket", "team/")
+    assert len(kept.beside([Job("align", "x.bam", made=(first,))])) == 1
+    bucket.sizes["team/ref/g.ann"] = 1
+    assert kept.learn([second], []) == []
+    assert len(kept.beside([Job("align", "y.bam", made=(second,))])) == 2
+
+
 def test_jobs_of_a_group_have_one_folder() -> None:
     index = Job("index", "g.bwt", pattern="g.a*")
     bucket = Bucket(**{"team/g.amb": 1})

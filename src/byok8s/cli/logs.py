@@ -24,7 +24,7 @@ Exit codes:
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @click.option(
     *("-n", "--lines"),
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 100_000),
     default=1000,
     show_default=True,
     help="How many lines of each log, from its end.",

@@ -84,6 +84,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._lock = threading.Lock()
         self._group_lock = threading.Lock()
         self._jobs: dict[str, SubmittedJobInfo] = {}  # by the name of the job: those under way
+        self._declared: dict[str, str] = {}  # outputs, logs and benchmarks, with their rules
         self._told_of: set[str] = set()  # rules whose jobs have left what nobody declares
         self._groups: dict[str, SplitGroup] = {}  # by the name of the member under way
         self._record = Record(self._names.run, self.logger.warning)
@@ -141,6 +142,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def _check_files(self, jobs: Iterable[Job]) -> None:
         jobs = list(jobs)
         keep.check(jobs)
+        self._declared |= keep.declared(jobs)
         keys.check(list(keys.stored(jobs, self.workflow)), keys.asking(self.workflow))
 
     # -- Snakemake asks --
@@ -342,7 +344,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             with self._lock:
                 first = each.rule not in self._told_of
                 self._told_of.add(each.rule)
-            if first and (words := keep.words(each, keep.declared(self.dag.jobs))):
+            if first and (words := keep.words(each, self._declared)):
                 self.logger.warning(words)
 
     def _go_on_with(self, group: SplitGroup, task: Task, pod: str, found: Outcome, *, well: bool) -> None:

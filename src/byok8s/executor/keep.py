@@ -128,6 +128,9 @@ class Kept:
 
     def learn(self, jobs: Iterable[Job], stored: Sequence[Stored]) -> list[Stored]:
         """Note what jobs have kept, that have just ended well. Return what that is of all that they have stored."""
+        if not stored:  # it could not be told, and is to be asked for
+            self._listed.clear()
+            return []
         sizes = {each.key.removeprefix(self._prefix): each for each in stored if each.bucket == self._bucket}
         found: dict[str, Stored] = {}
         for job in jobs:

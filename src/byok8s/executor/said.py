@@ -11,6 +11,7 @@ from typing import Final
 from byok8s.tail import last_lines, without_frame
 
 SHOWN_LINES: Final = 15
+LONGEST_LINE: Final = 500
 OUTPUT: Final = "its output"
 
 
@@ -33,7 +34,7 @@ def said(logs: Mapping[str, Path], output: Path) -> Said | None:
     """
     for name, path in [*reversed(list(logs.items())), (OUTPUT, output)]:
         with suppress(OSError):  # not written
-            lines = [line.rstrip() for line in without_frame(last_lines(path))]
+            lines = [line.rstrip()[:LONGEST_LINE] for line in without_frame(last_lines(path))]
             if any(lines):
                 return Said(name, lines)
     return None
