@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from byok8s.executor import here
+from byok8s.executor.record import Record
+
 if TYPE_CHECKING:
     from snakemake.dag import DAG
 
@@ -18,17 +21,21 @@ CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 
 
 @contextmanager
-def adjusted(cores: int, planned: Callable[[DAG], None]) -> Iterator[None]:
+def adjusted(cores: int, planned: Callable[[DAG], None], record: Record | None = None) -> Iterator[None]:
     """Have Snakemake do what byok8s needs.
 
     cores: what the Snakefile knows as workflow.cores, unless --cores says it. planned: is called once the DAG is known,
-    before anything is done. Raises WorkflowError for a Snakemake that has other names.
+    before anything is done. record: of the run, for jobs that fail on this machine. Raises WorkflowError for a
+    Snakemake that has other names.
     """
     from snakemake import workflow
+    from snakemake.executors import local
 
     _check(workflow)
+    reports = {"report_job_error": here.reporting(local.Executor.report_job_error, record)} if record else {}
     with (
         _replaced(workflow.Workflow, {"cores": _cores(cores)}),
+        _replaced(local.Executor, reports),
         _replaced(
             workflow,
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from byok8s.errors import InputError
 from byok8s.locks.folder import last_holder
 from byok8s.request import named_bucket
 from byok8s.settings import Settings, resolve, user_config
+from byok8s.worker.pattern import beginning, expression
 
 OWN = ".byok8s"
 
@@ -78,7 +78,7 @@ def chosen(files: Sequence[Entry], patterns: Sequence[str]) -> list[Entry]:
         return sorted(files, key=lambda entry: entry.path)
     wanted: dict[str, Entry] = {}
     for pattern in patterns:
-        matched = [entry for entry in files if _expression(pattern).fullmatch(entry.path)]
+        matched = [entry for entry in files if expression(pattern).fullmatch(entry.path)]
         if not matched:
             raise InputError(
                 f"Nothing in the bucket is named by '{pattern}'.", hint="`byok8s ls` lists what is there."
@@ -87,16 +87,9 @@ def chosen(files: Sequence[Entry], patterns: Sequence[str]) -> list[Entry]:
     return sorted(wanted.values(), key=lambda entry: entry.path)
 
 
-def _expression(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./").strip("/"))
-    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    whole = "".join(words.get(part, re.escape(part)) for part in parts)
-    return re.compile(f"{whole}(?:/.*)?", re.DOTALL)
-
-
 def _beginning(patterns: Iterable[str]) -> str:
     """Return what the paths of all patterns begin with: the rest of the bucket need not be listed."""
-    plain = [re.split(r"[*?]", pattern.removeprefix("./").strip("/"))[0] for pattern in patterns]
+    plain = [beginning(pattern) for pattern in patterns]
     if not plain:
         return ""
     first, last = min(plain), max(plain)

@@ -211,7 +211,8 @@ def _run_snakemake(plan: Plan, view: View) -> int:
             plan.request, plan.bucket, plan.cluster, plan.run, plan.image, within, place
         )
         try:
-            done = snakemake.run(arguments, plan.cluster.cores if plan.cluster else preflight.DEFAULT_CORES)
+            cores = plan.cluster.cores if plan.cluster else preflight.DEFAULT_CORES
+            done = snakemake.run(arguments, cores, record.Record(plan.run, view.warn))
         except KeyboardInterrupt:
             return errors.INTERRUPTED
         except errors.InputError:

@@ -17,7 +17,8 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from byok8s import adjust, inputs, workspace
 from byok8s.errors import Byok8sError, InputError
-from byok8s.executor import keys
+from byok8s.executor import keep, keys
+from byok8s.executor.record import Record
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
@@ -103,12 +104,12 @@ def load() -> None:
     import snakemake.cli  # noqa: F401
 
 
-def run(argv: list[str], cores: int) -> bool:
+def run(argv: list[str], cores: int, record: Record | None = None) -> bool:
     """Whether all that was asked for is there in the end; False after a job has failed.
 
-    cores: what the Snakefile knows as workflow.cores, unless --cores says it. Raises InputError where Snakemake finds a
-    fault in its arguments, the Snakefile, the params or a target, which it does before the first job. Raises
-    KeyboardInterrupt where the user interrupts before that.
+    cores: what the Snakefile knows as workflow.cores, unless --cores says it. record: of the run. Raises InputError
+    where Snakemake finds a fault in its arguments, the Snakefile, the params or a target, which it does before the
+    first job. Raises KeyboardInterrupt where the user interrupts before that.
     """
     from snakemake.cli import args_to_api
     from snakemake.logging import logger
@@ -119,7 +120,7 @@ def run(argv: list[str], cores: int) -> bool:
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        with adjust.adjusted(cores, _planned):
+        with adjust.adjusted(cores, _planned, record):
             done = bool(args_to_api(args, parser))
     except Exception as error:
         # Snakemake 9 trips over its own line numbers while it prints a SyntaxError
@@ -171,6 +172,7 @@ def _planned(dag: DAG) -> None:
         return
     try:
         if len(dag):
+            keep.check(dag.jobs)
             keys.check(
                 list(keys.stored(dag.jobs, dag.workflow)),
                 None if dag.workflow.dryrun else keys.asking(dag.workflow),

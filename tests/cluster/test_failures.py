@@ -29,7 +29,7 @@ def test_exit_code_and_last_lines(cluster: Cluster) -> None:
     assert "exit code 3" in said
     assert "the reason" in said
     (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")
-    assert str(log.relative_to(cluster.folder)) in said
+    assert f"More: byok8s logs {log.stem}" in said
     assert "about to fail" in log.read_text()
     assert cluster.names() == []
     assert cluster.made() == []
@@ -45,7 +45,8 @@ def test_the_rules_log_file_of_a_failed_job_is_kept(flags: tuple[str, ...], clus
             "params.json": "{}",
         }
     )
-    cluster.run("wf", "params", *flags, expect=1)
+    said = cluster.run("wf", "params", *flags, expect=1)
+    assert "Last lines of deep/made.log:\n    to the log\nMore: byok8s logs only-" in said
     (output,) = (cluster.folder / ".byok8s").glob("runs/*/logs/*.log")
     (log,) = (cluster.folder / ".byok8s").glob("runs/*/logs/**/deep/made.log")
     assert "to the output\n" in output.read_text()

@@ -15,6 +15,7 @@ import pytest
 
 from byok8s import files, s3
 from byok8s.s3.embedded import embedded_server
+from folders import run_in
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
 
@@ -121,11 +122,28 @@ def test_a_params_file_that_does_not_fit_is_refused_before_anything_is_made(fold
 
 def test_a_failed_job_and_its_words(folder: Path) -> None:
     (folder / "Snakefile").write_text(
-        "rule target1:\n    output: 'x'\n    shell: 'echo the reason; exit 3'\n"
+        "rule target1:\n    output: 'x'\n    log: 'logs/x.log'\n    shell: 'echo the reason > {log}; exit 3'\n"
     )
     said = run(folder, "workflow-alpha", "params-blue", expect=1)
-    assert "the reason" in said
-    assert "exit status 3" in said or "exit code 3" in said or "non-zero exit code" in said
+    (more,) = re.findall(r"^More: byok8s (logs .*)$", said, re.MULTILINE)
+    words = f"Failed: exit code 3.\nLast lines of logs/x.log:\n    the reason\nMore: byok8s {more}\n"
+    assert f"{words}What to do: byok8s explain exit-code" in said
+    for named in (more.split(), ["logs", "target1"], ["logs", "x"], ["logs", "--failed"]):
+        assert "\nthe reason\n" in run_in(folder, [sys.executable, "-m", "byok8s", *named], environment())
+
+
+def test_what_a_job_leaves_beside_its_output_is_in_the_folder(folder: Path) -> None:
+    (folder / "Snakefile").write_text("rule target1:\n    output: 'x'\n    shell: 'touch x x.side'\n")
+    run(folder, "workflow-alpha", "params-blue")
+    assert (folder / "x.side").is_file()
+
+
+def test_a_pattern_of_files_to_keep_that_leads_outside_is_refused(folder: Path) -> None:
+    (folder / "Snakefile").write_text(
+        "rule target1:\n    output: 'x'\n    resources: byok8s_keep='../*'\n    shell: 'touch x'\n"
+    )
+    said = run(folder, "workflow-alpha", "params-blue", expect=2)
+    assert "byok8s_keep='../*' of rule target1 leads out of the working folder." in said
 
 
 def test_an_unknown_target_is_bad_input(folder: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 import snakemake_storage_plugin_byok8s as plugin
 from answering import Answer, answering, authority, keys, server_side
 from byok8s import s3
-from byok8s.worker.description import File, Stored
+from byok8s.worker.description import Done, File
 from byok8s.worker.job import Job
 from byok8s.worker.process import Order, Process
 from byok8s.worker.protocol import Result
@@ -36,14 +36,13 @@ class Storing:
     def get_ready(self) -> None:
         self.provider.connection.open_ahead(self.bucket)
 
-    def carry_out(self, order: Order, root: Path) -> Sequence[Stored]:
+    def carry_out(self, order: Order, root: Path) -> Done:
         names: list[str] = order.description["names"]
         for name in names:
             (root / name).write_text(name)
         self.provider.connection.use_ahead()
-        return Transfer(self.provider.connection).store(
-            [File(name, self.bucket, f"{order.job}/{name}") for name in names]
-        )
+        files = [File(name, self.bucket, f"{order.job}/{name}") for name in names]
+        return Done(Transfer(self.provider.connection).store(files))
 
 
 def until(condition: Callable[[], bool]) -> None:

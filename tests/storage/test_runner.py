@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,10 +13,11 @@ import pytest
 
 import snakemake_storage_plugin_byok8s as plugin
 from byok8s import s3
-from byok8s.worker import machinery, parsed, transfer
+from byok8s.worker import machinery, parsed, transfer, undeclared
 from byok8s.worker import member as members
 from byok8s.worker.description import (
     Action,
+    Done,
     Ensure,
     File,
     JobDescription,
@@ -24,7 +25,6 @@ from byok8s.worker.description import (
     RunDescription,
     ShellSettings,
     Snakefile,
-    Stored,
 )
 from byok8s.worker.job import Job
 from byok8s.worker.parsed import Parsed
@@ -92,7 +92,7 @@ class Work:
     def get_ready(self) -> None:
         self.pod.provider.connection.open_ahead(self.pod.bucket)
 
-    def carry_out(self, order: Order, root: Path) -> Sequence[Stored]:
+    def carry_out(self, order: Order, root: Path) -> Done:
         transfer = Transfer(self.pod.provider.connection)
         return Runner(self.pod.run, self.job, root, transfer).carry_out()
 
@@ -459,3 +459,85 @@ def test_a_download_that_is_cut_on_its_way_fails_by_name(
         result = pod.does([member("wc -c i", input=[pod.file("i")])])
     assert (result.code, result.cause) == (1, "s3-unreachable")
     assert "does not arrive as it is stored" in result.why
+
+
+# -- what no rule declares --
+
+
+def lost(result: Result) -> list[tuple[str, list[str], int]]:
+    assert result.code == 0, result.why
+    return [(left.rule, list(left.paths), left.count) for left in result.left]
+
+
+def test_files_beside_the_outputs_are_told(pod: Pod) -> None:
+    pod.put("ref/genome.fa", "ACGT\n")
+    command = (
+        "for of in amb ann bwt pac sa; do touch ref/genome.fa.$of; done; ln -s nowhere link; mkfifo pipe"
+    )
+    job = member(command, input=[pod.file("ref/genome.fa")], output=[pod.file("ref/genome.fa.bwt")])
+    paths = ["link", *(f"ref/genome.fa.{of}" for of in ("amb", "ann", "pac", "sa"))]
+    assert lost(pod.does([job])) == [("rule1", paths, 5)]
+    assert sorted(pod.keys()) == ["ref/genome.fa", "ref/genome.fa.bwt"]
+
+
+def test_what_is_no_result_is_not_told(pod: Pod) -> None:
+    pod.put("in.txt", "")
+    pod.put("many/a", "")
+    command = (
+        "mkdir -p __pycache__ .cache own/tmp; touch __pycache__/x.pyc .cache/x .snakemake/x own/tmp/x;"
+        "t=$(mktemp); echo more >> in.txt; echo log > l.txt; mkdir -p d/deep; touch d/deep/x; touch gone; rm gone $t"
+    )
+    result = pod.does(
+        [
+            member(
+                command,
+                input=[pod.file("in.txt"), pod.file("many")],
+                output=[pod.file("d", directory=True), pod.file("t", touch=True)],
+                log=[pod.file("l.txt")],
+                benchmark=pod.file("b.tsv"),
+                tmpdir="own/tmp",
+            )
+        ],
+        files={"lib/source.py": base64.b64encode(b"").decode()},
+    )
+    assert lost(result) == []
+
+
+def test_a_pattern_keeps_what_it_names(pod: Pod) -> None:
+    pod.run = replace(pod.run, bucket=pod.bucket, prefix=f"{pod.prefix}/")
+    job = member(
+        "mkdir idx; echo a > idx/a; echo b > idx/b.txt; echo c > c.txt; touch out; ln -s nothing idx/broken",
+        output=[pod.file("out")],
+        keep=["idx/**"],
+    )
+    result = pod.does([job])
+    assert lost(result) == [("rule1", ["c.txt", "idx/broken"], 2)]
+    assert pod.keys() == ["idx/a", "idx/b.txt", "out"]
+    assert pod.get("idx/b.txt") == "b\n"
+    assert [item.key.removeprefix(f"{pod.prefix}/") for item in result.stored] == [
+        "idx/a",
+        "idx/b.txt",
+        "out",
+    ]
+
+
+def test_more_than_is_looked_at_is_kept_all_the_same(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(undeclared, "MOST_LOOKED_AT", 5)
+    pod.run = replace(pod.run, bucket=pod.bucket, prefix=f"{pod.prefix}/")
+    command = "for n in $(seq 12); do touch x$n; done; touch out"
+    assert lost(pod.does([member(command, output=[pod.file("out")], keep=["x*"])])) == []
+    assert len(pod.keys()) == 13
+    ((_, paths, count),) = lost(pod.does([member(command, output=[pod.file("out")])]))
+    assert (len(paths), count) == (5, 5)
+
+
+def test_in_a_group_each_rule_answers_for_its_own_and_not_for_what_a_later_one_removes(pod: Pod) -> None:
+    first = member("touch a a.side a.brief", 1, output=[pod.file("a")])
+    second = member(
+        "cat a.side > b; rm a.brief; touch b.side", 2, input=[pod.file("a")], output=[pod.file("b")]
+    )
+    shadow = member("touch c c.side", 3, input=[pod.file("b")], output=[pod.file("c")], shadow=True)
+    assert lost(pod.does([first], [second], [shadow])) == [
+        ("rule1", ["a.side"], 1),
+        ("rule2", ["b.side"], 1),
+    ]

@@ -35,6 +35,7 @@ JOB = JobDescription(
                 log=[File("l", "b", "p/l")],
                 benchmark=File("m", "b", "p/m"),
                 repeats=3,
+                keep=["x.*"],
                 values={"params": {"items": ["x"], "names": [["n", 0, None]]}},
             )
         ],

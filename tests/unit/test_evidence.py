@@ -3,14 +3,13 @@
 import errno
 import os
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from byok8s.executor.cause import named
 from byok8s.worker import evidence, failure
-from byok8s.worker.description import Stored
+from byok8s.worker.description import Done
 from byok8s.worker.failure import Failure
 from byok8s.worker.job import Job
 from byok8s.worker.machinery import WrongSnakemake
@@ -93,13 +92,33 @@ def test_a_disk_without_room_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None
         (3, "exit code 3", "exit-code"),
         (127, "exit code 127: a command that is not found", "exit-code"),
         (139, "exit code 139: a program in it was killed by SIGSEGV", "signal"),
-        (137, "exit code 137: a program in it was killed by SIGKILL", "signal"),
+        (
+            137,
+            "exit code 137: a program in it was killed by SIGKILL, as kill -9 does, and the kernel if memory is short",
+            "signal",
+        ),
         (255, "exit code 255", "exit-code"),  # 128 + 127 is no signal, and many programs end so
-        (141, "exit code 141", "exit-code"),  # SIGPIPE is what `| head` does, and no crash
+        (126, f"exit code 126: {evidence.EXIT_CODES[126]}", "exit-code"),
+        (141, f"exit code 141: {evidence.EXIT_CODES[141]}", "exit-code"),  # `| head` does it: no crash
     ],
 )
 def test_an_exit_code(code: int, why: str, cause: str) -> None:
     assert evidence.exit_code(code) == (why, cause)
+
+
+@pytest.mark.parametrize(
+    ("code", "command", "why"),
+    [
+        (1, "set -euo pipefail;  grep -c x in > out", "grep, also grep -c, ends so if nothing matches"),
+        (1, "cat in | /usr/bin/grep x > out", "grep, also grep -c, ends so if nothing matches"),
+        (1, "diff a b", "diff ends so if the files differ"),
+        (124, "timeout 5 sleep 9", "timeout has ended it"),
+        (2, "grep x nothing", ""),
+        (1, "python my-grep.py; ./diffs; cat grep/diff.txt", ""),
+    ],
+)
+def test_a_code_that_a_program_of_the_command_has_a_meaning_for(code: int, command: str, why: str) -> None:
+    assert evidence.exit_code(code, command)[0] == f"exit code {code}" + (f": {why}" if why else "")
 
 
 @pytest.mark.parametrize(
@@ -145,8 +164,8 @@ class Nothing:
     def get_ready(self) -> None:
         """Do nothing."""
 
-    def carry_out(self, order: Order, root: Path) -> Sequence[Stored]:
-        return ()
+    def carry_out(self, order: Order, root: Path) -> Done:
+        return Done(())
 
 
 def run(command: str, folder: Path) -> Result:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from byok8s.worker import last_word
-from byok8s.worker.description import Stored
-from byok8s.worker.protocol import Result
+from byok8s.worker.description import Left, Stored
+from byok8s.worker.protocol import Result, result
 
 
 @pytest.fixture
@@ -25,6 +25,20 @@ def test_a_result_and_jobs_that_nobody_has_fetched(left: Path) -> None:
         "succeeded": ["a", "b-1"],
         "stored": [],
     }
+
+
+def test_what_a_job_has_left_is_told_by_its_first_file(left: Path) -> None:
+    last_word.leave(Result(0, left=(Left("index", ("genome.fa.amb", "genome.fa.ann"), 5),)))
+    told = result({**json.loads(left.read_text()), "code": 0})
+    assert told
+    assert told.left == (Left("index", ("genome.fa.amb",), 5),)
+
+
+def test_what_many_rules_have_left_fits(left: Path) -> None:
+    lost = tuple(Left(f"rule{number}", ("x" * 200,), 1) for number in range(100))
+    last_word.leave(Result(0, left=lost))
+    assert len(left.read_bytes()) <= 4096
+    assert json.loads(left.read_text())["left"][0]["rule"] == "rule0"
 
 
 def test_what_was_stored_is_told_whole_or_not_at_all(left: Path) -> None:

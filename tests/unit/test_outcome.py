@@ -7,6 +7,7 @@ import pytest
 from byok8s.errors import Byok8sError
 from byok8s.executor.cause import Cause, Kind
 from byok8s.executor.outcome import GONE, Outcome, State, of_result, outcome, recall, refused
+from byok8s.executor.said import Said
 from byok8s.kube import ApiError, Unreachable
 from byok8s.kube.json import Json
 from byok8s.worker.protocol import Result
@@ -392,9 +393,22 @@ def test_each_cause_has_a_kind(cause: Cause) -> None:
 
 
 def test_the_words_end_with_where_to_read_more() -> None:
-    words = Outcome(State.FAILED, "why", "one\ntwo", "n", cause=Cause.DNS).words("p", None).splitlines()
-    assert words[0] == "Failed: why (pod p on node n)."
-    assert words[-1] == "What to do: byok8s explain dns"
+    found = Outcome(State.FAILED, "why", "one\ntwo", "n", cause=Cause.DNS)
+    assert found.words("p", None, "sort-1").splitlines() == [
+        "Failed: why (pod p on node n).",
+        "Last lines of its output:",
+        "    one",
+        "    two",
+        "More: byok8s logs sort-1",
+        "What to do: byok8s explain dns",
+    ]
+
+
+def test_the_rules_own_log_counts_over_the_last_lines() -> None:
+    said = Said("logs/a.log", ["reason", *(f"line {number}" for number in range(15))])
+    words = Outcome(State.FAILED, "why", "output").words("p", said, "").splitlines()
+    assert words[1:3] == ["Last lines of logs/a.log:", "    line 0"]
+    assert words[-1] == "    line 14"
 
 
 def test_the_workers_last_lines_come_with_the_status() -> None:

@@ -6,12 +6,13 @@ import random
 import pytest
 
 from byok8s.worker import protocol
+from byok8s.worker.description import Left
 from byok8s.worker.protocol import Lines, Message, Result
 
 MESSAGES: list[Message] = [
     {"is": "hello", "version": 1, "jobs": {"1": None}},
     {"is": "log", "job": "1", "text": "ü\n\x00 and \u2028 lines"},
-    {**protocol.done("1", Result(3, "exit code 3", "last\nlines", "exit-code")), "stored": []},
+    {**protocol.done("1", Result(3, "exit code 3", "last\nlines", "exit-code")), "stored": [], "left": []},
     {"is": "pong"},
 ]
 
@@ -58,7 +59,7 @@ def test_what_is_no_result(message: object) -> None:
 
 
 def test_a_result() -> None:
-    found = Result(3, "why", "last", "exit-code")
+    found = Result(3, "why", "last", "exit-code", left=(Left("a", ("x", "y"), 3),))
     assert protocol.result(json.loads(protocol.line(protocol.done("1", found)))) == found
     assert protocol.result({"code": 0, "of a later version": 1}) == Result(0)
     assert protocol.result({"code": 3, "why": "of an earlier one"}) == Result(3, "of an earlier one")

@@ -12,6 +12,7 @@ from byok8s.cli.doctor import doctor
 from byok8s.cli.explain import explain
 from byok8s.cli.get import get
 from byok8s.cli.init import init
+from byok8s.cli.logs import logs
 from byok8s.cli.ls import ls
 from byok8s.cli.package import package
 from byok8s.cli.params import params
@@ -41,6 +42,7 @@ byok8s.add_command(doctor)
 byok8s.add_command(explain)
 byok8s.add_command(get)
 byok8s.add_command(init)
+byok8s.add_command(logs)
 byok8s.add_command(ls)
 byok8s.add_command(package)
 byok8s.add_command(params)

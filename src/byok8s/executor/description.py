@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from byok8s.errors import Byok8sError
-from byok8s.executor import compat, unknown
+from byok8s.executor import compat, keep, unknown
+from byok8s.executor.keep import Kept
 from byok8s.worker.description import Action, Ensure, File, JobDescription, Member, RunDescription
 from byok8s.worker.parsed import described
 from byok8s.worker.values import Encoded, Unsendable, encode, encode_named
@@ -43,16 +44,18 @@ class Undescribable(Byok8sError):
 
 class Describer:
     """Describes the jobs of one run. root: the folder that a pod rebuilds, which the working folder lies in. caches:
-    folders of this machine with files that values may name.
+    folders of this machine with files that values may name. kept: what rules keep of what they do not declare.
     """
 
-    def __init__(self, run: RunDescription, root: Path, caches: Sequence[str]) -> None:
-        self._run, self._root, self._caches = run, root, caches
+    def __init__(
+        self, run: RunDescription, root: Path, caches: Sequence[str], kept: Kept | None = None
+    ) -> None:
+        self._run, self._root, self._caches, self._kept = run, root, caches, kept
 
     def describe(self, job: Job | GroupJob) -> JobDescription:
         """Raises Undescribable, or whatever the workflow's own functions raise."""
         found = self._group(job) if job.is_group() else JobDescription([[self._member(job)]])
-        return self._with_files(found)
+        return self._with_files(self._with_kept(found, list(job) if job.is_group() else [job]))
 
     def _group(self, group: GroupJob) -> JobDescription:
         """What only members need stays in the pod, until its last user there has ended."""
@@ -81,6 +84,9 @@ class Describer:
             benchmark=self._file(job.benchmark, job) if job.benchmark else None,
             repeats=job.benchmark_repeats or 1,
             extended=bool(job.rule.workflow.output_settings.benchmark_extended),
+            keep=keep.patterns(job),
+            shadow=bool(job.rule.shadow_depth),
+            tmpdir="" if (tmpdir := self._tmpdir(job)) == self._run.tmpdir else tmpdir,
             values=self._values(job, given, action.kind),
         )
 
@@ -211,6 +217,15 @@ class Describer:
             size=facts.size if facts else -1,
             directory=facts.is_dir if facts else None,
         )
+
+    def _with_kept(self, found: JobDescription, jobs: Sequence[Job]) -> JobDescription:
+        """Add to the inputs what belongs to them: what the rules that made them have kept."""
+        beside = self._kept.beside(jobs) if self._kept else []
+        if not beside:
+            return found
+        (first, *others), *levels = found.levels
+        first = replace(first, input=[*first.input, *beside])
+        return replace(found, levels=[[first, *others], *levels])
 
     def _with_files(self, job: JobDescription) -> JobDescription:
         """Add what the job names and only this machine has: what source_path() and local() give."""

@@ -25,7 +25,18 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from byok8s import inputs, workspace
 from byok8s.errors import Byok8sError
-from byok8s.executor import capacity, compat, delivery, key, keys, providers, software, surroundings, tasks
+from byok8s.executor import (
+    capacity,
+    compat,
+    delivery,
+    keep,
+    key,
+    keys,
+    providers,
+    software,
+    surroundings,
+    tasks,
+)
 from byok8s.executor.cause import Cause
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
@@ -73,6 +84,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._lock = threading.Lock()
         self._group_lock = threading.Lock()
         self._jobs: dict[str, SubmittedJobInfo] = {}  # by the name of the job: those under way
+        self._declared: dict[str, str] = {}  # outputs, logs and benchmarks, with their rules
+        self._told_of: set[str] = set()  # rules whose jobs have left what nobody declares
         self._groups: dict[str, SplitGroup] = {}  # by the name of the member under way
         self._record = Record(self._names.run, self.logger.warning)
         self._limit = self.workflow.resource_settings.nodes or sys.maxsize
@@ -95,11 +108,12 @@ class Executor(RealExecutor):  # type: ignore[misc]
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
         software.check(self.dag)
         providers.check(self.dag)
-        self._check_keys(self.dag.jobs)
+        self._check_files(self.dag.jobs)
         compat.check()
         self._root = workspace.root()
         self._run = run_description(self.workflow, self._root)
-        self._describer = Describer(self._run, self._root, compat.source_caches(self.workflow))
+        self._kept = keep.Kept(self._provider, self._run.bucket, self._run.prefix)
+        self._describer = Describer(self._run, self._root, compat.source_caches(self.workflow), self._kept)
         self._sources = delivery.sources(self.dag, self.logger.warning)
         if shapes := self._shapes.of_rules(self.dag):
             self._try(shapes)
@@ -125,7 +139,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         own = capacity.of_shapes(cluster, {**shapes, "": self._shapes.of_run()}, nodes)
         return scale_down(self.dag, own.pop(""), own) if "" in own else ""
 
-    def _check_keys(self, jobs: Iterable[Job]) -> None:
+    def _check_files(self, jobs: Iterable[Job]) -> None:
+        jobs = list(jobs)
+        keep.check(jobs)
+        self._declared |= keep.declared(jobs)
         keys.check(list(keys.stored(jobs, self.workflow)), keys.asking(self.workflow))
 
     # -- Snakemake asks --
@@ -149,7 +166,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._begin([]).result()
             # without a checkpoint all jobs were looked at when planned
             if any(rule.is_checkpoint for rule in self.workflow.rules):
-                self._check_keys(_members(jobs))
+                self._check_files(_members(jobs))
             for job in jobs:
                 self.run_job_pre(job)
                 self._submit(job)
@@ -312,6 +329,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._orders.remove(task)
             if found.state is State.SUCCEEDED:
                 found = self._learned(info.job, found)
+                self._tell_of_left(found)
             well = found.state is State.SUCCEEDED
             if group:
                 self._go_on_with(group, task, pod, found, well=well)
@@ -319,6 +337,15 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 self._report(info, "" if well else self._words(task, pod, found))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
+
+    def _tell_of_left(self, found: Outcome) -> None:
+        """Say once a rule that its jobs leave files which nobody keeps."""
+        for each in found.left:
+            with self._lock:
+                first = each.rule not in self._told_of
+                self._told_of.add(each.rule)
+            if first and (words := keep.words(each, self._declared)):
+                self.logger.warning(words)
 
     def _go_on_with(self, group: SplitGroup, task: Task, pod: str, found: Outcome, *, well: bool) -> None:
         """A member of a group has ended, whose members run one by one."""
@@ -343,8 +370,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.report_job_error(info, msg=words)
 
     def _words(self, task: Task, pod: str, found: Outcome) -> str:
-        log = self._record.log(task)
-        return found.words(pod, log if log.exists() and log.stat().st_size else None)
+        return found.words(pod, self._record.said(task), self._record.log(task).stem)
 
     def _learned(self, job: JobExecutorInterface, found: Outcome) -> Outcome:
         """Note what a job has stored, which so need not be asked for; what it does not speak of must be there."""
@@ -355,6 +381,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         for place in told.keys() & files.keys():  # a job may say what it likes, but only of its own files
             stored = told[place]
             self._provider.learn(stored.bucket, stored.key, stored.mtime, stored.size, stored.directory)
+        for stored in self._kept.learn(_members([job]), found.stored):
+            self._provider.learn(stored.bucket, stored.key, stored.mtime, stored.size)
         try:
             missing = [
                 f.storage_object.query for place, f in files.items() if place not in told and not _is_there(f)

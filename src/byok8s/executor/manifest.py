@@ -68,7 +68,7 @@ class Task:
 
     job: the same for the same rule and wildcards in every run, and unique in one. title: for people and file names.
     description: a JobDescription as JSON, or where in the bucket it is. logs: the rule's log files, within the pod's
-    root. runtime: in minutes, None
+    root. outputs: as the Snakefile has them. runtime: in minutes, None
     without an end. attempt: Snakemake's own count. losses, ooms: tries lost to infrastructure, and to too little
     memory. adopted: the id of the try that an earlier controller of the run has begun.
     """
@@ -81,6 +81,7 @@ class Task:
     runtime: int | None = None
     title: str = ""
     logs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     attempt: int = 1
     losses: int = 0
     ooms: int = 0

@@ -6,15 +6,16 @@ import json
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
 
 from byok8s.errors import Byok8sError
 from byok8s.executor import cause as causes
 from byok8s.executor import container, events, image
 from byok8s.executor.cause import SAID, Cause
+from byok8s.executor.said import OUTPUT, Said
 from byok8s.kube import ApiError
 from byok8s.kube.json import Json, Object, get_in, items, text
-from byok8s.worker.description import Stored
+from byok8s.tail import without_frame
+from byok8s.worker.description import Left, Stored
 from byok8s.worker.protocol import Result, result
 
 # The kubelet goes on trying after these, without end; none of them mends itself while a job waits.
@@ -31,8 +32,6 @@ STUCK = frozenset(
     }
 )
 PULLING = frozenset({"ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"})
-
-SHOWN_LINES = 15
 
 # `status.reason` of a pod that its kubelet or a controller has ended, and for what
 _ENDED = {
@@ -73,7 +72,7 @@ class Outcome:
     lingers: its container has ended, and others keep the pod running. unplaced: the pod waits for a node that takes it.
     stuck: its kubelet tries in vain to start it. cause: the name of what `why` says; also of a pod that waits, or that
     still runs while something is about to end it. stored: what its job has put into the bucket, as far as it could be
-    told.
+    told. left: what it has left that no rule declares, and that is lost.
     """
 
     state: State
@@ -86,16 +85,21 @@ class Outcome:
     lingers: bool = False
     cause: Cause | None = None
     stored: tuple[Stored, ...] = ()
+    left: tuple[Left, ...] = ()
 
-    def words(self, pod: str, log: Path | None) -> str:
-        """For the person whose job has failed. log: the file of the whole log, where there is one."""
-        where = f"pod {pod}" + (f" on node {self.node}" if self.node else "")
-        words = [f"Failed: {self.why} ({where})."]
-        if self.last_lines:
-            shown = self.last_lines.splitlines()[-SHOWN_LINES:]
-            words += ["Last lines of its log:", *(f"    {line}" for line in shown)]
-        if log:
-            words.append(f"The whole log: {log}")
+    def words(self, pod: str, said: Said | None, more: str) -> str:
+        """For the person whose job has failed: why, what it has said itself, and what to type for more.
+
+        pod: nothing if it ran on this machine. said: from the record, or nothing, and then its last lines count. more:
+        the job, as `byok8s logs` knows it, or nothing.
+        """
+        where = f" (pod {pod}" + (f" on node {self.node}" if self.node else "") + ")" if pod else ""
+        words = [f"Failed: {self.why}{where}."]
+        if said is None and self.last_lines:
+            said = Said(OUTPUT, without_frame(self.last_lines.splitlines()))
+        words += said.words() if said else []
+        if more:
+            words.append(f"More: byok8s logs {more}")
         if self.cause:
             words.append(f"What to do: byok8s explain {self.cause.value}")
         return "\n".join(words)
@@ -130,8 +134,10 @@ def outcome(pod: Object) -> Outcome:
 
 
 def _succeeded(ended: Json, node: str, *, lingers: bool = False) -> Outcome:
-    stored = _worker_report(text(ended, "message")).stored
-    return Outcome(State.SUCCEEDED, node=node, has_log=True, lingers=lingers, stored=stored)
+    report = _worker_report(text(ended, "message"))
+    return Outcome(
+        State.SUCCEEDED, node=node, has_log=True, lingers=lingers, stored=report.stored, left=report.left
+    )
 
 
 def recall(previous: Outcome | None, current: Outcome) -> Outcome:
@@ -152,7 +158,9 @@ def recall(previous: Outcome | None, current: Outcome) -> Outcome:
 def of_result(of: Result, node: str) -> Outcome:
     """Return the outcome of a job that a worker has run."""
     state = State.FAILED if of.code else State.SUCCEEDED
-    return Outcome(state, of.why, of.last_lines, node, cause=causes.named(of.cause), stored=of.stored)
+    return Outcome(
+        state, of.why, of.last_lines, node, cause=causes.named(of.cause), stored=of.stored, left=of.left
+    )
 
 
 def refused(error: Byok8sError) -> Outcome:

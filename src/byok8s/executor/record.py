@@ -7,12 +7,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
 from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
+from byok8s.executor.said import Said, said
 from byok8s.workspace import users_folder
 
 OF_NO_NAME = re.compile(
@@ -37,9 +38,10 @@ class _Times:
 class Record:
     """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output. Any thread may call.
 
-    A line has id, rule, pod, node, outcome and why; given, began and ended in seconds since 1970: when Snakemake gave
-    the job, when it began in a pod (0 for never), and when its end was known here. A disk that takes no more is
-    told to on_trouble, once: whether the run can go on is for others to say.
+    A line has id, job (the name of its log), rule, pod, node, outcome, why and output; given, began and ended in
+    seconds since 1970: when Snakemake gave the job, when it began in a pod (0 for never), and when its end was known
+    here; and left if the job has lost files, each a Left. A disk that takes no more is told to on_trouble, once:
+    whether the run can go on is for others to say.
     """
 
     def __init__(self, run: str, on_trouble: Callable[[str], None]) -> None:
@@ -52,10 +54,17 @@ class Record:
     def log(self, task: Task) -> Path:
         return self._folder / "logs" / f"{task.title or task.rule.replace('/', '_')}-{task.id}.log"
 
+    def said(self, task: Task) -> Said | None:
+        """Return the last that a job has said, as far as it is known here."""
+        logs = {path: users_folder() / self._file(task, path) for path in task.logs}
+        return said(logs, users_folder() / self.log(task))
+
+    def _file(self, task: Task, path: str) -> Path:
+        return self.log(task).with_suffix("") / inside(path)
+
     def add_file(self, task: Task, path: str, words: Iterable[str], *, first: bool) -> None:
         """Add to the copy of one of the rule's log files. first: it is the beginning."""
-        kept = self.log(task).with_suffix("") / inside(path)
-        self._write(kept, words, "w" if first else "a")
+        self._write(self._file(task, path), words, "w" if first else "a")
 
     def add_events(self, task: Task, rows: Iterable[str]) -> None:
         """What Kubernetes noted of the pod of a failed task."""
@@ -75,11 +84,16 @@ class Record:
                 times.began = time.time()
 
     def ended(self, task: Task, pod: str, found: Outcome) -> None:
-        row = {"id": task.id, "rule": task.rule, "pod": pod, "node": found.node}
+        row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
         row |= {"outcome": found.state.value, "why": found.why}
+        files: dict[str, object] = {"output": task.outputs}
+        if found.left:
+            files["left"] = [asdict(item) for item in found.left]
         with self._lock:
             times = self._times.pop(task.id, None) or _Times(time.time())
-            line = json.dumps({**row, "given": times.given, "began": times.began, "ended": time.time()})
+            line = json.dumps(
+                {**row, **files, "given": times.given, "began": times.began, "ended": time.time()}
+            )
             self._write(self._folder / "jobs.jsonl", [f"{line}\n"], "a")
         self.add_output(task, ())  # of a job that has said nothing there is a log, too
 

@@ -25,6 +25,7 @@ THIS_MACHINES_SETTINGS: Final = frozenset({"workspace", "prefix"})
 def run_description(workflow: Workflow, root: Path) -> RunDescription:
     """Describe a run whose Snakefile has been read. root: the folder that pods rebuild."""
     resources = workflow.resource_settings
+    bucket, _, prefix = workflow.storage_settings.default_storage_prefix.removeprefix("s3://").partition("/")
     return RunDescription(
         snakefile=Snakefile(
             path=str(Path(workflow.main_snakefile).absolute()),
@@ -38,7 +39,8 @@ def run_description(workflow: Workflow, root: Path) -> RunDescription:
         environment=_environment(),
         shell=_shell(),
         storage=_storage(workflow),
-        bucket=workflow.storage_settings.default_storage_prefix.removeprefix("s3://").partition("/")[0],
+        bucket=bucket,
+        prefix=f"{prefix.rstrip('/')}/" if prefix else "",
     )
 
 

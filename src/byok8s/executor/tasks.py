@@ -31,7 +31,21 @@ def task(
         precommand=precommand,
         runtime=number(job, "runtime"),
         title=_title(job),
+        outputs=tuple(file.path for member in description.members for file in member.output),
         logs=tuple(os.path.normpath(Path(cwd, path)) for path in job.log),
+        attempt=job.attempt,
+    )
+
+
+def here(job: JobExecutorInterface) -> Task:
+    """Return a job that runs on this machine, as far as the record of the run has it."""
+    return Task(
+        job=_identity(job),
+        rule=job.name,
+        shape=Shape(1),
+        title=_title(job),
+        outputs=tuple(map(str, job.output)),
+        logs=tuple(map(str, job.log)),
         attempt=job.attempt,
     )
 

@@ -76,7 +76,9 @@ class Member:
     """One Snakemake job.
 
     values: input, output, log, params, wildcards and resources as named lists, and config.
-    repeats: how often it is run for its benchmark. extended: whether the benchmark has all columns.
+    repeats: how often it is run for its benchmark. extended: whether the benchmark has all columns. keep: patterns of
+    files that no rule declares, and that are stored all the same. shadow: plain Snakemake deletes what else it leaves.
+    tmpdir: the rule's own folder for temporary files.
     """
 
     rule: str
@@ -89,6 +91,9 @@ class Member:
     benchmark: File | None = None
     repeats: int = 1
     extended: bool = False
+    keep: Sequence[str] = ()
+    shadow: bool = False
+    tmpdir: str = ""
     values: Mapping[str, Encoded] = field(default_factory=dict)
 
 
@@ -137,7 +142,7 @@ class RunDescription:
     """cwd: the working folder within the root. places: absolute paths of the controller and what they are within the
     root; the longest that fits counts. tmpdir: stands in values for the pod's folder for temporary files. environment:
     what the Snakefile has set, by name: before (None for nothing) and after. storage: the S3 plugin's settings. bucket:
-    the one that most files are in.
+    the one that most files are in. prefix: what is put before a path, within the working folder, to make its key there.
     """
 
     snakefile: Snakefile
@@ -148,6 +153,7 @@ class RunDescription:
     shell: ShellSettings = ShellSettings()
     storage: Mapping[str, Encoded] = field(default_factory=dict)
     bucket: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,27 @@ class Stored:
     size: int
     directory: bool = False
     etag: str = ""
+
+
+@dataclass(frozen=True)
+class Left:
+    """Files that a job has left, that no rule declares and that were not kept.
+
+    rule: whose job it was; of several at once all their names. paths: the first of them, within the working folder.
+    count: how many there are.
+    """
+
+    rule: str
+    paths: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a job that went well has stored, and what it has left."""
+
+    stored: Sequence[Stored]
+    left: Sequence[Left] = ()
 
 
 def to_json(value: JobDescription | RunDescription) -> dict[str, object]:

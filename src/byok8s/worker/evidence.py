@@ -32,7 +32,19 @@ SPOKEN_OF = re.compile(
     r"|Temporary failure in name resolution|Name or service not known|Could not resolve host"
     r"|AccessDenied|Access Denied|NoSuchBucket|SlowDown|RequestTimeTooSkewed|Permission denied|ModuleNotFoundError"
 )
-EXIT_CODES = {126: "a command that cannot be run", 127: "a command that is not found"}
+EXIT_CODES = {
+    126: "a command that cannot be run, being no program or not executable",
+    127: "a command that is not found",
+    141: "a program wrote into a pipe whose reader had ended, as `| head` does, which counts under pipefail (SIGPIPE)",
+}
+# what a code means if the command has this program in it
+OF_PROGRAMS = {
+    (1, "grep"): "grep, also grep -c, ends so if nothing matches",
+    (1, "diff"): "diff ends so if the files differ",
+    (1, "cmp"): "cmp ends so if the files differ",
+    (124, "timeout"): "timeout has ended it",
+}
+SIGNALS = {"SIGKILL": ", as kill -9 does, and the kernel if memory is short"}
 FATAL_SIGNALS = frozenset(
     {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSEGV", "SIGTERM", "SIGXCPU", "SIGXFSZ"}
 )
@@ -98,12 +110,22 @@ def storage(error: BaseException) -> tuple[str, str] | None:
     )
 
 
-def exit_code(code: int) -> tuple[str, str]:
-    """Words and name of a command's exit code. A shell says by 128 and more that a signal has killed what it ran."""
+def exit_code(code: int, command: str = "") -> tuple[str, str]:
+    """Words and name of a command's exit code. A shell says by 128 and more that a signal has killed what it ran.
+
+    command: what has ended so; a program in it may have a meaning for its codes.
+    """
     with suppress(ValueError):
         if code > 128 and (name := signal.Signals(code - 128).name) in FATAL_SIGNALS:
-            return f"exit code {code}: a program in it was killed by {name}", "signal"
-    of = EXIT_CODES.get(code)
+            return f"exit code {code}: a program in it was killed by {name}{SIGNALS.get(name, '')}", "signal"
+    of = EXIT_CODES.get(code) or next(
+        (
+            words
+            for (number, program), words in OF_PROGRAMS.items()
+            if number == code and re.search(rf"(?<![\w./-])(?:/\S*/)?{program}(?![\w./-])", command)
+        ),
+        "",
+    )
     return f"exit code {code}" + (f": {of}" if of else ""), "exit-code"
 
 

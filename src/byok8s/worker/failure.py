@@ -34,7 +34,7 @@ def failure(error: BaseException) -> Failure:
     if isinstance(error, Failure):
         return error
     if isinstance(error, subprocess.CalledProcessError):
-        return of_exit_code(error.returncode)
+        return of_exit_code(error.returncode, str(error.cmd))
     if isinstance(error, Missing):
         return Failure(_words(error), "missing-input")
     if isinstance(error, Damaged):
@@ -47,11 +47,11 @@ def failure(error: BaseException) -> Failure:
     return _of_program(error)
 
 
-def of_exit_code(code: int) -> Failure:
+def of_exit_code(code: int, command: str = "") -> Failure:
     """Name the failure of a command. code: below 0 for a signal, as Python's subprocess has it."""
     if code < 0:
         return Failure(f"killed by {signal.Signals(-code).name}", "signal", SIGNAL_BASE - code)
-    why, cause = evidence.exit_code(code)
+    why, cause = evidence.exit_code(code, command)
     return Failure(why, cause, code)
 
 

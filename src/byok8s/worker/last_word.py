@@ -18,6 +18,7 @@ def leave(result: Result, succeeded: Sequence[str] = ()) -> None:
     succeeded: other jobs, whose end nobody has fetched: for a controller that comes back. Raises OSError.
     """
     lines, stored = result.last_lines.splitlines(), [asdict(item) for item in result.stored]
+    left = [asdict(item) | {"paths": item.paths[:1]} for item in result.left]
     while True:
         word = json.dumps(
             {
@@ -26,9 +27,15 @@ def leave(result: Result, succeeded: Sequence[str] = ()) -> None:
                 "succeeded": list(succeeded),
                 "last_lines": "\n".join(lines),
                 "stored": stored,
+                **({"left": left} if left else {}),
             }
         )
-        if len(word) <= MOST_BYTES or not (lines or stored):
+        if len(word) <= MOST_BYTES or not (lines or stored or left):
             break
-        stored, lines = [], lines if stored else lines[1:]  # half of it would be taken for all
+        if stored:
+            stored = []  # half of it would be taken for all
+        elif lines:
+            lines = lines[1:]
+        else:
+            left = left[:-1]
     TERMINATION_LOG.write_text(word[:MOST_BYTES])

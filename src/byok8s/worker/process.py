@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from byok8s.worker import protocol, seclusion, standard_output
-from byok8s.worker.description import Stored
+from byok8s.worker.description import Done
 from byok8s.worker.failure import failure
 from byok8s.worker.protocol import Result
 
@@ -41,8 +41,8 @@ class Work(Protocol):
     def get_ready(self) -> None:
         """Do what every job needs, before the order is there."""
 
-    def carry_out(self, order: Order, root: Path) -> Sequence[Stored]:
-        """Do a job in its folder. Returns what it has stored. Raises Failure, or any other error."""
+    def carry_out(self, order: Order, root: Path) -> Done:
+        """Do a job in its folder. Returns what it has stored and left. Raises Failure, or any other error."""
 
 
 class Process:
@@ -137,7 +137,8 @@ def _carry_out(order: Order, folder: Path, work: Work) -> Result:
     try:
         if order.precommand:
             subprocess.run(["/bin/sh", "-c", order.precommand], check=True)
-        return Result(0, stored=tuple(work.carry_out(order, folder)))
+        done = work.carry_out(order, folder)
+        return Result(0, stored=tuple(done.stored), left=tuple(done.left))
     except BaseException as error:  # noqa: BLE001 - whatever a workflow's own code raises
         found = failure(error)
         return Result(found.code, found.why, cause=found.cause)

@@ -10,14 +10,16 @@ controller to worker
     {"do": "forget", "job": ID}     the result has arrived
     {"do": "ping"}
 worker to controller
-    {"is": "hello", "version": 3, "jobs": {ID: BOOLEAN, ...}}
+    {"is": "hello", "version": 4, "jobs": {ID: BOOLEAN, ...}}
         First on every stream, with the jobs that run (true) and those whose end has not been forgotten.
     {"is": "log", "job": ID, "text": OUTPUT, "to": BYTE}
         A piece of its output, and where the next begins: so a stream that is opened anew loses nothing.
     {"is": "file", "job": ID, "path": PATH, "text": CONTENT, "first": BOOLEAN}
         A piece of one of the rule's log files, before the end of the job.
-    {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME, "stored": [{...}, ...]}
+    {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME, "stored": [{...}, ...],
+     "left": [{...}, ...]}
         stored: what is known of each object that it has put into the bucket, a Stored of byok8s.worker.description.
+        left: files that no rule declares and that were not kept, by rule: a Left of byok8s.worker.description.
     {"is": "pong"}
 
 A line that is no such object is passed over: a later version may say more. A version that is not ours ends the
@@ -30,9 +32,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from byok8s.worker.description import Stored
+from byok8s.worker.description import Left, Stored
 
-VERSION = 3
+VERSION = 4
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
 
 Message = Mapping[str, object]
@@ -41,7 +43,8 @@ Message = Mapping[str, object]
 @dataclass(frozen=True)
 class Result:
     """What became of a job. code: 0 for success. why: in a few words, when it is another. cause: the name of that, one
-    of byok8s.executor.cause; one that is not known there is no fault. stored: what it has put into the bucket.
+    of byok8s.executor.cause; one that is not known there is no fault. stored: what it has put into the bucket. left:
+    what it has left that no rule declares, and that is lost.
     """
 
     code: int
@@ -49,6 +52,7 @@ class Result:
     last_lines: str = ""
     cause: str = ""
     stored: tuple[Stored, ...] = ()
+    left: tuple[Left, ...] = ()
 
 
 def line(message: Message) -> bytes:
@@ -65,7 +69,9 @@ def result(message: object) -> Result | None:
         return None
     words = (_text(message.get(name)) for name in ("why", "last_lines", "cause"))
     why, last_lines, cause = words
-    return Result(message["code"], why, last_lines, cause, _stored(message.get("stored")))
+    return Result(
+        message["code"], why, last_lines, cause, _stored(message.get("stored")), _left(message.get("left"))
+    )
 
 
 def _text(value: object) -> str:
@@ -77,6 +83,14 @@ def _stored(rows: object) -> tuple[Stored, ...]:
         return tuple(Stored(**row) for row in rows) if isinstance(rows, list) else ()
     except TypeError:
         return ()  # not known then, and asked for
+
+
+def _left(rows: object) -> tuple[Left, ...]:
+    try:
+        found = [Left(**row) for row in rows] if isinstance(rows, list) else []
+        return tuple(Left(str(of.rule), tuple(map(str, of.paths)), int(of.count)) for of in found)
+    except (TypeError, ValueError):
+        return ()
 
 
 class Lines:

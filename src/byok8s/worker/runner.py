@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from byok8s.worker import machinery, outputs, standard_output
-from byok8s.worker.description import JobDescription, Member, RunDescription, Stored
+from byok8s.worker.description import Done, File, JobDescription, Member, RunDescription, Stored
 from byok8s.worker.failure import Failure, failure
 from byok8s.worker.member import perform
 from byok8s.worker.places import Places
 from byok8s.worker.transfer import Transfer
+from byok8s.worker.undeclared import Undeclared
 
 SERVICE_SECONDS: Final = 60.0  # for a service to make what its consumers wait for
 _RESULT: Final = "member-{}.json"
@@ -42,8 +43,8 @@ class Runner:
     transfer: Transfer
     _began: list[Member] = field(default_factory=list)
 
-    def carry_out(self) -> list[Stored]:
-        """Do the whole job. Returns what is known of all that was stored. Raises Failure, or any other error."""
+    def carry_out(self) -> Done:
+        """Do the whole job. Returns what was stored and what was left. Raises Failure, or any other error."""
         machinery.check()
         places = Places(self.run, self.root, self.job.places)
         places.enter()
@@ -52,9 +53,12 @@ class Runner:
         for path, content in self.job.files.items():
             _lay(self.root / path, base64.b64decode(content))
         self._fetch()
+        undeclared = Undeclared(self.run, self.root, self.job.members, self._temporary_folders(places))
+        kept: list[list[File]] = []
         try:
             for number, level in enumerate(self.job.levels):
                 self._run_level(level, places)
+                kept.append(undeclared.kept(level))
                 for path in self.job.drop[number] if number < len(self.job.drop) else ():
                     _remove(Path(path))
         except BaseException:
@@ -62,7 +66,16 @@ class Runner:
                 self.transfer.store(_logs(self._began))
             raise
         # level after level, so that no file of the bucket is newer than what was made of it
-        return [stored for level in self.job.levels for stored in self._store(level)]
+        stored = [
+            stored
+            for level, beside in zip(self.job.levels, kept, strict=True)
+            # what is kept first: an output that is there counts as made, with all that belongs to it
+            for stored in [*self.transfer.store(beside), *self._store(level)]
+        ]
+        return Done(stored, undeclared.left())
+
+    def _temporary_folders(self, places: Places) -> list[str]:
+        return [places.relocate(member.tmpdir) for member in self.job.members if member.tmpdir]
 
     def _fetch(self) -> None:
         members = self.job.members

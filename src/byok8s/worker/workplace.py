@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byok8s.worker import description, folder, member
-from byok8s.worker.description import RunDescription, Stored
+from byok8s.worker.description import Done, RunDescription
 from byok8s.worker.parsed import Parsed
 from byok8s.worker.process import Order, Process
 from byok8s.worker.runner import Runner
@@ -77,8 +77,8 @@ class Workplace:
         """Open connections to the bucket, in a job's own process."""
         self._connection.open_ahead(self.run.bucket)
 
-    def carry_out(self, order: Order, root: Path) -> Sequence[Stored]:
-        """Do a job, in its own process. Returns what was stored. Raises Failure, or any other error."""
+    def carry_out(self, order: Order, root: Path) -> Done:
+        """Do a job, in its own process. Returns what was stored and left. Raises Failure, or any other error."""
         self._connection.use_ahead()
         job = description.job_from_json(self._whole(order.description))
         return Runner(self.run, job, root, Transfer(self._connection)).carry_out()

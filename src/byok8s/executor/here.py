@@ -1,0 +1,62 @@
+"""Jobs that fail on this machine, told and recorded in the same words as those in pods."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from byok8s.executor import tasks
+from byok8s.executor.cause import named
+from byok8s.executor.outcome import Outcome, State
+from byok8s.executor.record import Record
+from byok8s.worker.failure import of_exit_code
+
+if TYPE_CHECKING:
+    from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+CHUNK_CHARACTERS: Final = 64 * 1024
+
+
+def reporting(original: Callable[..., None], record: Record) -> Callable[..., None]:
+    """Return Snakemake's `report_job_error`, with a reason and the last lines of the rule's log."""
+
+    def report(self: Any, job_info: Any, msg: str | None = None, **more: object) -> None:
+        if msg is None and not job_info.job.is_group():  # of a group Snakemake drops what it is told
+            msg = words(job_info.job, sys.exception(), record)  # it is reported while its error is handled
+        original(self, job_info, msg, **more)
+
+    return report
+
+
+def words(job: JobExecutorInterface, error: BaseException | None, record: Record) -> str:
+    """Return what is said of a failed job, of which the record then has the logs."""
+    task, found = tasks.here(job), _outcome(error)
+    record.given(task)
+    for path in task.logs:
+        with suppress(OSError), Path(path).open(encoding="utf-8", errors="replace") as log:
+            record.add_file(task, path, iter(partial(log.read, CHUNK_CHARACTERS), ""), first=True)
+    record.ended(task, "", found)
+    said = record.said(task)
+    return found.words("", said, record.log(task).stem if said else "")
+
+
+def _outcome(error: BaseException | None) -> Outcome:
+    from snakemake.exceptions import SpawnedJobError
+
+    if not isinstance(error, SpawnedJobError):  # whose process has said itself what was wrong
+        for cause in _causes(error):
+            if isinstance(cause, subprocess.CalledProcessError):
+                failure = of_exit_code(cause.returncode, str(cause.cmd))
+                return Outcome(State.FAILED, failure.why, cause=named(failure.cause))
+    return Outcome(State.FAILED, "its error is said above")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,286 @@
+"""The logs of a run's jobs, out of its record: in this folder, or in the bucket."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Protocol
+
+from byok8s import contents, s3, tail
+from byok8s.errors import InputError
+from byok8s.locks.folder import last_holder
+from byok8s.locks.heartbeat import EVERY_SECONDS
+from byok8s.settings import Settings
+
+RUNS: Final = Path(".byok8s", "runs")
+LOCK: Final = Path(".byok8s", "lock")
+ROWS: Final = "jobs.jsonl"
+LINES: Final = 1000  # of a log, unless more are wanted
+LINE_BYTES: Final = 200  # of a line, as far as it is read for them
+LOOK_SECONDS: Final = 0.5
+CHUNK_BYTES: Final = 1024 * 1024
+RUN: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+class Record(Protocol):
+    """A run's record. run: its id. place: where it is."""
+
+    run: str
+    place: str
+
+    def files(self) -> Mapping[str, int]:
+        """Return the sizes of its files, by their paths within it."""
+
+    def read(self, name: str, start: int, end: int) -> bytes:
+        """Return the bytes of a file from start to before end, and fewer if there are fewer."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a run. name: of its log. outcome: nothing while it is under way. files: its logs, within the record."""
+
+    name: str
+    id: str
+    rule: str
+    outcome: str
+    why: str
+    output: Sequence[str]
+    files: Sequence[str]
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome == "failed"
+
+    def is_named(self, what: str) -> bool:
+        """Return whether this is a job's name or id, its rule, an output of it, or one of its log files."""
+        logs = {file.removeprefix(f"logs/{self.name}/") for file in self.files}
+        named = {
+            self.name,
+            f"{self.name}.log",
+            self.id,
+            self.id.partition("-")[0],
+            self.rule,
+            *self.output,
+            *logs,
+        }
+        return what in named or any(what.endswith(f"/{file}") for file in self.files)
+
+
+class InFolder:
+    """The record in the folder in which the run was started."""
+
+    def __init__(self, run: str) -> None:
+        self.run, self._folder = run, RUNS / run
+        self.place = str(self._folder)
+
+    def files(self) -> dict[str, int]:
+        found = ((path, path.lstat()) for path in self._folder.rglob("*") if path.is_file())
+        return {path.relative_to(self._folder).as_posix(): status.st_size for path, status in found}
+
+    def read(self, name: str, start: int, end: int) -> bytes:
+        try:
+            with (self._folder / name).open("rb") as file:
+                file.seek(start)
+                return file.read(end - start)
+        except OSError as error:
+            raise InputError("A log cannot be read.", where=str(error)) from error
+
+
+class InBucket:
+    """The record that a run has put into the bucket."""
+
+    def __init__(self, bucket: s3.Bucket, run: str, sizes: Mapping[str, int]) -> None:
+        self.run, self._bucket, self._sizes = run, bucket, sizes
+        self._top = f"{bucket.prefix}/{RUNS.as_posix()}/{run}/".lstrip("/")
+        self.place = f"s3://{bucket.name}/{self._top}"
+
+    @cached_property
+    def _client(self) -> s3.S3Client:
+        return s3.connect(self._bucket.endpoint_url)
+
+    def files(self) -> Mapping[str, int]:
+        return self._sizes
+
+    def read(self, name: str, start: int, end: int) -> bytes:
+        if start >= min(end, self._sizes[name]):
+            return b""
+        answer = self._client.get_object(
+            Bucket=self._bucket.name, Key=self._top + name, Range=f"bytes={start}-{end - 1}"
+        )
+        return answer["Body"].read()
+
+
+# -- which run --
+
+
+def record(run: str | None, said: Settings) -> Record:
+    """Return the record of a run, without its id that of the newest one: in this folder, else in the bucket.
+
+    said: where the bucket is, if flags say it. Raises InputError if there is no such run, BucketError for a bucket that
+    cannot be used.
+    """
+    here = sorted(path.name for path in RUNS.glob("*") if (path / "logs").is_dir() or path.name == run)
+    wants_bucket = bool(said.s3_bucket) and run is None
+    if here and not wants_bucket and (run is None or run in here):
+        return InFolder(run or here[-1])
+    bucket = contents.place(said)
+    s3.check_bucket(bucket)
+    found = _in_bucket(bucket, run)
+    if not found:
+        raise InputError(
+            f"There is no record of {f'run {run}' if run else 'any run'} in this folder, nor in {bucket.url}.",
+            hint="A run's record is in .byok8s/runs/RUN/, and in the bucket once the run has ended.",
+        )
+    newest = max(found)
+    return InBucket(bucket, newest, found[newest])
+
+
+def is_run(word: str) -> bool:
+    """Return whether a word is the id of a run."""
+    return bool(RUN.fullmatch(word)) or (
+        word not in {"", ".", ".."} and "/" not in word and (RUNS / word).is_dir()
+    )
+
+
+def _in_bucket(bucket: s3.Bucket, run: str | None) -> dict[str, dict[str, int]]:
+    """Return the sizes of the records' files by run: of one, or of all."""
+    top = f"{bucket.prefix}/{RUNS.as_posix()}/".lstrip("/")
+    found: dict[str, dict[str, int]] = {}
+    pages = s3.connect(bucket.endpoint_url).get_paginator("list_objects_v2")
+    for page in pages.paginate(Bucket=bucket.name, Prefix=f"{top}{run}/" if run else top):
+        for each in page.get("Contents", []):
+            of, _, name = each["Key"].removeprefix(top).partition("/")
+            found.setdefault(of, {})[name] = each["Size"]
+    return found
+
+
+# -- which jobs --
+
+
+def jobs(of: Record) -> list[Job]:
+    """Return the jobs of a run, in the order in which they ended, those under way last."""
+    files = of.files()
+    rows = {str(row.get("job") or row.get("id")): row for row in _rows(of, files.get(ROWS, 0))}
+    logs: dict[str, list[str]] = {name: [] for name in rows}
+    for file in sorted(files):
+        folder, _, name = file.partition("/")
+        if folder == "logs" and (stem := name.partition("/")[0].removesuffix(".log").removesuffix(".events")):
+            logs.setdefault(stem, []).append(file)
+    return [_job(name, rows.get(name, {}), found) for name, found in logs.items()]
+
+
+def _job(name: str, row: Mapping[str, object], files: Sequence[str]) -> Job:
+    output = row.get("output")
+    return Job(
+        name,
+        str(row.get("id", "")),
+        str(row.get("rule") or name.partition("-")[0]),
+        str(row.get("outcome", "")),
+        str(row.get("why", "")),
+        [str(path) for path in output] if isinstance(output, list) else [],
+        # what it has printed, then the rule's own, which ends with what matters most
+        sorted(files, key=lambda file: (file.count("/") > 1, file)),
+    )
+
+
+def _rows(of: Record, size: int) -> Iterator[Mapping[str, object]]:
+    for line in of.read(ROWS, 0, size).splitlines() if size else ():
+        try:
+            row = json.loads(line)
+        except ValueError:  # cut off: its controller was killed, or is writing it
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def chosen(of: Record, what: str | None, *, failed: bool) -> list[Job]:
+    """Return the jobs that a word names, all without one. failed: of those the failed ones.
+
+    Raises InputError for a word that names none.
+    """
+    found = [job for job in jobs(of) if what is None or job.is_named(what)]
+    if what is not None and not found:
+        raise _no_such_job(of, what)
+    return [job for job in found if job.failed] if failed else found
+
+
+def _no_such_job(of: Record, what: str) -> InputError:
+    return InputError(
+        f"Run {of.run} has no logs of {what!r}.",
+        where=f"Its record is {of.place}.",
+        hint="Name a rule, a job as `byok8s logs` lists it, or a file that a job makes.",
+    )
+
+
+# -- what they say --
+
+
+def shown(of: Record, job: Job, most: int = LINES) -> Iterator[str]:
+    """Yield a heading and the last lines of each of a job's logs."""
+    files = of.files()
+    for name in job.files:
+        size = files[name]
+        if not size and len(job.files) > 1:
+            continue
+        start = max(0, size - most * LINE_BYTES)
+        rows = tail.lines(of.read(name, start, size), whole=start == 0)
+        cut = start or len(rows) > most
+        yield f"== {_title(job)}: {of.place.rstrip('/')}/{name}" + (
+            f" (the last lines of {size} bytes)" if cut else ""
+        )
+        yield from rows[-most:]
+
+
+def _title(job: Job) -> str:
+    return f"{job.name} {job.outcome or 'under way'}" + (f", {job.why}" if job.why else "")
+
+
+def listed(found: Sequence[Job]) -> list[str]:
+    """Return a line a job: how it is, and its name."""
+    width = max((len(job.outcome or "under way") for job in found), default=0)
+    return [
+        f"{job.outcome or 'under way':<{width}}  {job.name}" + (f"  {job.why}" if job.why else "")
+        for job in found
+    ]
+
+
+def follow(
+    of: Record, what: str | None, tell: Callable[[str], None], *, failed: bool, most: int = LINES
+) -> None:
+    """Tell what logs say, and what they say from now on, until the run has ended."""
+    at: dict[str, int] = {}  # how far each has been read
+    rest: dict[str, bytes] = {}
+    last = ""
+    while True:
+        over = not _is_alive(of.run)  # before what is read for the last time
+        sizes = of.files()
+        found = [job for job in jobs(of) if what is None or job.is_named(what)]
+        if over and what is not None and not found:
+            raise _no_such_job(of, what)
+        for job in found:
+            for name in job.files if job.failed or not failed else ():
+                at.setdefault(name, max(0, sizes.get(name, 0) - most * LINE_BYTES))
+                while data := of.read(name, at[name], at[name] + CHUNK_BYTES):
+                    at[name] += len(data)
+                    *whole, rest[name] = (rest.get(name, b"") + data).split(b"\n")
+                    if whole and last != name:
+                        tell(f"== {job.name}: {of.place}/{name}")
+                        last = name
+                    for row in whole:
+                        tell(row.decode(errors="replace"))
+        if over:
+            return
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_alive(run: str) -> bool:
+    holder = last_holder(LOCK)
+    if holder is None or holder.run != run or holder.ended:
+        return False
+    return datetime.now(UTC) - holder.heard < timedelta(seconds=4 * EVERY_SECONDS)
