@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
+
+from byok8s.provenance import persistence
+from byok8s.provenance.persistence import Records
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -18,11 +21,12 @@ CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 
 
 @contextmanager
-def adjusted(cores: int, planned: Callable[[DAG], None]) -> Iterator[None]:
+def adjusted(cores: int, planned: Callable[[DAG], None], records: Records | None = None) -> Iterator[None]:
     """Have Snakemake do what byok8s needs.
 
-    cores: what the Snakefile knows as workflow.cores, unless --cores says it. planned: is called once the DAG is known,
-    before anything is done. Raises WorkflowError for a Snakemake that has other names.
+    cores: what the Snakefile knows as workflow.cores, unless --cores says it. planned: is called once the DAG is
+    known, before anything is done. records: the bucket's, of how files were made. Raises WorkflowError for a
+    Snakemake that has other names.
     """
     from snakemake import workflow
 
@@ -38,6 +42,25 @@ def adjusted(cores: int, planned: Callable[[DAG], None]) -> Iterator[None]:
                 "JobScheduler": _scheduler(workflow.JobScheduler, planned),
             },
         ),
+        _recorded(records) if records else nullcontext(),
+    ):
+        yield
+
+
+@contextmanager
+def _recorded(records: Records) -> Iterator[None]:
+    """Have Snakemake ask the bucket's records before the folder's own."""
+    from snakemake import workflow
+    from snakemake.jobs import Job
+
+    persistence.check()
+    backends = ("FilePersistence", "DbPersistence")
+    scripts = "outputs_older_than_script_or_notebook"
+    with (
+        _replaced(
+            workflow, {name: persistence.recorded(getattr(workflow, name), records) for name in backends}
+        ),
+        _replaced(Job, {scripts: persistence.older_than_script(getattr(Job, scripts), records)}),
     ):
         yield
 
