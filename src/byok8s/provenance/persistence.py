@@ -97,9 +97,9 @@ class Records:
     def told(self, key: str, local: MetadataRecord | None) -> Known | None:
         """Return what the bucket tells of a file, if that counts more than this folder's own record."""
         known = self._book.known(key)
-        from_before = local is not None and known is not None and known.generation == 0
-        is_older = from_before and local and known and (local.endtime or 0.0) >= known.ended
-        return None if is_older else known
+        if known and known.generation == 0 and local and (local.endtime or 0.0) >= known.ended:
+            return None  # which is from before there were records in the bucket
+        return known
 
     def _parse(self, key: str) -> MetadataRecord | None:
         from snakemake.persistence import MetadataRecord

@@ -51,7 +51,8 @@ class Writer:
         self._last: list[str] = []
         self._full: list[str] = []
         self._failed = False
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()  # of what waits; who ends a job does not wait for a request
+        self._sending = threading.RLock()
 
     def announce(self, paths: Iterable[str]) -> None:
         """Say what is going to be made, before it is."""
@@ -73,7 +74,7 @@ class Writer:
 
     def flush(self) -> bool:
         """Send what was not sent yet; return whether the bucket now has everything."""
-        with self._lock:
+        with self._sending:
             try:
                 self._send_announcement()
                 self._send_records()
@@ -84,7 +85,7 @@ class Writer:
 
     def close(self, *, finished: bool) -> None:
         """Send the rest. finished: whether no job may still be at work; if one is, what was announced stays so."""
-        with self._lock:
+        with self._sending:
             if not self.flush():
                 return
             try:
@@ -96,30 +97,33 @@ class Writer:
                 self._say_failed(error)
 
     def _send_announcement(self) -> None:
-        if not self._unannounced:
-            return
-        lines = (encode(Announced(path, self.generation)) for path in sorted(self._unannounced))
+        with self._lock:
+            paths = sorted(self._unannounced)
+        lines = (encode(Announced(path, self.generation)) for path in paths)
         for pack in packs(lines):
             new = self._new_name()
             since = self._objects.write(new, pack)
             self._announcements.append(new)
             self.since = since if self.since is None else self.since
-        self._announced |= self._unannounced
-        self._unannounced = set()
+        with self._lock:
+            self._announced.update(paths)
+            self._unannounced.difference_update(paths)
 
     def _send_records(self) -> None:
         """Write the lines of the last object and the new ones to an object of another name; then remove the last.
 
         Nothing is ever written over: whoever puts objects together at this moment removes what he has read, no more.
         """
-        if not self._unsent:
+        with self._lock:
+            unsent = list(self._unsent)
+        if not unsent:
             return
-        count = len(self._unsent)
-        lines = [*self._held, *map(encode, self._unsent)]
+        lines = [*self._held, *map(encode, unsent)]
         new = self._written(lines)
         self._objects.remove(self._last)
-        self._unsent = self._unsent[count:]
-        self._journal.forget(count)
+        with self._lock:
+            self._unsent = self._unsent[len(unsent) :]
+            self._journal.forget(len(unsent))
         if sum(map(len, lines)) > _GROWS_TO:
             self._full += new
             self._held, self._last = [], []
