@@ -46,7 +46,7 @@ def some_dag(random: Random) -> Dag:
     for number in range(random.randint(2, 5)):
         files = _files(sources, number)
         inputs = random.sample(files, random.randint(1, min(3, len(files))))
-        kind = random.choices(["shell", "run", "script"], [10, 1, 2])[0]
+        kind = random.choices(["shell", "run", "script"], [12, 1, 1])[0]
         rules.append(Rule(kind, tuple(inputs)))
     return Dag((0,) * sources, tuple(rules))
 
