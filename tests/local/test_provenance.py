@@ -207,13 +207,11 @@ def test_a_killed_controller_leaves_nothing_stale(bucket: Bucket) -> None:
     assert bucket.contents() == {"out/0.txt": "1\n", "out/1.txt": "1\n"}, said
 
 
-def test_what_jobs_cost_in_requests(bucket: Bucket) -> None:
-    """As many for 40 files as for 4."""
-
-    def requests(n: int) -> list[str]:
-        with counting(bucket.shelf.bucket.endpoint_url or "") as counter:
-            bucket.run(f"n{n}", files=workflow(n, n), url=counter.url)
-            return [each.split()[0] for each in counter.requests if "/.byok8s/records" in each]
-
-    assert requests(4) == ["LIST", "PUT", "PUT", "DELETE"]
-    assert requests(40) == ["LIST", "GET", "PUT", "PUT", "DELETE"]
+def test_files_cost_no_request_each(bucket: Bucket) -> None:
+    """Records are sent every 20 s, however many; a slow machine needs more of that."""
+    files = 40
+    with counting(bucket.shelf.bucket.endpoint_url or "") as counter:
+        bucket.run("a", files=workflow(1, files), url=counter.url)
+    asked = [each.split()[0] for each in counter.requests if "/.byok8s/records" in each]
+    assert asked[:2] == ["LIST", "PUT"]
+    assert len(asked) < files
