@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from byok8s.executor import here
 from byok8s.executor.record import Record
+from byok8s.provenance import persistence
+from byok8s.provenance.persistence import Records
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -21,12 +23,17 @@ CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 
 
 @contextmanager
-def adjusted(cores: int, planned: Callable[[DAG], None], record: Record | None = None) -> Iterator[None]:
+def adjusted(
+    cores: int,
+    planned: Callable[[DAG], None],
+    record: Record | None = None,
+    provenance: Records | None = None,
+) -> Iterator[None]:
     """Have Snakemake do what byok8s needs.
 
     cores: what the Snakefile knows as workflow.cores, unless --cores says it. planned: is called once the DAG is known,
-    before anything is done. record: of the run, for jobs that fail on this machine. Raises WorkflowError for a
-    Snakemake that has other names.
+    before anything is done. record: of the run, for jobs that fail on this machine. provenance: the bucket's records of
+    how files were made. Raises WorkflowError for a Snakemake that has other names.
     """
     from snakemake import workflow
     from snakemake.executors import local
@@ -45,6 +52,25 @@ def adjusted(cores: int, planned: Callable[[DAG], None], record: Record | None =
                 "JobScheduler": _scheduler(workflow.JobScheduler, planned),
             },
         ),
+        _recorded(provenance) if provenance else nullcontext(),
+    ):
+        yield
+
+
+@contextmanager
+def _recorded(records: Records) -> Iterator[None]:
+    """Have Snakemake ask the bucket's records before the folder's own."""
+    from snakemake import workflow
+    from snakemake.jobs import Job
+
+    persistence.check()
+    backends = ("FilePersistence", "DbPersistence")
+    scripts = "outputs_older_than_script_or_notebook"
+    with (
+        _replaced(
+            workflow, {name: persistence.recorded(getattr(workflow, name), records) for name in backends}
+        ),
+        _replaced(Job, {scripts: persistence.older_than_script(getattr(Job, scripts), records)}),
     ):
         yield
 

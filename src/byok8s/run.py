@@ -24,6 +24,8 @@ from byok8s.locks.folder import FolderLock, folder_lock
 from byok8s.locks.holder import Holder, Place
 from byok8s.policies import check_policies
 from byok8s.preflight import Cluster
+from byok8s.provenance.book import Book, opened
+from byok8s.provenance.persistence import Records
 from byok8s.request import Request
 from byok8s.s3 import profile
 from byok8s.s3.prefix_lock import prefix_lock
@@ -204,7 +206,12 @@ def _results(plan: Plan) -> str:
 
 
 def _run_snakemake(plan: Plan, view: View) -> int:
-    with _params(plan) as copy, _workspace(plan, view) as place, _interruptible() as interrupted:
+    with (
+        _params(plan) as copy,
+        _workspace(plan, view) as place,
+        _records(plan, place, view) as book,
+        _interruptible() as interrupted,
+    ):
         # by way of the workspace, which is what pods are given
         within = place.folder / copy
         arguments = snakemake.arguments(
@@ -212,7 +219,8 @@ def _run_snakemake(plan: Plan, view: View) -> int:
         )
         try:
             cores = plan.cluster.cores if plan.cluster else preflight.DEFAULT_CORES
-            done = snakemake.run(arguments, cores, record.Record(plan.run, view.warn))
+            provenance = Records(book) if book else None
+            done = snakemake.run(arguments, cores, record.Record(plan.run, view.warn), provenance)
         except KeyboardInterrupt:
             return errors.INTERRUPTED
         except errors.InputError:
@@ -222,6 +230,16 @@ def _run_snakemake(plan: Plan, view: View) -> int:
         if interrupted():
             return errors.INTERRUPTED
     return 0 if done else errors.WORKFLOW_FAILED
+
+
+def _records(
+    plan: Plan, place: workspace.Workspace, view: View
+) -> contextlib.AbstractContextManager[Book | None]:
+    """Have the bucket's records of how its files were made; the embedded bucket is of this folder alone."""
+    bucket = plan.request.bucket
+    if bucket is None:
+        return contextlib.nullcontext()
+    return opened(bucket, plan.run, place.user, place.root, view.warn, writes=not plan.request.dry_run)
 
 
 def _workspace(plan: Plan, view: View) -> contextlib.AbstractContextManager[workspace.Workspace]:

@@ -10,6 +10,7 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from byok8s.errors import Byok8sError, InputError
 from byok8s.executor import keep, keys
 from byok8s.executor.record import Record
 from byok8s.preflight import Cluster
+from byok8s.provenance.persistence import Records
 from byok8s.request import Request
 from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake
@@ -104,12 +106,13 @@ def load() -> None:
     import snakemake.cli  # noqa: F401
 
 
-def run(argv: list[str], cores: int, record: Record | None = None) -> bool:
-    """Whether all that was asked for is there in the end; False after a job has failed.
+def run(argv: list[str], cores: int, record: Record | None = None, provenance: Records | None = None) -> bool:
+    """Run Snakemake. Return whether all that was asked for is there in the end; False after a job has failed.
 
-    cores: what the Snakefile knows as workflow.cores, unless --cores says it. record: of the run. Raises InputError
-    where Snakemake finds a fault in its arguments, the Snakefile, the params or a target, which it does before the
-    first job. Raises KeyboardInterrupt where the user interrupts before that.
+    cores: what the Snakefile knows as workflow.cores, unless --cores says it. record: of the run. provenance: the
+    bucket's records of how files were made. Raises InputError if Snakemake finds a fault in its arguments, the
+    Snakefile, the params or a target, which it does before the first job. Raises KeyboardInterrupt if the user
+    interrupts before that.
     """
     from snakemake.cli import args_to_api
     from snakemake.logging import logger
@@ -120,7 +123,7 @@ def run(argv: list[str], cores: int, record: Record | None = None) -> bool:
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        with adjust.adjusted(cores, _planned, record):
+        with adjust.adjusted(cores, partial(_planned, provenance), record, provenance):
             done = bool(args_to_api(args, parser))
     except Exception as error:
         # Snakemake 9 trips over its own line numbers while it prints a SyntaxError
@@ -163,11 +166,13 @@ def _of_what_is_here() -> str:
     return f"\n{inputs.named(found)}: in your folder, and not in the bucket. --upload yes uploads what is needed."
 
 
-def _planned(dag: DAG) -> None:
-    """Look at a plan that is carried out on this machine, and have its inputs in the bucket.
+def _planned(records: Records | None, dag: DAG) -> None:
+    """Announce what a plan makes. Look at one that is carried out on this machine, and have its inputs in the bucket.
 
     The executor does so for those of a cluster, if there is anything to do.
     """
+    if records:
+        records.planned(dag)
     if len(dag) and not dag.workflow.local_exec:
         return
     try:

@@ -277,11 +277,14 @@ def _retrieve(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_checksum_eligible(original: Callable[..., Any]) -> Callable[..., Any]:
-    """What a pipe or a service leaves here is not in the bucket, which would be asked for its size."""
+    """What a pipe or a service leaves here is not in the bucket, which would be asked for its size.
+
+    Of an input that is in the bucket, or on its way there, only the name may be here: a link to nothing.
+    """
 
     @wraps(original)
     async def is_checksum_eligible(self: Any, threshold: Any) -> bool:
-        if _is_plain(self) and not await self.exists_in_storage():
+        if _is_plain(self) and not (Path(self).exists() and await self.exists_in_storage()):
             return False
         return bool(await original(self, threshold))
 
