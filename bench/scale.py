@@ -131,6 +131,9 @@ def _options() -> argparse.Namespace:
         "--limit", type=float, default=LIMIT_SECONDS, metavar="SECONDS",
         help=f"a run that takes longer is killed [default: {LIMIT_SECONDS}]",
     )  # fmt: skip
+    parser.add_argument(
+        "--scheduler", metavar="NAME", help="Snakemake's, instead of byok8s' default [default: none]"
+    )
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the output of all runs there")
     options = parser.parse_args()
     if options.jobs % (SAMPLES**2):
@@ -156,7 +159,7 @@ def _measure(options: argparse.Namespace) -> None:
             Case(OURS, options.jobs, options.workers),
         ]
         few, near, far, null, ours = (
-            _run(case, here, audit, bucket, folder.resolve(), options.limit) for case in cases
+            _run(case, here, audit, bucket, folder.resolve(), options) for case in cases
         )
         words = [*_words(), *report.circumstances(here.cluster(), (before, os.getloadavg()[0]))]
         if not audit:
@@ -171,7 +174,9 @@ def _measure(options: argparse.Namespace) -> None:
     print("\n".join(f"- {word}" for word in words))
 
 
-def _run(case: Case, here: Corner, audit: AuditLog, bucket: s3.Bucket, parent: Path, limit: float) -> Found:
+def _run(
+    case: Case, here: Corner, audit: AuditLog, bucket: s3.Bucket, parent: Path, options: argparse.Namespace
+) -> Found:
     folder = parent / case.name
     folder.mkdir(parents=True)
     (folder / "Snakefile").write_text(SNAKEFILE)
@@ -190,11 +195,12 @@ def _run(case: Case, here: Corner, audit: AuditLog, bucket: s3.Bucket, parent: P
     }
     command = [sys.executable, str(CONTROLLER), case.side, str(case.jobs // SAMPLES), str(result)]
     command += ["workflow", "params", "--jobs", str(case.workers)]
+    command += ["--", "--scheduler", options.scheduler] if options.scheduler else []
     with _way_to_s3(mine, far=case.far) as proxy:
         environment |= {"BYOK8S_S3_ENDPOINT_URL": proxy.url} if proxy else {}
-        code = run(command, folder, environment, log, limit)
+        code = run(command, folder, environment, log, options.limit)
     if code != 0:
-        what = f"exit code {code}" if code is not None else f"ended after {limit:.0f} s"
+        what = f"exit code {code}" if code is not None else f"ended after {options.limit:.0f} s"
         raise BenchError(f"{case.name}: {what}. The end of its output:\n{log.read_text()[-3000:]}")
     stored = keys(s3.connect(mine.endpoint_url), mine)
     if (there := sum("/out-" in key for key in stored)) != case.jobs:
