@@ -70,14 +70,15 @@ class Case:
 class Found:
     """One run.
 
-    requests: to the API server, by what they are; none where nobody counts them. questions: to S3, by their kind; only
-    of a run with a far S3 server.
+    requests: to the API server, by what they are; none if nobody counts them. questions: to S3, by their kind; only
+    of a run with a far S3 server. questions_after: those asked once the run was planned.
     """
 
     case: Case
     samples: list[Sample]
     requests: Counter[str]
     questions: Counter[str]
+    questions_after: Counter[str]
 
     @property
     def cpu_ms(self) -> float:
@@ -206,11 +207,11 @@ def _run(
     if (there := sum("/out-" in key for key in stored)) != case.jobs:
         raise BenchError(f"{case.name}: {there} outputs of {case.jobs} are in the bucket.")
     requests = Counter(map(_what, audit.events(user)))
-    asked = Counter(request.partition(" ")[0] for request in (proxy.requests if proxy else ()))
     crowding = here.crowding()
     here.clear()
     samples = [Sample(**sample) for sample in json.loads(result.read_text())]
-    found = Found(case, samples, requests, asked)
+    asked, after = _questions(proxy, 0.0), _questions(proxy, samples[0].seconds)
+    found = Found(case, samples, requests, asked, after)
     say(
         f"{case.name}: {found.seconds:.0f} s, {found.cpu_ms:.2f} ms of CPU a job, of it the executor's "
         f"{found.own_ms:.2f}" + (f" (pods waited: {crowding})" if crowding else "")
@@ -237,12 +238,21 @@ def _way_to_s3(bucket: s3.Bucket, *, far: bool) -> Iterator[Proxy | None]:
         yield proxy
 
 
+def _questions(proxy: Proxy | None, since: float) -> Counter[str]:
+    """Count what was asked since a moment of time.monotonic(), which is the same in all processes."""
+    if not proxy:
+        return Counter()
+    asked = list(zip(proxy.times, proxy.requests, strict=False))
+    return Counter(request.partition(" ")[0] for moment, request in asked if moment >= since)
+
+
 def _far(near: Found, far: Found) -> str:
     asked = ", ".join(f"{far.questions[kind]} {kind}" for kind in QUESTIONS)
-    each = sum(far.questions[kind] for kind in QUESTIONS) / far.case.jobs
+    after = sum(far.questions_after[kind] for kind in QUESTIONS)
     return (
         f"S3 server {FAR_SECONDS * 1000:.0f} ms away, {far.case.jobs} jobs: {far.seconds:.0f} s instead of "
-        f"{near.seconds:.0f} s; the controller asked {asked}: {each:.2f} a job, of planning and all\n"
+        f"{near.seconds:.0f} s; the controller asked {asked}, of it {after} after planning: "
+        f"{after / far.case.jobs:.2f} a job, each with an input\n"
     )
 
 

@@ -38,6 +38,9 @@ class Job:
     input: Sequence[File] = ()
     after: frozenset[int] = frozenset()
 
+    def __hash__(self) -> int:
+        return self.number  # so that a set of them has the same order each time
+
     @property
     def scheduler_resources(self) -> Mapping[str, int]:
         return {"_job_count": 1, "mem_mb": 1000 * self.number, **self.needs}
@@ -108,7 +111,7 @@ def go_on(data: st.DataObject, world: World, selected: Sequence[Job]) -> None:
     ends = data.draw(st.sets(st.sampled_from(range(len(world.running))), min_size=1))
     for job in [world.running[i] for i in ends]:
         world.running.remove(job)
-        if data.draw(st.integers(0, 4)):
+        if data.draw(st.integers(0, 4)) < 4:
             world.done.add(job.number)
         else:  # it is ready again, and asks for more
             job.needs = {**job.needs, "_cores": min(4, job.needs["_cores"] + 1)}
@@ -118,8 +121,8 @@ def go_on(data: st.DataObject, world: World, selected: Sequence[Job]) -> None:
 @given(st.data(), worlds(distinct=True))
 def test_the_same_as_greedy_where_priorities_decide(data: st.DataObject, world: World) -> None:
     queue = Queue()
-    while ready := world.ready() or world.running:
-        expected = greedys(world.ready(), world.available()) if ready else []
+    while world.ready() or world.running:
+        expected = greedys(world.ready(), world.available()) if world.ready() else []
         selected = queued(queue, world)
         assert {job.number for job in selected} == {job.number for job in expected}
         go_on(data, world, selected)
