@@ -46,7 +46,7 @@ rule one:
     shell: "echo {wildcards.i} > {output}"
 """
 FAR_SECONDS = 0.05  # to an S3 server that is not near
-QUESTIONS = ("LIST", "HEAD", "GET")  # of the controller: what stands in for the workers only puts
+QUESTIONS = ("LIST", "HEAD", "GET")  # also of the workers, which connect before their orders
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _far(near: Found, far: Found) -> str:
     after = sum(far.questions_after[kind] for kind in QUESTIONS)
     return (
         f"S3 server {FAR_SECONDS * 1000:.0f} ms away, {far.case.jobs} jobs: {far.seconds:.0f} s instead of "
-        f"{near.seconds:.0f} s; the controller asked {asked}, of it {after} after planning: "
+        f"{near.seconds:.0f} s; controller and workers asked {asked}, of it {after} after planning: "
         f"{after / far.case.jobs:.2f} a job, each with an input\n"
     )
 

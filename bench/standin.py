@@ -77,10 +77,9 @@ def main() -> int:
             print(flush=True)
         return 0
     import byok8s.worker.__main__ as worker
-    from byok8s.worker import server, workplace
+    from byok8s.worker import server
 
     vars(server).update(Job=StandIn, warm_up=lambda: None)
-    setattr(workplace.Workplace, "expect_job", lambda _: None)  # noqa: B010 no process is forked ahead of an order
     return worker.main()
 
 
