@@ -46,7 +46,7 @@ rule one:
     shell: "echo {wildcards.i} > {output}"
 """
 FAR_SECONDS = 0.05  # to an S3 server that is not near
-QUESTIONS = ("LIST", "HEAD", "GET")  # of the controller: what stands in for the workers only puts
+QUESTIONS = ("LIST", "HEAD", "GET")  # also of the workers, which connect before their orders
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,15 @@ class Case:
 class Found:
     """One run.
 
-    requests: to the API server, by what they are; none where nobody counts them. questions: to S3, by their kind; only
-    of a run with a far S3 server.
+    requests: to the API server, by what they are; none if nobody counts them. questions: to S3, by their kind; only
+    of a run with a far S3 server. questions_after: those asked once the run was planned.
     """
 
     case: Case
     samples: list[Sample]
     requests: Counter[str]
     questions: Counter[str]
+    questions_after: Counter[str]
 
     @property
     def cpu_ms(self) -> float:
@@ -131,6 +132,9 @@ def _options() -> argparse.Namespace:
         "--limit", type=float, default=LIMIT_SECONDS, metavar="SECONDS",
         help=f"a run that takes longer is killed [default: {LIMIT_SECONDS}]",
     )  # fmt: skip
+    parser.add_argument(
+        "--scheduler", metavar="NAME", help="Snakemake's, instead of byok8s' default [default: none]"
+    )
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the output of all runs there")
     options = parser.parse_args()
     if options.jobs % (SAMPLES**2):
@@ -156,7 +160,7 @@ def _measure(options: argparse.Namespace) -> None:
             Case(OURS, options.jobs, options.workers),
         ]
         few, near, far, null, ours = (
-            _run(case, here, audit, bucket, folder.resolve(), options.limit) for case in cases
+            _run(case, here, audit, bucket, folder.resolve(), options) for case in cases
         )
         words = [*_words(), *report.circumstances(here.cluster(), (before, os.getloadavg()[0]))]
         if not audit:
@@ -171,7 +175,9 @@ def _measure(options: argparse.Namespace) -> None:
     print("\n".join(f"- {word}" for word in words))
 
 
-def _run(case: Case, here: Corner, audit: AuditLog, bucket: s3.Bucket, parent: Path, limit: float) -> Found:
+def _run(
+    case: Case, here: Corner, audit: AuditLog, bucket: s3.Bucket, parent: Path, options: argparse.Namespace
+) -> Found:
     folder = parent / case.name
     folder.mkdir(parents=True)
     (folder / "Snakefile").write_text(SNAKEFILE)
@@ -190,21 +196,22 @@ def _run(case: Case, here: Corner, audit: AuditLog, bucket: s3.Bucket, parent: P
     }
     command = [sys.executable, str(CONTROLLER), case.side, str(case.jobs // SAMPLES), str(result)]
     command += ["workflow", "params", "--jobs", str(case.workers)]
+    command += ["--", "--scheduler", options.scheduler] if options.scheduler else []
     with _way_to_s3(mine, far=case.far) as proxy:
         environment |= {"BYOK8S_S3_ENDPOINT_URL": proxy.url} if proxy else {}
-        code = run(command, folder, environment, log, limit)
+        code = run(command, folder, environment, log, options.limit)
     if code != 0:
-        what = f"exit code {code}" if code is not None else f"ended after {limit:.0f} s"
+        what = f"exit code {code}" if code is not None else f"ended after {options.limit:.0f} s"
         raise BenchError(f"{case.name}: {what}. The end of its output:\n{log.read_text()[-3000:]}")
     stored = keys(s3.connect(mine.endpoint_url), mine)
     if (there := sum("/out-" in key for key in stored)) != case.jobs:
         raise BenchError(f"{case.name}: {there} outputs of {case.jobs} are in the bucket.")
     requests = Counter(map(_what, audit.events(user)))
-    asked = Counter(request.partition(" ")[0] for request in (proxy.requests if proxy else ()))
     crowding = here.crowding()
     here.clear()
     samples = [Sample(**sample) for sample in json.loads(result.read_text())]
-    found = Found(case, samples, requests, asked)
+    asked, after = _questions(proxy, 0.0), _questions(proxy, samples[0].seconds)
+    found = Found(case, samples, requests, asked, after)
     say(
         f"{case.name}: {found.seconds:.0f} s, {found.cpu_ms:.2f} ms of CPU a job, of it the executor's "
         f"{found.own_ms:.2f}" + (f" (pods waited: {crowding})" if crowding else "")
@@ -231,12 +238,21 @@ def _way_to_s3(bucket: s3.Bucket, *, far: bool) -> Iterator[Proxy | None]:
         yield proxy
 
 
+def _questions(proxy: Proxy | None, since: float) -> Counter[str]:
+    """Count what was asked since a moment of time.monotonic(), which is the same in all processes."""
+    if not proxy:
+        return Counter()
+    asked = list(zip(proxy.times, proxy.requests, strict=False))
+    return Counter(request.partition(" ")[0] for moment, request in asked if moment >= since)
+
+
 def _far(near: Found, far: Found) -> str:
     asked = ", ".join(f"{far.questions[kind]} {kind}" for kind in QUESTIONS)
-    each = sum(far.questions[kind] for kind in QUESTIONS) / far.case.jobs
+    after = sum(far.questions_after[kind] for kind in QUESTIONS)
     return (
         f"S3 server {FAR_SECONDS * 1000:.0f} ms away, {far.case.jobs} jobs: {far.seconds:.0f} s instead of "
-        f"{near.seconds:.0f} s; the controller asked {asked}: {each:.2f} a job, of planning and all\n"
+        f"{near.seconds:.0f} s; controller and workers asked {asked}, of it {after} after planning: "
+        f"{after / far.case.jobs:.2f} a job, each with an input\n"
     )
 
 

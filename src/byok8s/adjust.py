@@ -14,6 +14,7 @@ from byok8s.executor import here
 from byok8s.executor.record import Record
 from byok8s.provenance import persistence
 from byok8s.provenance.persistence import Records
+from snakemake_scheduler_plugin_byok8s.compat import queued
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -114,11 +115,11 @@ def _cache(of_storage: Callable[..., Any], of_folder: Callable[..., Any]) -> Cal
     return lambda provider: of_storage(provider) if "://" in os.environ.get(CACHE, "://") else of_folder()
 
 
-def _scheduler(original: Callable[..., Any], planned: Callable[[DAG], None]) -> Callable[..., Any]:
+def _scheduler(original: Any, planned: Callable[[DAG], None]) -> Callable[..., Any]:
     """The scheduler is made when all is planned, and before anything is run."""
 
     def scheduler(workflow: Any, *arguments: Any) -> Any:
         planned(workflow.dag)
-        return original(workflow, *arguments)
+        return queued(original)(workflow, *arguments)
 
     return scheduler

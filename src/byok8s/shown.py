@@ -13,13 +13,37 @@ import re
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+# Snakemake's kinds of messages about a job: its announcement, its failure, its command
+_OF_JOBS = ("job_", "group_", "shellcmd")
+LINE_LENGTH = 1000  # more than what is shown of a job with some ten files
+
+
+def shortened(text: str) -> str:
+    """Return the text with each long line cut, at the end of a file's name if it lists some, and what is left out."""
+    if len(text) <= LINE_LENGTH:
+        return text
+    return "\n".join(map(_shortened, text.split("\n")))
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= LINE_LENGTH:
+        return line
+    shown, comma, _ = line[:LINE_LENGTH].rpartition(", ")
+    if comma and len(shown) > LINE_LENGTH // 2:
+        return f"{shown}, ... and {line.count(', ', len(shown))} more"
+    return f"{line[:LINE_LENGTH]} ... and {len(line) - LINE_LENGTH} more characters"
+
+
 def visible(text: str) -> str:
     """Return the text with each character that a terminal would obey written out, as \\x1b."""
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def guard_snakemake() -> None:
-    """Have Snakemake show, and write into its log, what it is told in the same way. Its own colours come later."""
+    """Have Snakemake show, and write into its log, what it is told in the same way. Its own colours come later.
+
+    What it says of a job is shortened: a rule that gathers has thousands of inputs, which Snakemake puts into one line.
+    """
     from snakemake.logging import DefaultFormatter
 
     format_ = DefaultFormatter.format
@@ -29,6 +53,9 @@ def guard_snakemake() -> None:
     @functools.wraps(format_)
     def safely(self: DefaultFormatter, record: object) -> object:
         words = format_(self, record)
-        return visible(words) if isinstance(words, str) else words
+        if not isinstance(words, str):
+            return words
+        of_a_job = str(getattr(record, "event", "")).startswith(_OF_JOBS)
+        return visible(shortened(words) if of_a_job else words)
 
     DefaultFormatter.format = safely

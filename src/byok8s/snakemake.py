@@ -73,8 +73,8 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *("--executor", "byok8s"),
         *("--jobs", str(request.jobs)),
         *_limit(cluster, request.snakemake_arguments),
-        # its own default does not finish to choose among some thousand ready jobs
-        *("--scheduler", "greedy"),
+        # Snakemake's default takes minutes to choose among some thousand ready jobs
+        *("--scheduler", "byok8s"),
         *("--container-image", image),
         *("--byok8s-run", run),
         *("--byok8s-namespace", cluster.namespace),

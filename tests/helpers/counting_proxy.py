@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Counter:
     """What has arrived, in S3's words: `HEAD /bucket/key`, or `LIST /bucket/prefix`.
 
-    connections: how many have been made.
+    connections: how many have been made. times: when each request arrived, by time.monotonic().
     faults: HTTP status and S3's code that the next requests are answered, instead of being passed on.
     change, change_answer: what becomes of a request's body on its way, and of that of its answer.
     """
@@ -30,6 +30,7 @@ class Counter:
     url: str
     connections: int = 0
     requests: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     faults: list[tuple[int, str]] = field(default_factory=list)
     change: Callable[[str, bytes], bytes] = lambda _, body: body
     change_answer: Callable[[str, bytes], bytes] = lambda _, body: body
@@ -79,6 +80,7 @@ def counting(server_url: str, address: str = "127.0.0.1", delay: float = 0.0) ->
             super().setup()
 
         def forward(self) -> None:
+            counter.times.append(time.monotonic())
             counter.requests.append(described(self.command, self.path))
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             time.sleep(delay)

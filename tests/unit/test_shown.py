@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 from snakemake.logging import DefaultFormatter
+from snakemake_interface_logger_plugins.common import LogEvent
 
 from byok8s import view
 from byok8s.clean import Found
 from byok8s.errors import InUse
 from byok8s.leftovers import Run
 from byok8s.locks.holder import Holder
-from byok8s.shown import guard_snakemake, visible
+from byok8s.shown import LINE_LENGTH, guard_snakemake, shortened, visible
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4K\x07"
 CLEAR, TITLE = "\x1b[2J\x1b[H", "\x9d0;title\x9c"
@@ -56,3 +57,27 @@ def test_of_what_snakemake_is_told(event: str | None) -> None:
     guard_snakemake()
     record = logging.LogRecord("s", logging.ERROR, "f", 1, f"rule a: {CLIPBOARD}", None, None)
     assert DefaultFormatter().format(record) == f"rule a: {visible(CLIPBOARD)}"
+
+
+def test_a_line_is_shortened_between_files() -> None:
+    files = [f"results/sample-{number}/counts.tsv" for number in range(200)]
+    text = f"rule gather:\n    input: {', '.join(files)}\n    output: a, b"
+    _, line, other = shortened(text).split("\n")
+    assert len(line) < LINE_LENGTH + 30
+    assert other == "    output: a, b"
+    shown, _, more = line.partition(", ... and ")
+    assert shown.removeprefix("    input: ").split(", ") == files[: 200 - int(more.removesuffix(" more"))]
+
+
+def test_a_line_that_lists_nothing_is_shortened() -> None:
+    assert shortened("x" * 5000) == "x" * LINE_LENGTH + " ... and 4000 more characters"
+
+
+@pytest.mark.parametrize(
+    ("event", "is_short"), [(LogEvent.SHELLCMD, True), (LogEvent.ERROR, False), (None, False)]
+)
+def test_what_snakemake_says_of_a_job_is_shortened(event: LogEvent | None, *, is_short: bool) -> None:
+    guard_snakemake()
+    record = logging.LogRecord("s", logging.INFO, "f", 1, "cat " + "in.txt " * 1000, None, None)
+    record.event = event
+    assert (len(DefaultFormatter().format(record)) < LINE_LENGTH + 50) == is_short

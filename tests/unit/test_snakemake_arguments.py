@@ -42,7 +42,7 @@ def parsed(*words: str, cluster: Cluster | None = HERE, snakemakes: tuple[str, .
 
 
 def test_the_schedulers() -> None:
-    assert parsed("params").scheduler == "greedy"
+    assert parsed("params").scheduler == "byok8s"
     assert parsed("params", snakemakes=("--scheduler", "ilp")).scheduler == "ilp"
     assert parsed("params", cluster=None).scheduler == "ilp"
 

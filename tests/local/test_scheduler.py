@@ -1,0 +1,67 @@
+"""byok8s' scheduler in a real Snakemake, as the byok8s command sets it up."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from byok8s.shown import LINE_LENGTH
+from folders import clean_environment, run_in, write_files
+
+SNAKEFILE = """
+import random
+random.seed(13)
+N = 40
+NEEDS = {i: sorted(random.sample(range(i), k=random.randint(0, min(i, 2)))) for i in range(N)}
+SIZES = {i: (random.randint(0, 3), random.choice([1000, 2000])) for i in range(N)}
+
+rule all:
+    input: [f"work/{i}.txt" for i in range(N)]
+rule work:
+    input: lambda wildcards: [f"work/{i}.txt" for i in NEEDS[int(wildcards.i)]]
+    output: "work/{i}.txt"
+    priority: 1
+    resources:
+        gpu=lambda wildcards: SIZES[int(wildcards.i)][0],
+        mem_mb=lambda wildcards, attempt: SIZES[int(wildcards.i)][1] * attempt
+    shell: "cat {input} /dev/null >/dev/null; date +'%s.%N' >{output}; echo {resources.gpu} {resources.mem_mb}"
+           " >>{output}; sleep 0.1; test {wildcards.i} != 7 -o {resources.mem_mb} -gt {config[once]};"
+           " date +'%s.%N' >>{output}"
+"""
+
+
+def test_resources_are_not_exceeded_and_a_retry_gets_more(tmp_path: Path) -> None:
+    write_files(tmp_path, {"Snakefile": SNAKEFILE, "params.json": '{"once": 2000}'})
+    words = ("--cores", "6", "--resources", "gpu=4", "mem_mb=7000", "--retries", "2", "--scheduler", "byok8s")
+    command = [sys.executable, "-m", "byok8s", "-", "params", "--local", "--", *words]
+    said = run_in(tmp_path, command, clean_environment())
+    files = list((tmp_path / ".byok8s/results/work").iterdir())
+    assert len(files) == 40
+    jobs = []
+    for file in files:
+        start, needs, end = file.read_text().splitlines()
+        jobs.append((float(start), float(end), *map(int, needs.split())))
+    for moment in (start for start, *_ in jobs):
+        at_once = [job for job in jobs if job[0] <= moment < job[1]]
+        assert len(at_once) <= 6
+        assert sum(gpu for _, _, gpu, _ in at_once) <= 4
+        assert sum(memory for *_, memory in at_once) <= 7000
+    assert "Trying to restart job" in str(said)
+
+
+def test_a_job_with_many_inputs_is_announced_in_short(tmp_path: Path) -> None:
+    snakefile = """
+rule all:
+    input: [f"made/{i:05}.txt" for i in range(1000)]
+    output: "all.txt"
+    shell: "ls made | wc -l > {output}"
+rule make:
+    output: [f"made/{i:05}.txt" for i in range(1000)]
+    shell: "touch {output}"
+"""
+    write_files(tmp_path, {"Snakefile": snakefile})
+    command = [sys.executable, "-m", "byok8s", "-", "-", "--local"]
+    said = str(run_in(tmp_path, command, clean_environment()))
+    assert "... and" in said
+    assert max(map(len, said.splitlines())) < LINE_LENGTH + 50
+    assert (tmp_path / ".byok8s/results/all.txt").read_text().strip() == "1000"
