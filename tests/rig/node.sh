@@ -5,7 +5,7 @@ require_root_on_debian
 [[ -d $state/pid ]] || die "the rig does not run: make rig-up"
 if [[ $* == real ]]; then wanted=; elif [[ $* =~ ^[0-9]+\ [0-9]+$ ]]; then wanted=$*; else sed -n 2p "$0" >&2; exit 2; fi
 [[ $(cat "$state/node" 2>/dev/null) != "$wanted" ]] || exit 0
-echo "$wanted" >"$state/node"
+if [[ $wanted ]]; then echo "$wanted" >"$state/node"; else rm -f "$state/node"; fi
 read -r pid _ <"$state/pid/kubelet"
 kill -KILL "$pid"
 while running kubelet; do sleep 0.05; done
