@@ -34,7 +34,7 @@ class Request:
     source: of the workflow, where that is not in the user's folders; snakefile is then within it, else absolute.
     root: the smallest folder that holds the working folder, the Snakefile and that of Snakemake's --directory.
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
-    jobs: how many at once. oom_retries, oom_factor, pending_timeout: None for the
+    jobs: how many at once. reuse_factor, oom_retries, oom_factor, pending_timeout: None for the
     executor's default. pod: words of all pods. upload: whether inputs that only this machine has are uploaded.
     ignore_lock: run beside another run at the same place in the bucket. snakemake_arguments: for Snakemake, unchanged.
     """
@@ -53,6 +53,7 @@ class Request:
     jobs: int | None
     local: bool
     no_reuse: bool
+    reuse_factor: float | None
     no_credentials: bool
     strict_threads: bool
     oom_retries: int | None
@@ -107,6 +108,7 @@ def read_request(
         jobs=settings.jobs if local else settings.jobs or DEFAULT_JOBS,
         local=local,
         no_reuse=bool(settings.no_reuse),
+        reuse_factor=_at_least(1, "reuse_factor", settings.reuse_factor),
         no_credentials=bool(settings.no_credentials),
         strict_threads=bool(settings.strict_threads),
         oom_retries=_at_least(0, "oom_retries", settings.oom_retries),

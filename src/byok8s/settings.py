@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     snakefile: path. s3_bucket: BUCKET or BUCKET/PREFIX. jobs: how many at once. image: of the pods.
     local: run on this machine. no_reuse: a pod for each job.
+    reuse_factor: how many times what a job asks for the pod of the worker that takes it may have.
     no_credentials: pods get no copy of the S3 credentials that are used here.
     strict_threads: no job gets fewer threads than it asks for.
     oom_retries: more tries, each with oom_factor times the memory, of a job that ran out of it.
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     jobs: int | None = None
     local: bool | None = None
     no_reuse: bool | None = None
+    reuse_factor: float | None = None
     no_credentials: bool | None = None
     strict_threads: bool | None = None
     oom_retries: int | None = None

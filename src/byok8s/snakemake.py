@@ -80,6 +80,7 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *("--byok8s-namespace", cluster.namespace),
         *(["--byok8s-no-reuse"] if request.no_reuse else []),
         *(["--byok8s-no-credentials"] if request.no_credentials else []),
+        *_said("reuse-factor", request.reuse_factor),
         *_said("oom-retries", request.oom_retries),
         *_said("oom-factor", request.oom_factor),
         *_said("pending-timeout", request.pending_timeout),

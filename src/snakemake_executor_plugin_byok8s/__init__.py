@@ -44,6 +44,12 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=False,
         metadata={"help": "Give each job a pod of its own instead of one worker after another"},
     )
+    reuse_factor: Optional[float] = field(
+        default=None,
+        metadata={
+            "help": "Let a job use a worker that has up to so many times what it asks for (default: 2)"
+        },
+    )
     no_credentials: bool = field(
         default=False,
         metadata={"help": "Give pods no copy of this machine's S3 credentials: they have their own"},

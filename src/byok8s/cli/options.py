@@ -86,6 +86,13 @@ _SETTINGS = (
         help="Give each job a pod of its own, instead of workers that take one after another.",
     ),
     click.option(
+        "--reuse-factor",
+        envvar="BYOK8S_REUSE_FACTOR",
+        metavar="X",
+        type=float,
+        help="Let a job use an idle worker that has up to X times what the job asks for. [default: 2]",
+    ),
+    click.option(
         "--strict-threads",
         envvar="BYOK8S_STRICT_THREADS",
         is_flag=True,

@@ -40,14 +40,16 @@ from byok8s.executor import (
 from byok8s.executor.cause import Cause
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
-from byok8s.executor.dispatch import Dispatch, Options
+from byok8s.executor.fleet.dispatch import Dispatch
+from byok8s.executor.fleet.fleet import Options
+from byok8s.executor.fleet.retries import RetryPolicy
+from byok8s.executor.fleet.room import DEFAULT_REUSE_FACTOR
 from byok8s.executor.interrupts import end_on_termination, end_on_termination_from_now_on, undisturbed
 from byok8s.executor.job_files import files_of
 from byok8s.executor.manifest import PodSettings, Shape, Task
 from byok8s.executor.names import CONTROLLER_ANNOTATION, new_run_id
 from byok8s.executor.orders import Orders
 from byok8s.executor.outcome import Outcome, State
-from byok8s.executor.policy import Policy
 from byok8s.executor.record import Record
 from byok8s.executor.run_description import run_description
 from byok8s.executor.shapes import Shapes
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
 
 
 class Executor(RealExecutor):  # type: ignore[misc]
-    """What Snakemake sees. Where a job runs is its placement's business."""
+    """What Snakemake sees. Where a job runs is its controller's business."""
 
     def __post_init__(self) -> None:
         if self.workflow.storage_settings.default_storage_provider is None:
@@ -258,9 +260,17 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 "Streams to pods (pods/exec) are not allowed here: each job gets a pod of its own."
             )
             reuse = False
-        policy = Policy(settings.oom_retries or 0, settings.oom_factor or Policy.oom_factor, self._largest_mb)
+        policy = RetryPolicy(
+            settings.oom_retries or 0, settings.oom_factor or RetryPolicy.oom_factor, self._largest_mb
+        )
         minutes = settings.pending_timeout
-        return Options(policy, self._limit, reuse, minutes * 60 if minutes else None)
+        return Options(
+            policy,
+            self._limit,
+            reuse,
+            minutes * 60 if minutes else None,
+            settings.reuse_factor or DEFAULT_REUSE_FACTOR,
+        )
 
     def _pod_settings(self, config_maps: int) -> PodSettings:
         return PodSettings(

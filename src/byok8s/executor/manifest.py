@@ -49,7 +49,7 @@ LEAST_MEMORY_MB = 256
 
 @dataclass(frozen=True)
 class Shape:
-    """What a pod is made like. Jobs of one shape can share a pod, one after another, for its limits are theirs.
+    """What a pod is made like. Jobs can share a pod, one after another, if it has what each asks for.
 
     cores: of the processor. mem_mb, disk_mb: in MB; None where the rule says nothing. said: the part of a Pod that the
     user has put in words, which counts over ours; template: that which is merged under ours; both as JSON.
@@ -60,6 +60,11 @@ class Shape:
     disk_mb: int | None = None
     said: str = ""
     template: str = ""
+
+    @property
+    def memory_mb(self) -> int:
+        """The memory that the pod gets."""
+        return max(self.mem_mb or DEFAULT_MEMORY_MB, LEAST_MEMORY_MB)
 
 
 @dataclass(frozen=True)
@@ -288,7 +293,7 @@ def _files(names: Names, settings: PodSettings) -> dict[str, Json]:
 
 
 def _resources(shape: Shape) -> dict[str, Json]:
-    memory = f"{max(shape.mem_mb or DEFAULT_MEMORY_MB, LEAST_MEMORY_MB)}M"
+    memory = f"{shape.memory_mb}M"
     requests: dict[str, Json] = {"cpu": f"{int(shape.cores * 1000 * CPU_REQUEST_SHARE)}m", "memory": memory}
     limits: dict[str, Json] = {"cpu": str(shape.cores), "memory": memory}
     if shape.disk_mb:

@@ -1,0 +1,82 @@
+"""Tasks in, their ends out: puts the loop, its core, its effects and the watch together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from byok8s.executor.cluster import ClusterRun, Contents
+from byok8s.executor.fleet import adoption
+from byok8s.executor.fleet.effects import Effects, Logger, OnEnd
+from byok8s.executor.fleet.events import Closed, Expected, Left, PodGone, PodSeen, Submitted
+from byok8s.executor.fleet.fleet import Fleet, Options
+from byok8s.executor.fleet.loop import Loop
+from byok8s.executor.manifest import Shape, Task
+from byok8s.executor.outcome import outcome
+from byok8s.executor.record import Record
+from byok8s.kube import KubeClient, Object, Watch
+from byok8s.kube.client import OUTAGE_SECONDS
+from byok8s.kube.faults import duration
+from byok8s.kube.json import text
+
+
+class Dispatch:
+    """What Snakemake's executor sees of the controller.
+
+    on_end: told of each task's last try. on_crash: of what should never happen, in a thread of ours.
+    reuses: whether tasks share workers.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        cluster: ClusterRun,
+        options: Options,
+        record: Record,
+        logger: Logger,
+        on_end: OnEnd,
+        on_crash: Callable[[Exception], None],
+    ) -> None:
+        self._cluster, self._options, self._logger = cluster, options, logger
+        self.reuses = options.reuse
+        self._loop = Loop(on_crash)
+        self._effects = Effects(cluster, record, logger, self._loop.put, on_end, on_crash)
+        self._watch = Watch(
+            client,
+            cluster.pods,
+            cluster.names.selector,
+            on_change=self._on_change,
+            on_delete=lambda name: self._loop.put(PodGone(name)),
+            on_lost=lambda cause: logger.warning(
+                f"Lost the Kubernetes API: {cause}. The jobs go on; the run is given up when it stays away for "
+                f"{duration(OUTAGE_SECONDS)}."
+            ),
+            on_found=lambda: logger.info("The Kubernetes API is back."),
+            on_crash=on_crash,
+        )
+
+    def start(self, contents: Contents, annotations: Mapping[str, str], first: Sequence[Shape]) -> None:
+        """Make the run's objects, and go on with what an earlier controller of the run has left.
+
+        first: shapes of the tasks that will be the first. Raises ApiError or Unreachable.
+        """
+        left = self._cluster.create(contents, annotations)
+        if left:
+            self._logger.info(f"Going on with {len(left)} pods that are at work for this run.")
+            self._loop.put(Left(tuple(map(adoption.left, left))))
+        self._watch.start()
+        self._loop.put(Expected(tuple(first)))
+        self._loop.start(Fleet(self._cluster.names, self._options), self._effects)
+
+    def submit(self, task: Task) -> None:
+        self._loop.put(Submitted(task))
+
+    def end(self) -> None:
+        """No task comes any more, and none is tried again. Waits for no request."""
+        self._effects.end()
+        self._loop.put(Closed())
+        self._watch.stop()
+
+    def _on_change(self, pod: Object) -> None:
+        if self._cluster.owns(pod):  # else somebody has given it our labels
+            leaving = bool(text(pod, "metadata", "deletionTimestamp"))
+            self._loop.put(PodSeen(text(pod, "metadata", "name"), outcome(pod), leaving))
