@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # node.sh CORES GIB, or node.sh real: has the running rig's node say that it is that large, until it is told otherwise.
+# A larger node also says that it has GPUs.
 source "$(dirname "$0")/common.sh"
 require_root_on_debian
 [[ -d $state/pid ]] || die "the rig does not run: make rig-up"

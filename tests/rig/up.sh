@@ -80,7 +80,8 @@ for archive in "$kubernetes/pause.tar" "$images/images.tar" "$metagenomics/metag
   echo "$archive" >"$mark"
 done
 
-api() { curl -sf --max-time 5 --cacert pki/ca.crt --header @pki/components.header "https://127.0.0.1:6443$1"; }
+# api PATH [ARGUMENT OF CURL]...
+api() { curl -sf --max-time 5 --cacert pki/ca.crt --header @pki/components.header "https://127.0.0.1:6443$1" "${@:2}"; }
 wait_for apiserver api /readyz
 control=(--kubeconfig=pki/components.kubeconfig --authentication-kubeconfig=pki/components.kubeconfig
          --authorization-kubeconfig=pki/components.kubeconfig --leader-elect=false --bind-address=127.0.0.1 --port=0)
@@ -103,6 +104,13 @@ node() { api /api/v1/nodes/rig-node | tr -d ' \n'; }
 node_ready() { node | grep '"type":"Ready","status":"True"' | grep -q '"capacity":{"cpu":"'"$cores"'"'; }
 wait_for kubelet curl -sf --max-time 5 http://127.0.0.1:10248/healthz
 wait_for kubelet node_ready
+gpus() { node | grep -oE '"capacity":\{[^}]*"nvidia.com/gpu":"[1-9]' || true; }
+# set_gpus NUMBER: the node's capacity, which the kubelet takes over
+set_gpus() {
+  api /api/v1/nodes/rig-node/status -X PATCH -H 'Content-Type: application/merge-patch+json' \
+    -d '{"status":{"capacity":{"nvidia.com/gpu":'"$1"'},"allocatable":{"nvidia.com/gpu":'"$1"'}}}' >/dev/null
+}
+if [[ ${larger[*]} ]]; then set_gpus '"4"'; elif [[ $(gpus) ]]; then set_gpus null; fi
 wait_for controller-manager api /api/v1/namespaces/default/serviceaccounts/default
 # without keys it answers 403: it serves, and not everybody
 s3_answers() { [[ $(curl -s --max-time 5 -o /dev/null -w '%{http_code}' "http://$address:8333/$bucket") == 403 ]]; }
