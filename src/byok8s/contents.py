@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from byok8s import s3
 from byok8s.errors import InputError
@@ -50,6 +51,25 @@ def listed(bucket: s3.Bucket, patterns: Sequence[str] = ()) -> list[Entry]:
     Raises BucketError for a bucket that cannot be used, InputError for a pattern that names nothing.
     """
     s3.check_bucket(bucket)
+    return chosen(_files(bucket, [beginning(pattern) for pattern in patterns]), patterns)
+
+
+def at(bucket: s3.Bucket, paths: Collection[str]) -> list[Entry]:
+    """Return the files that are at these paths, or below them, in order of their own."""
+    found = _files(bucket, paths)
+    return sorted(
+        (
+            entry
+            for entry in found
+            if entry.path in paths or any(str(above) in paths for above in PurePosixPath(entry.path).parents)
+        ),
+        key=lambda entry: entry.path,
+    )
+
+
+def _files(bucket: s3.Bucket, starts: Collection[str]) -> list[Entry]:
+    """List the workflow's files, as far as their paths begin with what all of these do."""
+    start = os.path.commonprefix([*starts])  # noqa: RUF071 - keys are texts, whose beginning is what S3 lists by
     top = f"{bucket.prefix}/" if bucket.prefix else ""
     pages = s3.connect(bucket.endpoint_url).get_paginator("list_objects_v2")
     found = [
@@ -60,13 +80,10 @@ def listed(bucket: s3.Bucket, patterns: Sequence[str] = ()) -> list[Entry]:
             each["LastModified"],
             each["ETag"].strip('"'),
         )
-        for page in pages.paginate(Bucket=bucket.name, Prefix=top + _beginning(patterns))
+        for page in pages.paginate(Bucket=bucket.name, Prefix=top + start)
         for each in page.get("Contents", [])
     ]
-    files = [
-        entry for entry in found if entry.path[-1:] not in ("", "/") and OWN not in entry.path.split("/")
-    ]
-    return chosen(files, patterns)
+    return [entry for entry in found if entry.path[-1:] not in ("", "/") and OWN not in entry.path.split("/")]
 
 
 def chosen(files: Sequence[Entry], patterns: Sequence[str]) -> list[Entry]:
@@ -85,15 +102,3 @@ def chosen(files: Sequence[Entry], patterns: Sequence[str]) -> list[Entry]:
             )
         wanted |= {entry.path: entry for entry in matched}
     return sorted(wanted.values(), key=lambda entry: entry.path)
-
-
-def _beginning(patterns: Iterable[str]) -> str:
-    """Return what the paths of all patterns begin with: the rest of the bucket need not be listed."""
-    plain = [beginning(pattern) for pattern in patterns]
-    if not plain:
-        return ""
-    first, last = min(plain), max(plain)
-    same = next(
-        (at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(map(len, plain))
-    )
-    return first[:same]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from byok8s.contents import Entry
 from byok8s.errors import BucketError, InputError
-from byok8s.inputs import named, size_words
+from byok8s.inputs import Person, named, size_words
 from byok8s.s3 import Bucket
 
 if TYPE_CHECKING:
@@ -155,6 +155,19 @@ def counted(found: Sequence[Wanted]) -> str:
     """Return how many there are, and how large they are together."""
     count = len(found)
     return f"{count} file{'' if count == 1 else 's'}, {size_words(sum(each.entry.size for each in found))}"
+
+
+def bring(bucket: Bucket, entries: Sequence[Entry], folder: Path, person: Person, *, replace: bool) -> None:
+    """Have files of the bucket below a folder, and say so. Raises InputError and BucketError as the parts of it do."""
+    found = places(entries, folder.absolute())
+    missing = wanted(bucket, found, replace=replace)
+    if missing:
+        size = sum(each.entry.size for each in missing)
+        words = f"{counted(missing)} from {bucket.url}"
+        with person.show_transfer("Fetching", words, size, quiet=False) as tell:
+            fetch(bucket, missing, tell)
+    same = len(found) - len(missing)
+    person.say(f"Fetched: {counted(missing)}" + (f"; {same} here already." if same else "."))
 
 
 def fetch(bucket: Bucket, wanted: Sequence[Wanted], tell: Callable[[int], object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ class Request:
     bucket: None only with `local`, for the embedded one. namespace and image: None for the default.
     jobs: how many at once. reuse_factor, oom_retries, oom_factor, pending_timeout: None for the
     executor's default. pod: words of all pods. upload: whether inputs that only this machine has are uploaded.
+    download: the folder to which targets are brought, None for none.
     ignore_lock: run beside another run at the same place in the bucket. snakemake_arguments: for Snakemake, unchanged.
     """
 
@@ -62,6 +64,7 @@ class Request:
     pod: Mapping[str, object]
     pod_template: str | None
     upload: Mode
+    download: Path | None
     dry_run: bool
     force: bool
     ignore_lock: bool
@@ -117,6 +120,7 @@ def read_request(
         pod=settings.pod or {},
         pod_template=settings.pod_template,
         upload=_upload(settings.upload),
+        download=_download(settings.download),
         dry_run=dry_run,
         force=force,
         ignore_lock=ignore_lock,
@@ -128,6 +132,19 @@ def _at_least(least: int, flag: str, value: Number | None) -> Number | None:
     if value is not None and value < least:
         raise InputError(f"--{flag.replace('_', '-')} must be at least {least}, not {value}.")
     return value
+
+
+def _download(said: str | None) -> Path | None:
+    """Raises InputError for a folder that files cannot be put into."""
+    if not said:
+        return None
+    folder = Path(said).absolute()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not there.is_dir():
+        raise InputError(f"--download {said}: {there} is no folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"--download {said}: {there} cannot be written to.")
+    return folder
 
 
 def _upload(said: bool | Mode | None) -> Mode:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Protocol
 
-from byok8s import clean, errors, params, preflight, registry, s3, snakemake, workspace
+from byok8s import clean, contents, errors, fetch, params, preflight, registry, s3, snakemake, workspace
 from byok8s.adjust import CACHE
 from byok8s.executor import capacity, key, record
 from byok8s.executor.names import new_run_id
@@ -30,6 +30,7 @@ from byok8s.request import Request
 from byok8s.s3 import profile
 from byok8s.s3.prefix_lock import prefix_lock
 from byok8s.settings import default_image
+from byok8s.targets import Targets
 
 FOLDER = Path(".byok8s")
 # for the record of a run to get into the bucket; after Ctrl-C somebody waits
@@ -87,13 +88,16 @@ def execute(request: Request, view: View) -> int:
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
         view.show_plan(plan)
-        code = _run_snakemake(plan, view)
+        targets = Targets()
+        code = _run_snakemake(plan, view, targets)
         if lock and plan.resumed:
             _clear(plan, view)
             lock.settle()
         _keep_record(plan, view, interrupted=code == errors.INTERRUPTED)
         if code == 0 and not request.dry_run:
             view.show_results(_results(plan))
+        if request.download and code in (0, errors.WORKFLOW_FAILED) and not request.dry_run:
+            _download(plan, targets.paths(), request.download, view)
         return code
 
 
@@ -205,7 +209,13 @@ def _results(plan: Plan) -> str:
     return str(folder)
 
 
-def _run_snakemake(plan: Plan, view: View) -> int:
+def _download(plan: Plan, paths: Collection[str], folder: Path, view: View) -> None:
+    """Bring what the bucket has of a run's targets to a folder."""
+    if paths:
+        fetch.bring(plan.bucket, contents.at(plan.bucket, paths), folder, view, replace=False)
+
+
+def _run_snakemake(plan: Plan, view: View, targets: Targets) -> int:
     with (
         _params(plan) as copy,
         _workspace(plan, view) as place,
@@ -220,7 +230,7 @@ def _run_snakemake(plan: Plan, view: View) -> int:
         try:
             cores = plan.cluster.cores if plan.cluster else preflight.DEFAULT_CORES
             provenance = Records(book) if book else None
-            done = snakemake.run(arguments, cores, record.Record(plan.run, view.warn), provenance)
+            done = snakemake.run(arguments, cores, targets, record.Record(plan.run, view.warn), provenance)
         except KeyboardInterrupt:
             return errors.INTERRUPTED
         except errors.InputError:

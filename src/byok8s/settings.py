@@ -35,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     oom_retries: more tries, each with oom_factor times the memory, of a job that ran out of it.
     pending_timeout: minutes that a pod may be without a node. pod: what all pods are to have, by its word.
     pod_template: path of a Pod to merge under ours. upload: inputs that are here and not in the bucket; as YAML reads
-    yes and no, these may be true and false.
+    yes and no, these may be true and false. download: folder to which targets are brought.
     """
 
     snakefile: str | None = None
@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pod: dict[str, object] | None = None
     pod_template: str | None = None
     upload: bool | Mode | None = None
+    download: str | None = None
 
 
 class WorkflowFile(Settings, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -25,6 +25,7 @@ from byok8s.provenance.persistence import Records
 from byok8s.request import Request
 from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake
+from byok8s.targets import Targets
 from byok8s.workspace import Workspace
 from byok8s.workspace.folder import origin, refused_inputs
 
@@ -107,13 +108,19 @@ def load() -> None:
     import snakemake.cli  # noqa: F401
 
 
-def run(argv: list[str], cores: int, record: Record | None = None, provenance: Records | None = None) -> bool:
+def run(
+    argv: list[str],
+    cores: int,
+    targets: Targets,
+    record: Record | None = None,
+    provenance: Records | None = None,
+) -> bool:
     """Run Snakemake. Return whether all that was asked for is there in the end; False after a job has failed.
 
-    cores: what the Snakefile knows as workflow.cores, unless --cores says it. record: of the run. provenance: the
-    bucket's records of how files were made. Raises InputError if Snakemake finds a fault in its arguments, the
-    Snakefile, the params or a target, which it does before the first job. Raises KeyboardInterrupt if the user
-    interrupts before that.
+    cores: what the Snakefile knows as workflow.cores, unless --cores says it. targets: gets to know what is asked for.
+    record: of the run. provenance: the bucket's records of how files were made. Raises InputError if Snakemake finds a
+    fault in its arguments, the Snakefile, the params or a target, which it does before the first job. Raises
+    KeyboardInterrupt if the user interrupts before that.
     """
     from snakemake.cli import args_to_api
     from snakemake.logging import logger
@@ -124,7 +131,7 @@ def run(argv: list[str], cores: int, record: Record | None = None, provenance: R
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        with adjust.adjusted(cores, partial(_planned, provenance), record, provenance):
+        with adjust.adjusted(cores, partial(_planned, targets, provenance), record, provenance):
             done = bool(args_to_api(args, parser))
     except Exception as error:
         # Snakemake 9 trips over its own line numbers while it prints a SyntaxError
@@ -167,11 +174,12 @@ def _of_what_is_here() -> str:
     return f"\n{inputs.named(found)}: in your folder, and not in the bucket. --upload yes uploads what is needed."
 
 
-def _planned(records: Records | None, dag: DAG) -> None:
+def _planned(targets: Targets, records: Records | None, dag: DAG) -> None:
     """Announce what a plan makes. Look at one that is carried out on this machine, and have its inputs in the bucket.
 
     The executor does so for those of a cluster, if there is anything to do.
     """
+    targets.planned(dag)
     if records:
         records.planned(dag)
     if len(dag) and not dag.workflow.local_exec:

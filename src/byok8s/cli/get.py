@@ -53,16 +53,7 @@ def get(
         from byok8s.settings import Settings
 
         bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
-        found = fetch.places(contents.listed(bucket, patterns), directory.absolute())
-        wanted = fetch.wanted(bucket, found, replace=replace)
-        size = sum(each.entry.size for each in wanted)
-        if wanted:
-            with view.show_transfer(
-                "Fetching", f"{fetch.counted(wanted)} from {bucket.url}", size, quiet=False
-            ) as tell:
-                fetch.fetch(bucket, wanted, tell)
-        same = len(found) - len(wanted)
-        view.say(f"Fetched: {fetch.counted(wanted)}" + (f"; {same} here already." if same else "."))
+        fetch.bring(bucket, contents.listed(bucket, patterns), directory, view, replace=replace)
         return 0
 
     exit_with(carry_out, debug=debug)

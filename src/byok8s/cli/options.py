@@ -58,6 +58,12 @@ _SETTINGS = (
         help="Inputs that are here and not in the bucket; replace: also those that differ there. [default: ask]",
     ),
     click.option(
+        "--download",
+        envvar="BYOK8S_DOWNLOAD",
+        metavar="DIR",
+        help="Bring what was asked for to DIR in the end: . for this folder. [default: it stays in the bucket]",
+    ),
+    click.option(
         "--oom-retries",
         envvar="BYOK8S_OOM_RETRIES",
         metavar="N",

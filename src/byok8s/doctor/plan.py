@@ -25,6 +25,7 @@ from byok8s.errors import InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
 from byok8s.s3 import Bucket
+from byok8s.targets import Targets
 
 PLAN_SECONDS = 60.0
 PLAIN = (bool, int, float, str)  # what is not known before other jobs have run is of a class of its own
@@ -112,7 +113,7 @@ def main(found: str, cores: int, arguments: list[str]) -> None:
     logger.addFilter(keeper)
     told: dict[str, object] = {"jobs": [], "fault": "", "hint": ""}
     try:
-        snakemake.run(arguments, cores)
+        snakemake.run(arguments, cores, Targets())
     except InputError as error:
         told |= {"fault": f"{error.what} {error.where}".strip(), "hint": error.hint}
     told["jobs"] = [{"name": name, "resources": dict(resources)} for name, resources in keeper.jobs]
