@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -56,7 +58,7 @@ def run(process: Process, folder: Path, *names: str) -> Result:
     root = folder / "work"
     root.mkdir()
     order = Order(folder.name, {"names": names})
-    assert process.begin(order, root)
+    process.begin(order, root)
     job = Job(order, root, process)
     while job.read():
         pass
@@ -111,14 +113,30 @@ def test_one_that_was_stopped_goes_on_when_it_gets_its_order(work: Storing, tmp_
     assert run(process, tmp_path, "out.txt").why == ""
 
 
-def test_one_that_was_killed_takes_no_order(work: Storing, tmp_path: Path) -> None:
+@pytest.mark.parametrize("waited_for", [False, True])
+def test_one_that_was_killed_is_known_to_be_dead_and_leaves_nothing(
+    work: Storing,
+    waited_for: bool,
+) -> None:
+    """waited_for: by what clears up after the job that has killed it."""
     process = Process(work)
+    assert process.is_alive()
     os.kill(process.pid, signal.SIGKILL)
-    until(lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
-    assert not process.begin(Order("1", {}), tmp_path)
+    if waited_for:
+        os.waitpid(process.pid, 0)
+    until(lambda: not process.is_alive())
     process.end()
     with pytest.raises(ChildProcessError):
         os.waitpid(process.pid, 0)
+
+
+def test_a_job_whose_process_dies_as_it_begins_is_told_to_be_killed(work: Storing, tmp_path: Path) -> None:
+    """So may each new one, as when memory is short: that is the job's end, and it is not tried again here."""
+    process = Process(work)
+    os.kill(process.pid, signal.SIGKILL)
+    until(lambda: not process.is_alive())
+    result = run(process, tmp_path, "out.txt")
+    assert (result.code, result.cause) == (137, "signal")
 
 
 def test_one_that_is_not_wanted_any_more_ends(work: Storing) -> None:
@@ -145,3 +163,32 @@ def test_a_server_that_cannot_prove_who_it_is_is_not_connected_ahead(
         connection.use_ahead()
         connection.client.head_bucket(Bucket="bucket")
         assert [request.connection in {1, 2} for request in served.requests] == [True]
+
+
+def test_nobody_can_look_into_one_before_it_has_its_order(tmp_path: Path) -> None:
+    """The kernel says so of each process (prctl's PR_GET_DUMPABLE): 0 while it waits, 1 once the job is its own."""
+    script = f"""
+import ctypes, pathlib, sys
+from byok8s.worker import seclusion
+from byok8s.worker.description import Done
+from byok8s.worker.job import Job
+from byok8s.worker.process import Order, Process
+PR_GET_DUMPABLE = 3
+root = pathlib.Path({str(tmp_path)!r}) / "work"
+root.mkdir()
+class Telling:
+    def get_ready(self):
+        (root / "before").write_text(str(ctypes.CDLL(None).prctl(PR_GET_DUMPABLE)))
+    def carry_out(self, order, folder):
+        (root / "after").write_text(str(ctypes.CDLL(None).prctl(PR_GET_DUMPABLE)))
+        return Done([])
+seclusion.close_to_others()
+order, process = Order("1", {{}}), Process(Telling())
+process.begin(order, root)
+job = Job(order, root, process)
+while job.read():
+    pass
+sys.exit(job.result().code)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert ((tmp_path / "work/before").read_text(), (tmp_path / "work/after").read_text()) == ("0", "1")

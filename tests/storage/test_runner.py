@@ -57,7 +57,7 @@ class Pod:
         root = self.folder / str(self.jobs) / "work"
         root.mkdir(parents=True)
         order, process = Order(str(self.jobs), {}), Process(Work(self, job))
-        assert process.begin(order, root)
+        process.begin(order, root)
         under_way = Job(order, root, process)
         self.said = ""
         while data := under_way.read():

@@ -57,27 +57,26 @@ class Process:
         os.close(writing)
         os.close(reading)
 
-    def begin(self, order: Order, folder: Path) -> bool:
-        """Give it its order. Return False when it is dead, because something has killed it meanwhile."""
-        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            return False
-        os.kill(
-            self.pid, signal.SIGCONT
-        )  # the job before it may have stopped it, but could not reach into it
-        words = json.dumps({"order": asdict(order), "folder": str(folder)}).encode() + b"\n"
+    def is_alive(self) -> bool:
+        """Return whether nothing has killed it, as the job before it can."""
         try:
-            with os.fdopen(self._order, "wb") as stream:
-                self._order = -1
-                stream.write(words)
-        except BrokenPipeError:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:  # what clears up after a job has waited for it
             return False
-        return True
+
+    def begin(self, order: Order, folder: Path) -> None:
+        """Give it its order. What kills it from now on has killed the job."""
+        os.kill(self.pid, signal.SIGCONT)  # the job before it may have stopped it, and nothing else
+        words = json.dumps({"order": asdict(order), "folder": str(folder)}).encode() + b"\n"
+        with suppress(BrokenPipeError), os.fdopen(self._order, "wb") as stream:
+            self._order = -1
+            stream.write(words)
 
     def end(self) -> None:
         """End it without an order."""
         with suppress(OSError):
             os.close(self._order)
-        with suppress(ProcessLookupError):
+        if self.is_alive():
             os.kill(self.pid, signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)

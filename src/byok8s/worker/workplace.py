@@ -37,7 +37,8 @@ class Workplace:
     @property
     def processes(self) -> set[int]:
         """The process ids of what is here before a job and remains after it."""
-        return self.parsed.processes | ({self._waiting.pid} if self._waiting else set())
+        waiting = {self._waiting.pid} if self._waiting and self._waiting.is_alive() else set()
+        return self.parsed.processes | waiting
 
     def order(self, bucket: str, key: str) -> Order:
         """Read the order of a pod for one job. Raises StorageError.
@@ -60,12 +61,12 @@ class Workplace:
         if _credentials_time() != self._keys:  # the kubelet has brought new ones
             self._connection, self._keys = connection(self.run.storage), _credentials_time()
             self._dismiss()
-        self.expect_job()
-        while self._waiting and not self._waiting.begin(order, root):
+        if self._waiting and self._waiting.is_alive():
+            process, self._waiting = self._waiting, None
+        else:
             self._dismiss()
-            self.expect_job()
-        process, self._waiting = self._waiting, None
-        assert process
+            process = Process(self)
+        process.begin(order, root)
         return process
 
     def _dismiss(self) -> None:
