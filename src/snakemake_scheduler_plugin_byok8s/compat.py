@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import metadata
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -73,7 +74,7 @@ def _queued(original: type[JobScheduler]) -> type[JobScheduler]:
                 job.reset_params_and_resources()  # as Snakemake does before it looks at them
                 self.validate_job(job)
             self._queue.add(new, self.global_resources)
-            return self._queue.offer(self.resources) or [*ready][:1]
+            return self._queue.offer(self.resources) or list(islice(ready, 1))
 
         @property
         def remaining_jobs(self) -> Sequence[Any]:
