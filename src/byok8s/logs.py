@@ -254,29 +254,52 @@ def follow(
     of: Record, what: str | None, tell: Callable[[str], None], *, failed: bool, most: int = LINES
 ) -> None:
     """Tell what logs say, and what they say from now on, until the run has ended."""
-    at: dict[str, int] = {}  # how far each has been read
-    rest: dict[str, bytes] = {}
-    last = ""
+    follower = _Follower(of, tell, most * LINE_BYTES)
     while True:
         over = not _is_alive(of.run)  # before what is read for the last time
-        sizes = of.files()
         found = [job for job in jobs(of) if what is None or job.is_named(what)]
         if over and what is not None and not found:
             raise _no_such_job(of, what)
         for job in found:
-            for name in job.files if job.failed or not failed else ():
-                at.setdefault(name, max(0, sizes.get(name, 0) - most * LINE_BYTES))
-                while data := of.read(name, at[name], at[name] + CHUNK_BYTES):
-                    at[name] += len(data)
-                    *whole, rest[name] = (rest.get(name, b"") + data).split(b"\n")
-                    if whole and last != name:
-                        tell(f"== {job.name}: {of.place}/{name}")
-                        last = name
-                    for row in whole:
-                        tell(row.decode(errors="replace"))
+            if job.failed or not failed:
+                follower.read(job)
         if over:
+            follower.end()
             return
         time.sleep(LOOK_SECONDS)
+
+
+class _Follower:
+    """Tells the lines of logs, each once it is whole. most: bytes of what was there before are told."""
+
+    def __init__(self, of: Record, tell: Callable[[str], None], most: int) -> None:
+        self._of, self._tell, self._most = of, tell, most
+        self._at: dict[str, int] = {}  # how far each has been read
+        self._rest: dict[tuple[str, str], bytes] = {}  # by job and file: the beginning of a line
+        self._last = ""
+
+    def read(self, job: Job) -> None:
+        """Tell what a job's logs say that was not told yet."""
+        sizes = self._of.files()
+        for name in job.files:
+            at = self._at.setdefault(name, max(0, sizes.get(name, 0) - self._most))
+            while data := self._of.read(name, at, at + CHUNK_BYTES):
+                at = self._at[name] = at + len(data)
+                *whole, rest = (self._rest.get((job.name, name), b"") + data).split(b"\n")
+                self._rest[job.name, name] = rest
+                self._say(job.name, name, whole)
+
+    def end(self) -> None:
+        """Tell the lines that have no end."""
+        for (job, name), rest in self._rest.items():
+            self._say(job, name, [rest] if rest else [])
+
+    def _say(self, job: str, name: str, rows: Sequence[bytes]) -> None:
+        if rows and self._last != name:
+            self._tell(f"== {job}: {self._of.place}/{name}")
+            self._last = name
+        for row in rows:
+            self._tell(row.decode(errors="replace"))
 
 
 def _is_alive(run: str) -> bool:

@@ -155,6 +155,13 @@ def test_following_a_run_that_is_over_tells_all_and_ends(run: Record) -> None:
     assert [row for row in told if not row.startswith("==")] == ["printed", "the reason"]
 
 
+def test_following_also_tells_a_last_line_without_an_end(run: Record) -> None:
+    run.add_output(task(3, "sort"), ["whole\nwithout an end"])
+    told: list[str] = []
+    logs.follow(logs.record(None, Settings()), "sort", told.append, failed=False)
+    assert told[-2:] == ["whole", "without an end"]
+
+
 def test_a_word_that_leads_elsewhere_is_no_run(run: Record) -> None:
     assert not logs.is_run("..")
     assert not logs.is_run("../other")
