@@ -97,7 +97,7 @@ def execute(request: Request, view: View) -> int:
         if code == 0 and not request.dry_run:
             view.show_results(_results(plan))
         if request.download and code in (0, errors.WORKFLOW_FAILED) and not request.dry_run:
-            _download(plan, targets.paths(), request.download, view)
+            _download(plan, targets.paths(), request.download, view, has_failed=code != 0)
         return code
 
 
@@ -209,10 +209,15 @@ def _results(plan: Plan) -> str:
     return str(folder)
 
 
-def _download(plan: Plan, paths: Collection[str], folder: Path, view: View) -> None:
-    """Bring what the bucket has of a run's targets to a folder."""
-    if paths:
-        fetch.bring(plan.bucket, contents.at(plan.bucket, paths), folder, view, replace=False)
+def _download(plan: Plan, paths: Collection[str], folder: Path, view: View, *, has_failed: bool) -> None:
+    """Bring what the bucket has of a run's targets to a folder. What prevents it ends only a run that went well."""
+    try:
+        if paths:
+            fetch.bring(plan.bucket, contents.at(plan.bucket, paths), folder, view, replace=False)
+    except errors.Byok8sError as error:
+        if not has_failed:
+            raise
+        view.warn(str(error))
 
 
 def _run_snakemake(plan: Plan, view: View, targets: Targets) -> int:

@@ -114,6 +114,13 @@ def test_a_file_of_the_users_is_not_replaced(run: Run, tmp_path: Path) -> None:
     assert files(tmp_path / "flow/results") == {"out/a b.txt": "mine\n"}
 
 
+def test_a_run_that_has_failed_says_so_even_if_its_files_cannot_be_brought(run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path / "flow/results", {"out/a b.txt": "mine\n"})
+    said = run("some", "--download", "results", "--", "--keep-going", expect=1)
+    assert "is here with another content: out/a b.txt" in said
+    assert files(tmp_path / "flow/results") == {"out/a b.txt": "mine\n"}
+
+
 def test_a_dry_run_brings_nothing(run: Run, tmp_path: Path) -> None:
     run("--download", "results", "-n")
     assert not Path(tmp_path / "flow/results").exists()
