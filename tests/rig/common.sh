@@ -88,6 +88,15 @@ wait_for() {
   done
 }
 
+# api PATH [ARGUMENT OF CURL]...: an answer of the API server
+api() {
+  curl -sf --max-time 5 --cacert "$state/pki/ca.crt" --header "@$state/pki/components.header" \
+    "https://127.0.0.1:6443$1" "${@:2}"
+}
+node() { api /api/v1/nodes/rig-node | tr -d ' \n'; }
+# capacity: what the node says that it has
+capacity() { node | grep -oE '"capacity":\{[^}]*\}'; }
+
 # forget_cluster: what a cluster that runs no more has left behind; keys, images and logs stay
 forget_cluster() {
   awk -v under="$state/" 'index($2, under) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l

@@ -7,7 +7,9 @@ require_root_on_debian
 if [[ $* == real ]]; then wanted=; elif [[ $* =~ ^[0-9]+\ [0-9]+$ ]]; then wanted=$*; else sed -n 2p "$0" >&2; exit 2; fi
 [[ $(cat "$state/node" 2>/dev/null) != "$wanted" ]] || exit 0
 if [[ $wanted ]]; then echo "$wanted" >"$state/node"; else rm -f "$state/node"; fi
+before=$(capacity)
 read -r pid _ <"$state/pid/kubelet"
 kill -KILL "$pid"
 while running kubelet; do sleep 0.05; done
-exec "$rig/up.sh"
+"$rig/up.sh"
+until [[ $(capacity) != "$before" ]]; do sleep 0.2; done  # told with the kubelet's first status

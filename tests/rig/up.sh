@@ -80,8 +80,6 @@ for archive in "$kubernetes/pause.tar" "$images/images.tar" "$metagenomics/metag
   echo "$archive" >"$mark"
 done
 
-# api PATH [ARGUMENT OF CURL]...
-api() { curl -sf --max-time 5 --cacert pki/ca.crt --header @pki/components.header "https://127.0.0.1:6443$1" "${@:2}"; }
 wait_for apiserver api /readyz
 control=(--kubeconfig=pki/components.kubeconfig --authentication-kubeconfig=pki/components.kubeconfig
          --authorization-kubeconfig=pki/components.kubeconfig --leader-elect=false --bind-address=127.0.0.1 --port=0)
@@ -91,8 +89,7 @@ start scheduler "$kubernetes/kube-scheduler" "${control[@]}"
 # What the kubelet mounts for pods reaches containerd, also from mounts of its own.
 mkdir -p kubelet
 mountpoint -q kubelet || { mount --rbind kubelet kubelet; mount --make-rshared kubelet; }
-cores=$(grep -c '^processor' /proc/cpuinfo)
-larger=()
+larger=() cores=
 if [[ -s node ]]; then read -r cores gib <node; larger=("$rig/larger_node.sh" "$cores" "$gib"); fi
 start kubelet "${larger[@]}" "$kubernetes/kubelet" --config=config/kubelet.yaml --kubeconfig=pki/components.kubeconfig \
   --container-runtime=remote --container-runtime-endpoint="unix://$state/containerd.sock" \
@@ -100,17 +97,15 @@ start kubelet "${larger[@]}" "$kubernetes/kubelet" --config=config/kubelet.yaml 
   --tls-cert-file=pki/kubelet.crt --tls-private-key-file=pki/kubelet.key --hostname-override=rig-node --node-ip="$address"
 
 # Pods can be made once the node is ready and their namespace has its service account.
-node() { api /api/v1/nodes/rig-node | tr -d ' \n'; }
-node_ready() { node | grep '"type":"Ready","status":"True"' | grep -q '"capacity":{"cpu":"'"$cores"'"'; }
+node_ready() { node | grep -q '"type":"Ready","status":"True"' && [[ -z $cores || $(capacity) == *"{\"cpu\":\"$cores\""* ]]; }
 wait_for kubelet curl -sf --max-time 5 http://127.0.0.1:10248/healthz
 wait_for kubelet node_ready
-gpus() { node | grep -oE '"capacity":\{[^}]*"nvidia.com/gpu":"[1-9]' || true; }
 # set_gpus NUMBER: the node's capacity, which the kubelet takes over
 set_gpus() {
   api /api/v1/nodes/rig-node/status -X PATCH -H 'Content-Type: application/merge-patch+json' \
     -d '{"status":{"capacity":{"nvidia.com/gpu":'"$1"'},"allocatable":{"nvidia.com/gpu":'"$1"'}}}' >/dev/null
 }
-if [[ ${larger[*]} ]]; then set_gpus '"4"'; elif [[ $(gpus) ]]; then set_gpus null; fi
+if [[ ${larger[*]} ]]; then set_gpus '"4"'; elif [[ $(capacity) == *nvidia.com/gpu* ]]; then set_gpus null; fi
 wait_for controller-manager api /api/v1/namespaces/default/serviceaccounts/default
 # without keys it answers 403: it serves, and not everybody
 s3_answers() { [[ $(curl -s --max-time 5 -o /dev/null -w '%{http_code}' "http://$address:8333/$bucket") == 403 ]]; }
