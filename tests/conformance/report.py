@@ -54,8 +54,12 @@ def _totals(measured: Measured) -> Iterator[str]:
             tried = len(results.different)
             yield f"| {words} | {tried} | {tried - differ} | {differ} | {100 * differ / tried:.1f} % |"
     yield ""
-    dates = (f"{PLACES[place]}: {results.date}" for place, results in measured.results.items())
+    dates = (f"{PLACES[place]}: {_days(results)}" for place, results in measured.results.items())
     yield f"Measured {', '.join(dates)}.\n"
+
+
+def _days(results: Results) -> str:
+    return results.first if results.first == results.last else f"{results.first} to {results.last}"
 
 
 def _differences(measured: Measured, known: Known) -> Iterator[str]:

@@ -13,9 +13,10 @@ from conformance.verdict import Verdict
 
 @dataclass(frozen=True)
 class Results:
-    """different: how each test that was run differs; empty for one that is right. date: of the last."""
+    """different: how each test that was run differs; empty for one that is right. first, last: days of measuring."""
 
-    date: str
+    first: str
+    last: str
     different: Mapping[str, Sequence[str]]
 
 
@@ -34,7 +35,9 @@ def kept(place: str, tests: Iterable[str]) -> Results | None:
     found = {test: json.loads(path.read_text()) for test, path in paths.items() if path.is_file()}
     if not found:
         return None
+    days = [entry["date"] for entry in found.values()]
     return Results(
-        max(entry["date"] for entry in found.values()),
+        min(days),
+        max(days),
         {test: entry["different"] for test, entry in found.items()},
     )
