@@ -19,6 +19,7 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from botocore.loaders import Loader, create_loader
+from botocore.utils import determine_content_length
 from s3transfer.exceptions import RetriesExceededError
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -33,6 +34,7 @@ _CONNECT_S: Final = 10
 _OPENED_AHEAD: Final = 2  # few jobs have more than an output and a log
 _CONNECT_AHEAD_S: Final = 2
 _STALE_S: Final = 30
+_SENT_AT_ONCE_BYTES: Final = 1024 * 1024
 _KEYS: Final = "Check the access key and the secret key, and that they are for this server."
 _REACH: Final = "The endpoint cannot be reached: check its address, DNS, VPN and firewall."
 _HINTS: Final = {
@@ -109,6 +111,7 @@ class Connection:
         self.server = self.client.meta.endpoint_url
         self._ahead: list[socket.socket] = []
         self._opened_ahead_at = 0.0
+        self.client.meta.events.register_last("before-call.s3", _send_small_at_once)
         self._patience = Patience(self.server, logger.warning)
         self._patience.attach(self.client)
 
@@ -185,6 +188,14 @@ class Connection:
         except ClientError as error:
             return _answer(error)
         return "AccessDenied" if status == "403" else status, f"HTTP status {status}"
+
+
+def _send_small_at_once(params: dict[str, Any], **_: object) -> None:
+    """Send a small file without asking first whether the server takes it, which costs the time of another request."""
+    if "Expect" in params["headers"]:
+        length = determine_content_length(params["body"])
+        if length is not None and length <= _SENT_AT_ONCE_BYTES:
+            del params["headers"]["Expect"]
 
 
 def split(query: str) -> tuple[str, str]:

@@ -107,6 +107,19 @@ def test_what_cannot_be_connected_ahead_is_connected_when_it_is_wanted(
     assert run(Process(work), tmp_path, "out.txt").why == ""
 
 
+@pytest.mark.parametrize(("size", "asked"), [(0, False), (1024 * 1024, False), (1024 * 1024 + 1, True)])
+def test_only_for_a_large_file_the_server_is_asked_whether_it_takes_it(
+    provide: Provide, server: s3.EmbeddedS3, tmp_path: Path, *, size: int, asked: bool
+) -> None:
+    connection, seen = provide().connection, list[bool]()
+    connection.client.meta.events.register(
+        "before-send.s3.PutObject", lambda request, **_: seen.append("Expect" in request.headers)
+    )
+    (tmp_path / "file").write_bytes(b"x" * size)
+    stored = Transfer(connection).store([File(str(tmp_path / "file"), server.bucket.name, "asked/file")])
+    assert (seen, stored[0].size) == ([asked], size)
+
+
 def test_one_that_was_stopped_goes_on_when_it_gets_its_order(work: Storing, tmp_path: Path) -> None:
     process = Process(work)
     os.kill(process.pid, signal.SIGSTOP)
