@@ -26,6 +26,8 @@ def distant(server_url: str, address: str, round_trip: float) -> Iterator[str]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.run_until_complete(_end(server))
+        loop.close()
 
 
 async def _serve(server_url: str, address: str, round_trip: float) -> asyncio.Server:
@@ -39,6 +41,16 @@ async def _serve(server_url: str, address: str, round_trip: float) -> asyncio.Se
         await asyncio.gather(_carry(reader, onward_writer, way), _carry(onward_reader, writer, way))
 
     return await asyncio.start_server(handle, address, 0)
+
+
+async def _end(server: asyncio.Server) -> None:
+    """End what is under way. asyncio would print a traceback for each connection that is cut off."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    server.close()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter, way: float) -> None:
