@@ -67,6 +67,10 @@ bench-scale: venv  ## byok8s' controller with 10,000 jobs, the workers' work sto
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/scale.py $(ARGS)
 
+bench-distance: venv  ## 200 short jobs, near an S3 server and 50 ms away from it, on the rig; ARGS="-n 5"
+	@tests/rig/up.sh
+	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/distance.py $(ARGS)
+
 bench-faults: venv  ## try upstream with the faults of docs/faults.md, on the rig; ARGS="exit image --at-once 2"
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/faults.py $(ARGS)

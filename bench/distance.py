@@ -1,6 +1,6 @@
 """Measures what a distant S3 server costs a run of many short jobs: see bench/README.md.
 
-usage: eval "$(make -s rig-env)"; PYTHONPATH=tests/helpers .venv/bin/python bench/distance.py
+usage: make bench-distance
 """
 
 from __future__ import annotations
