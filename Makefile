@@ -88,4 +88,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo check test conformance docs bench bench-metagenomics bench-scale bench-faults rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo check test conformance docs bench bench-metagenomics bench-scale bench-distance bench-faults rig-up rig-down rig-env clean
