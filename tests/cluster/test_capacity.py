@@ -57,6 +57,7 @@ def test_cores_that_the_user_names_count_over_the_clusters(cluster: Cluster) -> 
     assert "threads: 2\n" in said
 
 
+@pytest.mark.xdist_group("dns")  # which the doctor looks at
 def test_the_doctor_knows_what_a_run_gives_to_a_rule(cluster: Cluster, largest: int) -> None:
     cluster.write({"Snakefile": SNAKEFILE})
     said = " ".join(cluster.run("-s", "Snakefile", command="doctor").split())

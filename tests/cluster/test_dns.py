@@ -19,6 +19,9 @@ from byok8s.rights import DNS_RIGHTS, PROBE_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from coredns import COREFILE, IMAGE, Standin, standing_in
 from corner import Cluster
 
+# there is one DNS in a cluster, and some of these tests put another in its place
+pytestmark = pytest.mark.xdist_group("dns")
+
 MENDED = COREFILE.replace("/etc/resolv.conf", "8.8.8.8 8.8.4.4")
 OFFICE = COREFILE.replace("/etc/resolv.conf", "10.0.0.2")  # a DNS that is well
 S3 = "--s3-endpoint-url=http://minio.example.org:9000"

@@ -29,6 +29,9 @@ from corner import Cluster
 from forwarding import forwarding
 from s3_faults import Fault, failing
 
+# there is one DNS in a cluster, and some of these tests put another in its place
+pytestmark = pytest.mark.xdist_group("dns")
+
 FILES = ("workflow-gamma", "params-blue")
 ALL = {*RIGHTS, *STREAM_RIGHTS, *HELPFUL_RIGHTS}
 TAINT = {"key": "byok8s-test", "value": "yes", "effect": "NoSchedule"}
@@ -163,6 +166,7 @@ def tainted(cluster: Cluster) -> Iterator[None]:
             cluster.client.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": taints}})
 
 
+@pytest.mark.alone
 def test_nodes_that_are_tainted_and_the_advice(seed: Cluster) -> None:
     with tainted(seed):
         told = doctor(seed, expect=3)

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from corner import Cluster
 from flow import FLOW
 from repository import Repository
 
 
+@pytest.mark.xdist_group("dns")  # which the doctor looks at
 def test_a_tag_of_a_repository(cluster: Cluster, tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "flow")
     commit = repository.commit({**FLOW, "data/reads.fq": "ACGT" * 300_000}, tag="v1")

@@ -33,6 +33,7 @@ def assert_all_made_once(cluster: Cluster, count: int) -> None:
     assert cluster.names() == []
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(("part", "seconds"), [("apiserver", 60), ("etcd", 20), ("s3", 30)])
 def test_a_part_is_away_for_a_while(part: str, seconds: float, cluster: Cluster) -> None:
@@ -48,6 +49,7 @@ def test_a_part_is_away_for_a_while(part: str, seconds: float, cluster: Cluster)
     assert_all_made_once(cluster, 10)
 
 
+@pytest.mark.alone
 def test_a_namespace_that_has_no_service_account_yet(cluster: Cluster) -> None:
     process("controller-manager")
     cluster.write(many(1, ONCE))
@@ -64,6 +66,7 @@ def test_a_namespace_that_has_no_service_account_yet(cluster: Cluster) -> None:
     cluster.client.delete(f"/api/v1/namespaces/{cluster.namespace}")
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 def test_the_kubelet_hangs_for_a_minute(cluster: Cluster) -> None:
     process("kubelet")
@@ -77,6 +80,7 @@ def test_the_kubelet_hangs_for_a_minute(cluster: Cluster) -> None:
     assert_all_made_once(cluster, 8)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 def test_s3_is_away_for_good(cluster: Cluster) -> None:
     process("s3")

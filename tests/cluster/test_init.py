@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
+
 from byok8s.scaffold.write import make
 from corner import Cluster
 
@@ -14,6 +16,7 @@ REPORT = (
 )
 
 
+@pytest.mark.xdist_group("dns")  # which the doctor looks at
 def test_a_new_workflow_runs_at_once_and_once(cluster: Cluster) -> None:
     make(cluster.folder)
     readme = (cluster.folder / "README.md").read_text()

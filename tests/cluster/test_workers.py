@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from breaking import evict, quota
 from byok8s.kube.json import text
 from corner import Cluster
@@ -160,6 +162,7 @@ def test_a_worker_that_is_told_to_end_takes_no_other_job(cluster: Cluster) -> No
     assert cluster.names() == []
 
 
+@pytest.mark.alone
 def test_the_api_server_is_away_for_20_s_amid_20_jobs(cluster: Cluster) -> None:
     process("apiserver")
     workflow(cluster, many(20, "sleep 1; echo {wildcards.i} >> {output}"))
