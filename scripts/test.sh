@@ -3,7 +3,7 @@
 # Most wait much of their time, so they run side by side; then those that must be alone. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-at_once=4
+at_once=3
 
 rig=
 if [[ -z ${BYOK8S_TEST_KUBECONFIG:-} ]]; then

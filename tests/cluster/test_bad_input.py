@@ -62,7 +62,8 @@ def test_bad_input(row: str, seed: Cluster) -> None:
     assert seed.names() == []
     assert seed.made() == []
     paragraph = said[said.rfind("byok8s: ") :] if "byok8s: " in said else said
-    assert len(paragraph.splitlines()) <= 8
+    paragraph = paragraph.replace(str(seed.folder.parent), "/home/me")  # as long as a user's, not as a test's
+    assert len(" ".join(paragraph.split())) <= 700
 
 
 def test_an_endpoint_and_a_region_of_the_aws_profile_are_those_of_the_pods(cluster: Cluster) -> None:

@@ -82,9 +82,9 @@ class Standin:
         return {text(pod, "metadata", "uid") for pod in found}
 
     def await_state(self, is_so: Callable[[DnsState], bool]) -> DnsState:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while not is_so(state := look(self.client)):
-            assert time.monotonic() < until, f"still {state} after 60 s"
+            assert time.monotonic() < until, f"still {state} after 180 s"
             time.sleep(0.5)
         return state
 
@@ -113,10 +113,10 @@ def standing_in(
     finally:
         client.delete(f"{DEPLOYMENTS}/{name}", {"propagationPolicy": "Background"})
         client.delete(f"{CONFIG_MAPS}/{name}")
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         # without grace: a kubelet may take a minute to be done with a pod that has ended
         while pods := client.find(PODS, SELECTOR):
-            assert time.monotonic() < until, "the stand-in for CoreDNS is still there after 60 s"
+            assert time.monotonic() < until, "the stand-in for CoreDNS is still there after 180 s"
             for pod in pods:
                 client.delete(f"{PODS}/{text(pod, 'metadata', 'name')}", {"gracePeriodSeconds": 0})
             time.sleep(1)

@@ -1,6 +1,6 @@
 """A fixed part of Snakemake's own tests, with --local: right, or different as known.toml tells."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -10,8 +10,8 @@ from verdicts import KNOWN, verdicts
 
 
 @pytest.fixture(scope="module")
-def verdict(request: pytest.FixtureRequest, place: Place) -> Iterator[Callable[[str], Verdict]]:
-    yield from verdicts(request, place)
+def verdict(place: Place) -> Callable[[str], Verdict]:
+    return verdicts(place)
 
 
 @pytest.mark.parametrize("name", KNOWN.subset)

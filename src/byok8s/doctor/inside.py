@@ -103,7 +103,7 @@ def pulled(found: Sequence[Object]) -> str:
         if text(event, "reason") == "Pulled":
             took = PULLED.search(message)
             return f"pulled in {took[1]}" if took else "which the node had already"
-    return "there or pulled: events are not for us to see"
+    return "there or pulled: no event says which"
 
 
 def told(seen: Seen) -> list[Check]:

@@ -96,6 +96,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         )
         self._starting: Future[None] | None = None
         self._cluster: ClusterRun | None = None
+        self._crash: Exception | None = None
         self._largest_mb: int | None = None
         try:
             self._shapes = Shapes(
@@ -166,6 +167,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         end_on_termination()
         try:
             self._begin([]).result()
+            if self._crash:
+                raise self._crash
             # without a checkpoint all jobs were looked at when planned
             if any(rule.is_checkpoint for rule in self.workflow.rules):
                 self._check_files(_members(jobs))
@@ -242,13 +245,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._record,
             self.logger,
             self._on_end,
-            self.workflow.scheduler.executor_error_callback,
+            self._crashed,
         )
         self._cluster = cluster
         credentials = {} if self.executor_settings.no_credentials else surroundings.credentials_file()
         secret = dict(self.envvars()) | credentials
         contents = Contents(secret, shares, json.dumps(to_json(self._run)))
         self._dispatch.start(contents, self._annotations(), first)
+
+    def _crashed(self, error: Exception) -> None:
+        """End the run. Snakemake makes its scheduler only when the executor is there, which then begins already."""
+        self._crash = error
+        if self.workflow.scheduler:
+            self.workflow.scheduler.executor_error_callback(error)
 
     def _options(self) -> Options:
         settings = self.executor_settings
