@@ -15,7 +15,8 @@ def executor(scheduler: object) -> Executor:
     begun: Future[None] = Future()
     begun.set_result(None)
     made = Executor.__new__(Executor)
-    vars(made).update(workflow=SimpleNamespace(scheduler=scheduler, rules=[]), _starting=begun, _crash=None)
+    made.workflow = SimpleNamespace(scheduler=scheduler, rules=[])
+    made._starting, made._crash = begun, None
     return made
 
 
