@@ -48,7 +48,8 @@ from byok8s.rights import (
 from byok8s.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+OPERATORS = (ROOT / "docs" / "operators.md").read_text()
 DOCTOR_DOCUMENT = (ROOT / "docs" / "doctor.md").read_text()
 DNS_DOCUMENT = (ROOT / "docs" / "dns.md").read_text()
 RIGHTS_DOCUMENT = (ROOT / "docs" / "rights.md").read_text()
@@ -78,7 +79,7 @@ def test_each_right_is_documented_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     ("document", "epilog"),
-    [(README, EPILOG), (DNS_DOCUMENT, fix_dns.epilog), (DOCTOR_DOCUMENT, doctor.epilog)],
+    [(CONFIGURATION, EPILOG), (DNS_DOCUMENT, fix_dns.epilog), (DOCTOR_DOCUMENT, doctor.epilog)],
     ids=["run", "fix-dns", "doctor"],
 )
 def test_the_exit_codes_in_the_documents_are_those_of_help(document: str, epilog: str) -> None:
@@ -87,7 +88,7 @@ def test_the_exit_codes_in_the_documents_are_those_of_help(document: str, epilog
         assert f"| {code} | {meaning.strip()} |" in document
 
 
-@pytest.mark.parametrize("words", [README, RIGHTS_DOCUMENT, clean.help])
+@pytest.mark.parametrize("words", [OPERATORS, RIGHTS_DOCUMENT, clean.help])
 def test_what_counts_as_dead_is_what_the_documents_say(words: str) -> None:
     assert f"{SILENCE_SECONDS // 60} minutes" in " ".join(words.split())
 
