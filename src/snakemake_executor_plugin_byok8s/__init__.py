@@ -4,13 +4,27 @@ Snakemake imports this at every start, whichever executor is used: nothing heavy
 """
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-from byok8s.executor.executor import Executor
+if TYPE_CHECKING:
+    from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
+    from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
+
+
+class Executor(RealExecutor):  # type: ignore[misc]
+    """Stand for byok8s' executor, which is imported if Snakemake wants one made."""
+
+    def __new__(
+        cls, workflow: "WorkflowExecutorInterface", logger: "LoggerExecutorInterface"
+    ) -> RealExecutor:
+        from byok8s.executor.executor import Executor
+
+        return Executor(workflow, logger)
 
 
 @dataclass
