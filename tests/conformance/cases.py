@@ -110,10 +110,16 @@ def _workflow(folder: Path, given: Mapping[str, object]) -> Workflow:
         targets=(*_words(given.get("targets")), *targets),
         snakefile=str(snakefile) if snakefile else None,
         config=_mapping(given.get("config")),
-        flags=(*flags, *_flags(given)),
+        flags=(*flags, *_flags(given), *(_over_profiles(folder, cores[1]) if cores else [])),
         cores=int(cores[1]) if cores else int(str(given.get("cores") or 3)),
         fails=bool(given.get("shouldfail")),
     )
+
+
+def _over_profiles(folder: Path, cores: str) -> list[str]:
+    """Name the command's cores to Snakemake itself if a profile names others, over which they count."""
+    profiles = (path for path in folder.rglob("*.yaml") if re.search("^cores:", path.read_text(), re.MULTILINE))
+    return ["--cores", cores] if any(profiles) else []
 
 
 def _read_command(command: str) -> tuple[list[str], list[str]]:

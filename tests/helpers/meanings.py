@@ -448,6 +448,14 @@ rule a:
     "more threads than cores": only(
         'rule a:\n    output: "a.txt"\n    threads: 8\n    shell: "echo {threads} > {output}"\n'
     ),
+    "a profile says how many cores there are": Meaning(
+        {
+            "Snakefile": 'rule a:\n    output: "a.txt"\n    threads: workflow.cores / 2\n'
+            '    shell: "echo {threads} > {output}"\n',
+            "profiles/default/config.yaml": "cores: 4\n",
+        },
+        cores=4,
+    ),
     "workdir": Meaning(
         {
             "Snakefile": 'workdir: "work"\nrule all:\n    input: "x.txt"\n'

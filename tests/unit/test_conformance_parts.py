@@ -68,6 +68,15 @@ def test_a_tests_arguments_become_a_command_line(
     assert replace(case.workflow, folder=Path()) == expected
 
 
+def test_cores_of_a_command_count_over_those_of_a_profile(tmp_path: Path) -> None:
+    found = corpus(tmp_path, shellcmd="snakemake -c2 --forceall")
+    profile = found.folder / found.tests[0].calls[0].folder / "profiles" / "default" / "config.yaml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text("cores: 3\n")
+    [case], _ = cases(found)
+    assert case.workflow.flags == ("--forceall", "--cores", "2")
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
