@@ -118,7 +118,9 @@ def _workflow(folder: Path, given: Mapping[str, object]) -> Workflow:
 
 def _over_profiles(folder: Path, cores: str) -> list[str]:
     """Name the command's cores to Snakemake itself if a profile names others, over which they count."""
-    profiles = (path for path in folder.rglob("*.yaml") if re.search("^cores:", path.read_text(), re.MULTILINE))
+    profiles = (
+        path for path in folder.rglob("*.yaml") if re.search("^cores:", path.read_text(), re.MULTILINE)
+    )
     return ["--cores", cores] if any(profiles) else []
 
 

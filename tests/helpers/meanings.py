@@ -544,9 +544,7 @@ rule folder:
 # by place: why the meaning is another one
 NOT_YET: Mapping[str, Mapping[str, str]] = {
     "local": {},
-    "cluster": {
-        "a folder as cache": "the cache of the user's machine is not filled",
-    },
+    "cluster": {},
 }
 
 
