@@ -64,16 +64,16 @@ rule grouped:
 def test_the_cache_between_workflows_is_filled_and_used(cluster: Cluster, place: str) -> None:
     cache = cluster.folder.parent / "cache"
     cache.mkdir()
-    where = {"SNAKEMAKE_OUTPUT_CACHE": "../cache" if place == "folder" else f"{cluster.bucket.url}/cache"}
+    where = "../cache" if place == "folder" else f"{cluster.bucket.url}/cache"
     cluster.write({"Snakefile": CACHED, "in.txt": "in\n"})
     words = ("-s", "Snakefile", "--upload", "yes", "--", "--cache")
-    said = cluster.run(*words, **where)
+    said = cluster.run(*words, SNAKEMAKE_OUTPUT_CACHE=where)
     assert said.count("is not used for jobs in groups") == 1
     assert "Rules that would use it: grouped." in said
     made = ("x.1", "x.2", "folder/deep/a", "folder/b", "c.txt")
     first = {path: cluster.read(path) for path in made}
     assert bool([*cache.iterdir()]) == (place == "folder")
-    said = cluster.run(*words[:-2], "--force", *words[-2:], **where)
+    cluster.run(*words[:-2], "--force", *words[-2:], SNAKEMAKE_OUTPUT_CACHE=where)
     assert {path: cluster.read(path) for path in made} == first
     workspace = cluster.folder / ".byok8s" / "workflow"
     assert [path for path in (*made, "small.txt") if (workspace / path).exists()] == []
