@@ -484,6 +484,23 @@ rule a:
         number=3, words=["x y", "z"], named=lambda wildcards, output: output[0].upper()
     shell: "echo {params.number} {params.words} {params.named} > {output}; echo logged > {log}"
 """),
+    "a command names what rules upstream have made": only("""
+rule all:
+    input: "c.txt"
+rule a:
+    output: "made/a.txt", "made/other.txt"
+    log: "logs/a.log"
+    benchmark: "logs/a.tsv"
+    shell: "echo a > {output[0]}; echo other > {output[1]}; echo logged > {log}"
+rule b:
+    input: "made/a.txt"
+    output: "b.txt", temp("b.tmp")
+    shell: "cat {input} ./made/other.txt > {output[0]}; touch {output[1]}"
+rule c:
+    input: "b.txt"
+    output: "c.txt"
+    shell: "cat {input} 'logs/a.log' made/other.txt > {output}; test -f logs/a.tsv; test ! -e b.tmp"
+"""),
     "attempts": Meaning(
         {
             "Snakefile": 'rule a:\n    output: "a.txt"\n    retries: 2\n'

@@ -57,6 +57,7 @@ from byok8s.executor.shapes import Shapes
 from byok8s.executor.split import SplitGroup, wants_split
 from byok8s.executor.threads import scale_down
 from byok8s.executor.trial import try_shapes
+from byok8s.executor.upstream import Upstream
 from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
@@ -118,7 +119,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._run = run_description(self.workflow, self._root)
         self._kept = keep.Kept(self._provider, self._run.bucket, self._run.prefix)
         self._between = between.Between(self.workflow)
-        self._describer = Describer(self._run, self._root, compat.source_caches(self.workflow), self._kept)
+        caches = compat.source_caches(self.workflow)
+        self._describer = Describer(self._run, self._root, caches, self._kept, Upstream(self.dag))
         self._sources = delivery.sources(self.dag, self.logger.warning)
         if shapes := self._shapes.of_rules(self.dag):
             self._try(shapes)
