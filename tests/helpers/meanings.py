@@ -501,6 +501,21 @@ rule c:
     output: "c.txt"
     shell: "cat {input} 'logs/a.log' made/other.txt > {output}; test -f logs/a.tsv; test ! -e b.tmp"
 """),
+    "an output that is a link to another one, which is not needed any more": only("""
+rule all:
+    input: "a.out", "b.out"
+rule both:
+    output: "deep/a.txt", "deep/b.txt"
+    shell: "echo a > {output[0]}; ln -s a.txt {output[1]}"
+rule a:
+    input: "deep/a.txt"
+    output: "a.out"
+    shell: "cp {input} {output}"
+rule b:
+    input: "deep/b.txt"
+    output: "b.out"
+    shell: "for i in 1 2 3 4 5; do if test -e deep/a.txt; then sleep 0.3; fi; done; cat {input} > {output}"
+"""),
     "attempts": Meaning(
         {
             "Snakefile": 'rule a:\n    output: "a.txt"\n    retries: 2\n'

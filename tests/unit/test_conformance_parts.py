@@ -123,11 +123,18 @@ RIGHT = Attempt(
 )
 
 
+ABSENT = ["a.txt is missing", "log is missing"]
+
+
 @pytest.mark.parametrize(
     ("attempt", "expected"),
     [
         (RIGHT, []),
         (replace(RIGHT, ended=False, code=2), ["ended with exit code 2"]),
+        (replace(RIGHT, ended=False, code=2, stored={}), ["ended with exit code 2", *ABSENT]),
+        # a workflow that has to fail
+        (replace(RIGHT, code=2, stored={}, beside={}), []),
+        (replace(RIGHT, code=1, stored={}), ABSENT),
         (replace(RIGHT, ended=False, code=None), ["has not ended after 1 s"]),
         (replace(RIGHT, stored={"a.txt": "1"}), ["log is missing"]),
         (replace(RIGHT, stored={"a.txt": "2", "log": "x"}), ["a.txt has another content"]),
