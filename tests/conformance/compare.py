@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from conformance.attempt import Attempt
 from conformance.oracle import Oracle
 
-
 REFUSED = (2, 3)  # byok8s' exit codes of a run that has not begun
 
 

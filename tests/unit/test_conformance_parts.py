@@ -77,6 +77,11 @@ def test_cores_of_a_command_count_over_those_of_a_profile(tmp_path: Path) -> Non
     assert case.workflow.flags == ("--forceall", "--cores", "2")
 
 
+def test_cores_are_named_if_a_test_may_fail_for_want_of_them(tmp_path: Path) -> None:
+    [case], _ = cases(corpus(tmp_path, cores=2, shouldfail=True))
+    assert case.workflow.flags == ("--cores", "2")
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
