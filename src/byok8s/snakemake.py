@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,11 +69,11 @@ def arguments(
 
 def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> list[str]:
     if request.local or cluster is None:
-        return ["--executor", "local", "--cores", str(request.jobs or "all")]
+        return ["--executor", "local", *(["--cores", str(request.jobs)] if request.jobs else [])]
     return [
         *("--executor", "byok8s"),
         *("--jobs", str(request.jobs)),
-        *_limit(cluster, request.snakemake_arguments),
+        *_said("scale-threads", cluster.threads),
         # Snakemake's default takes minutes to choose among some thousand ready jobs
         *("--scheduler", "byok8s"),
         *("--container-image", image),
@@ -89,14 +89,6 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *_said("pod-template", request.pod_template),
         *_said("context", request.context),
     ]
-
-
-def _limit(cluster: Cluster, snakemake_arguments: Sequence[str]) -> list[str]:
-    """Limit threads, unless the user has a limit of theirs."""
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-c", "--cores", nargs="?", const="all")
-    own = parser.parse_known_args([*snakemake_arguments])[0].cores
-    return ["--cores", str(cluster.threads), "--byok8s-scale-threads"] if cluster.threads and not own else []
 
 
 def _said(flag: str, value: float | str | None) -> list[str]:
@@ -127,6 +119,7 @@ def run(
 
     parser, args = _parse(argv)
     _let_jobs_come(parser, args)
+    _limit_threads(parser, args)
     guard_snakemake()
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
@@ -207,6 +200,29 @@ def _let_jobs_come(parser: ArgumentParser, args: Namespace) -> None:
     default = MaxJobsPerTimespan.parse_choice(parser.get_default("max_jobs_per_timespan"))
     if vars(args.max_jobs_per_timespan) == vars(default):
         args.max_jobs_per_timespan = None
+
+
+def _limit_threads(parser: ArgumentParser, args: Namespace) -> None:
+    """Limit jobs to this machine's cores, or to the largest node's, unless the user or a profile names a number."""
+    from snakemake.cli import parse_cores
+
+    if args.executor == "local":
+        args.cores = args.cores or parse_cores("all")
+    elif args.cores and _cores_of_profile(parser) != "all":  # which would be those of this machine
+        args.byok8s_scale_threads = None
+    elif isinstance(
+        args.byok8s_scale_threads, int
+    ):  # Snakemake has an object of its own for what is not said
+        args.cores = args.byok8s_scale_threads
+    else:
+        args.cores = adjust.NO_LIMIT if args.dryrun else None
+
+
+def _cores_of_profile(parser: ArgumentParser) -> str | None:
+    """Return what a profile says of cores; None if none does, or the command line overrules it."""
+    sources: dict[str, dict[str, tuple[object, str]]] = parser.get_source_to_settings_dict()  # type: ignore[attr-defined]
+    found = [settings["cores"][1] for settings in sources.values() if "cores" in settings]
+    return found[0] if found else None
 
 
 def _parse(argv: list[str]) -> tuple[ArgumentParser, Namespace]:

@@ -68,9 +68,11 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=False,
         metadata={"help": "Give pods no copy of this machine's S3 credentials: they have their own"},
     )
-    scale_threads: bool = field(
-        default=False,
-        metadata={"help": "Give rules at most the threads of the largest node that takes their pods"},
+    scale_threads: Optional[int] = field(
+        default=None,
+        metadata={
+            "help": "Give rules at most the threads of the largest node that takes their pods, and no more than this"
+        },
     )
     oom_retries: Optional[int] = field(
         default=None,

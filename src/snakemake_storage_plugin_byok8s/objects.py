@@ -215,6 +215,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
             self.provider.forget(self)
         if self.provider.workspace:
             self.provider.workspace.mark_whole(self)
+            _stand_alone(local, Path(self.provider.workspace.mirror.root))
 
     def _store_directory(self, local: Path) -> None:
         """In the end the files of this directory and no others: a half, or an older one, may be there."""
@@ -290,6 +291,15 @@ def _keep_time(path: Path, facts: Iterable[Facts]) -> None:
     """Give a local copy the time of what it is a copy of."""
     newest = max(each.mtime for each in facts)
     os.utime(path, (newest, newest))
+
+
+def _stand_alone(path: Path, root: Path) -> None:
+    """A link to another file of the workspace would lead nowhere once that one's local copy is removed."""
+    if path.is_symlink() and path.is_file() and path.resolve().is_relative_to(root.resolve()):
+        with TemporaryDirectory(dir=path.parent, prefix=".byok8s-") as folder:
+            file = Path(folder, "file")
+            file.hardlink_to(path.resolve())
+            file.replace(path)
 
 
 def _is_there(path: Path, facts: Facts) -> bool:

@@ -35,16 +35,48 @@ def test_software_for_each_rule_is_refused_by_name(method: str, named: str, clus
     assert cluster.names() == cluster.made() == []
 
 
-def test_the_cache_between_workflows_is_not_used_and_that_is_said_once(cluster: Cluster) -> None:
-    (cluster.folder.parent / "cache").mkdir()
-    cluster.write(
-        {"Snakefile": "rule c:\n    output: 'c.txt'\n    cache: True\n    shell: 'echo c > {output}'\n"}
-    )
-    said = cluster.run("-s", "Snakefile", "--", "--cache", SNAKEMAKE_OUTPUT_CACHE="../cache")
-    assert said.count("is not used on a cluster") == 1
-    assert "Rules that would use it: c." in said
-    assert cluster.read("c.txt") == "c\n"
-    assert [*(cluster.folder.parent / "cache").iterdir()] == []
+CACHED = """
+rule all:
+    input: "small.txt", "folder", "x.1", "c.txt"
+rule several:
+    output: multiext("x", ".1", ".2")
+    cache: True
+    shell: "for file in {output}; do date +%N > $file; done"
+rule folder:
+    input: "x.2"
+    output: directory("folder")
+    cache: True
+    shell: "mkdir -p {output}/deep; date +%N > {output}/deep/a; cp {input} {output}/b"
+rule small:
+    input: "in.txt"
+    output: temp("small.txt")
+    cache: True
+    shell: "date +%N | cat {input} - > {output}"
+rule grouped:
+    output: "c.txt"
+    group: "g"
+    cache: True
+    shell: "echo c > {output}"
+"""
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_the_cache_between_workflows_is_filled_and_used(cluster: Cluster, place: str) -> None:
+    cache = cluster.folder.parent / "cache"
+    cache.mkdir()
+    where = "../cache" if place == "folder" else f"{cluster.bucket.url}/cache"
+    cluster.write({"Snakefile": CACHED, "in.txt": "in\n"})
+    words = ("-s", "Snakefile", "--upload", "yes", "--", "--cache")
+    said = cluster.run(*words, SNAKEMAKE_OUTPUT_CACHE=where)
+    assert said.count("is not used for jobs in groups") == 1
+    assert "Rules that would use it: grouped." in said
+    made = ("x.1", "x.2", "folder/deep/a", "folder/b", "c.txt")
+    first = {path: cluster.read(path) for path in made}
+    assert bool([*cache.iterdir()]) == (place == "folder")
+    cluster.run(*words[:-2], "--force", *words[-2:], SNAKEMAKE_OUTPUT_CACHE=where)
+    assert {path: cluster.read(path) for path in made} == first
+    workspace = cluster.folder / ".byok8s" / "workflow"
+    assert [path for path in (*made, "small.txt") if (workspace / path).exists()] == []
 
 
 def test_a_storage_that_pods_do_not_have(cluster: Cluster) -> None:

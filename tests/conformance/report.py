@@ -17,6 +17,7 @@ Does a workflow mean the same with byok8s as with plain Snakemake? This is measu
 {VERSION} itself, taken from its source distribution on PyPI. Plain Snakemake runs the workflow of each test on one
 machine, and byok8s runs it with the workflow's files in the bucket; then the files that they have made are compared one
 by one. Files that differ between two runs of plain Snakemake (times, process ids, absolute paths) only have to exist.
+A workflow that has to fail may be refused before its first job, if plain Snakemake finds that out after some.
 
 `make conformance` writes this page. It fails when a test differs that is not listed here, and when a listed test does
 not differ any more. The reasons are kept in `tests/conformance/known.toml`.

@@ -448,6 +448,14 @@ rule a:
     "more threads than cores": only(
         'rule a:\n    output: "a.txt"\n    threads: 8\n    shell: "echo {threads} > {output}"\n'
     ),
+    "a profile says how many cores there are": Meaning(
+        {
+            "Snakefile": 'rule a:\n    output: "a.txt"\n    threads: workflow.cores / 2\n'
+            '    shell: "echo {threads} > {output}"\n',
+            "profiles/default/config.yaml": "cores: 4\n",
+        },
+        cores=4,
+    ),
     "workdir": Meaning(
         {
             "Snakefile": 'workdir: "work"\nrule all:\n    input: "x.txt"\n'
@@ -475,6 +483,38 @@ rule a:
     params:
         number=3, words=["x y", "z"], named=lambda wildcards, output: output[0].upper()
     shell: "echo {params.number} {params.words} {params.named} > {output}; echo logged > {log}"
+"""),
+    "a command names what rules upstream have made": only("""
+rule all:
+    input: "c.txt"
+rule a:
+    output: "made/a.txt", "made/other.txt"
+    log: "logs/a.log"
+    benchmark: "logs/a.tsv"
+    shell: "echo a > {output[0]}; echo other > {output[1]}; echo logged > {log}"
+rule b:
+    input: "made/a.txt"
+    output: "b.txt", temp("b.tmp")
+    shell: "cat {input} ./made/other.txt > {output[0]}; touch {output[1]}"
+rule c:
+    input: "b.txt"
+    output: "c.txt"
+    shell: "cat {input} 'logs/a.log' made/other.txt > {output}; test -f logs/a.tsv; test ! -e b.tmp"
+"""),
+    "an output that is a link to another one, which is not needed any more": only("""
+rule all:
+    input: "a.out", "b.out"
+rule both:
+    output: "deep/a.txt", "deep/b.txt"
+    shell: "echo a > {output[0]}; ln -s a.txt {output[1]}"
+rule a:
+    input: "deep/a.txt"
+    output: "a.out"
+    shell: "cp {input} {output}"
+rule b:
+    input: "deep/b.txt"
+    output: "b.out"
+    shell: "for i in 1 2 3 4 5; do if test -e deep/a.txt; then sleep 0.3; fi; done; cat {input} > {output}"
 """),
     "attempts": Meaning(
         {
@@ -536,9 +576,7 @@ rule folder:
 # by place: why the meaning is another one
 NOT_YET: Mapping[str, Mapping[str, str]] = {
     "local": {},
-    "cluster": {
-        "a folder as cache": "the cache of the user's machine is not filled",
-    },
+    "cluster": {},
 }
 
 

@@ -68,6 +68,20 @@ def test_a_tests_arguments_become_a_command_line(
     assert replace(case.workflow, folder=Path()) == expected
 
 
+def test_cores_of_a_command_count_over_those_of_a_profile(tmp_path: Path) -> None:
+    found = corpus(tmp_path, shellcmd="snakemake -c2 --forceall")
+    profile = found.folder / found.tests[0].calls[0].folder / "profiles" / "default" / "config.yaml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text("cores: 3\n")
+    [case], _ = cases(found)
+    assert case.workflow.flags == ("--forceall", "--cores", "2")
+
+
+def test_cores_are_named_if_a_test_may_fail_for_want_of_them(tmp_path: Path) -> None:
+    [case], _ = cases(corpus(tmp_path, cores=2, shouldfail=True))
+    assert case.workflow.flags == ("--cores", "2")
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
@@ -114,11 +128,18 @@ RIGHT = Attempt(
 )
 
 
+ABSENT = ["a.txt is missing", "log is missing"]
+
+
 @pytest.mark.parametrize(
     ("attempt", "expected"),
     [
         (RIGHT, []),
         (replace(RIGHT, ended=False, code=2), ["ended with exit code 2"]),
+        (replace(RIGHT, ended=False, code=2, stored={}), ["ended with exit code 2", *ABSENT]),
+        # a workflow that has to fail
+        (replace(RIGHT, code=2, stored={}, beside={}), []),
+        (replace(RIGHT, code=1, stored={}), ABSENT),
         (replace(RIGHT, ended=False, code=None), ["has not ended after 1 s"]),
         (replace(RIGHT, stored={"a.txt": "1"}), ["log is missing"]),
         (replace(RIGHT, stored={"a.txt": "2", "log": "x"}), ["a.txt has another content"]),

@@ -14,7 +14,7 @@ FILES = {
     "Snakefile": """
 localrules: here
 rule all:
-    input: "a", "b", "c", "here"
+    input: "a", "b", "c", "d", "here"
 rule a:
     output: "a"
     conda: "envs/a.yaml"
@@ -25,6 +25,11 @@ rule b:
     shell: "touch {output}"
 rule c:
     output: "c"
+    group: "g"
+    cache: True
+    shell: "touch {output}"
+rule d:
+    output: "d"
     cache: True
     shell: "touch {output}"
 rule here:
@@ -63,7 +68,9 @@ def test_rules_that_would_have_software_of_their_own_are_named(
     assert "--image" in caught.value.hint
 
 
-def test_rules_that_would_use_the_cache_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_of_groups_that_would_use_the_cache_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path))
     with planned(tmp_path, FILES) as dag:
         assert unused_cache(dag) == ""

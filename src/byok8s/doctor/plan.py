@@ -20,7 +20,6 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from byok8s import params, snakemake, workspace
-from byok8s.adjust import NO_LIMIT
 from byok8s.errors import InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
@@ -72,8 +71,7 @@ def plan(
         asked = snakemake.arguments(
             replace(request, dry_run=True), bucket, cluster, "doctor", image, copy, place
         )
-        limit = ["--cores", str(NO_LIMIT)]
-        command = [sys.executable, "-m", __name__, str(found), str(cluster.cores), *limit, *asked]
+        command = [sys.executable, "-m", __name__, str(found), str(cluster.cores), *asked]
         with (folder / "words").open("w+b") as words:
             ended = _run(command, place.folder, {**os.environ, **environment}, words, ending)
             words.seek(0)

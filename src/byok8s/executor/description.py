@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from byok8s.worker.values import Encoded, Unsendable, encode, encode_named
 if TYPE_CHECKING:
     from snakemake.io import _IOFile
     from snakemake.jobs import GroupJob, Job
+
+    from byok8s.executor.upstream import Upstream
 
 # Snakemake gives these to a rule's code, too; in a pod they mean nothing
 NOTHING: Final = dict.fromkeys(
@@ -45,17 +47,26 @@ class Undescribable(Byok8sError):
 class Describer:
     """Describes the jobs of one run. root: the folder that a pod rebuilds, which the working folder lies in. caches:
     folders of this machine with files that values may name. kept: what rules keep of what they do not declare.
+    upstream: knows what jobs have made that commands name.
     """
 
     def __init__(
-        self, run: RunDescription, root: Path, caches: Sequence[str], kept: Kept | None = None
+        self,
+        run: RunDescription,
+        root: Path,
+        caches: Sequence[str],
+        kept: Kept | None = None,
+        upstream: Upstream | None = None,
     ) -> None:
         self._run, self._root, self._caches, self._kept = run, root, caches, kept
+        self._upstream = upstream
 
     def describe(self, job: Job | GroupJob) -> JobDescription:
         """Raises Undescribable, or whatever the workflow's own functions raise."""
         found = self._group(job) if job.is_group() else JobDescription([[self._member(job)]])
-        return self._with_files(self._with_kept(found, list(job) if job.is_group() else [job]))
+        jobs = list(job) if job.is_group() else [job]
+        beside = [*(self._kept.beside(jobs) if self._kept else []), *self._named(found, jobs)]
+        return self._with_files(_with_inputs(found, beside))
 
     def _group(self, group: GroupJob) -> JobDescription:
         """What only members need stays in the pod, until its last user there has ended."""
@@ -218,14 +229,16 @@ class Describer:
             directory=facts.is_dir if facts else None,
         )
 
-    def _with_kept(self, found: JobDescription, jobs: Sequence[Job]) -> JobDescription:
-        """Add to the inputs what belongs to them: what the rules that made them have kept."""
-        beside = self._kept.beside(jobs) if self._kept else []
-        if not beside:
-            return found
-        (first, *others), *levels = found.levels
-        first = replace(first, input=[*first.input, *beside])
-        return replace(found, levels=[[first, *others], *levels])
+    def _named(self, found: JobDescription, jobs: Sequence[Job]) -> Iterator[File]:
+        """Yield the files in the bucket that commands name, of jobs that have ended before."""
+        if self._upstream is None:
+            return
+        commands = {m.jobid: m.action.text for m in found.members if m.action.kind == "shell"}
+        within = {path for member in found.members for path in _made(member)}
+        for job in jobs:
+            for file in self._upstream.named(job, commands.get(job.jobid, "")):
+                if str(file) not in within and file.is_storage and file.storage_object.exists():
+                    yield self._file(file, job)
 
     def _with_files(self, job: JobDescription) -> JobDescription:
         """Add what the job names and only this machine has: what source_path() and local() give."""
@@ -261,6 +274,21 @@ class Describer:
             f"Rule {rule} takes {path}, which is not in the bucket, and cannot go along with a job.",
             hint=f"Files of the working folder of at most {LARGEST_FILE_BYTES // 1_000_000} MB can.",
         )
+
+
+def _with_inputs(found: JobDescription, beside: Sequence[File]) -> JobDescription:
+    """Add files to the inputs which no rule declares as such, and which belong to them."""
+    if not beside:
+        return found
+    (first, *others), *levels = found.levels
+    first = replace(first, input=[*first.input, *beside])
+    return replace(found, levels=[[first, *others], *levels])
+
+
+def _made(member: Member) -> Iterator[str]:
+    yield from (file.path for file in (*member.output, *member.log))
+    if member.benchmark:
+        yield member.benchmark.path
 
 
 def _absolute(path: str | Path) -> Path:

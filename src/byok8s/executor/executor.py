@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -26,6 +26,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from byok8s import inputs, workspace
 from byok8s.errors import Byok8sError
 from byok8s.executor import (
+    between,
     capacity,
     compat,
     delivery,
@@ -56,6 +57,7 @@ from byok8s.executor.shapes import Shapes
 from byok8s.executor.split import SplitGroup, wants_split
 from byok8s.executor.threads import scale_down
 from byok8s.executor.trial import try_shapes
+from byok8s.executor.upstream import Upstream
 from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
@@ -116,7 +118,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._root = workspace.root()
         self._run = run_description(self.workflow, self._root)
         self._kept = keep.Kept(self._provider, self._run.bucket, self._run.prefix)
-        self._describer = Describer(self._run, self._root, compat.source_caches(self.workflow), self._kept)
+        self._between = between.Between(self.workflow)
+        caches = compat.source_caches(self.workflow)
+        self._describer = Describer(self._run, self._root, caches, self._kept, Upstream(self.dag))
         self._sources = delivery.sources(self.dag, self.logger.warning)
         if shapes := self._shapes.of_rules(self.dag):
             self._try(shapes)
@@ -174,7 +178,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 self._check_files(_members(jobs))
             for job in jobs:
                 self.run_job_pre(job)
-                self._submit(job)
+                if self._between.is_for(job):
+                    self._between.take(job, partial(self._on_cache, job))
+                else:
+                    self._submit(job)
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
 
@@ -296,6 +303,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
             CONTROLLER_ANNOTATION: identity(),
         }
 
+    def _on_cache(self, job: JobExecutorInterface, found: bool | Exception) -> None:
+        """The cache between workflows was asked for a job's outputs."""
+        if found is False:
+            self._submit(job)
+            return
+        info = SubmittedJobInfo(job)
+        self.report_job_submission(info)
+        self._end_of_cached(info, found)
+
+    def _end_of_cached(self, info: SubmittedJobInfo, found: bool | Exception) -> None:
+        """A job's outputs are in the bucket and in the cache between workflows, or something was wrong."""
+        self._end(info, f"Failed: {found}" if isinstance(found, Exception) else "")
+
     def _submit(self, job: JobExecutorInterface) -> None:
         try:
             if job.is_group() and wants_split(job):
@@ -381,6 +401,12 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _report(self, info: SubmittedJobInfo, words: str) -> None:
         """words: why it has failed; nothing when it has not."""
+        if not words and self._between.is_for(info.job):
+            self._between.fill(info.job, partial(self._end_of_cached, info))
+            return
+        self._end(info, words)
+
+    def _end(self, info: SubmittedJobInfo, words: str) -> None:
         if not words:
             self.report_job_success(info)
             return

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from byok8s.errors import InputError
+from byok8s.executor.between import is_cached
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
@@ -43,16 +44,14 @@ def check(dag: Dag) -> None:
 
 
 def unused_cache(dag: Dag) -> str:
-    """Say that --cache is of no use in pods, if a rule would use it; else nothing."""
+    """Say that --cache is of no use to jobs in groups, if one of their rules would use it; else nothing."""
     if dag.workflow.workflow_settings.cache is None:
         return ""
-    rules = list(
-        dict.fromkeys(job.rule.name for job in _of_pods(dag) if job.rule.cache and job.rule.cache.output)
-    )
+    rules = list(dict.fromkeys(job.rule.name for job in _of_pods(dag) if job.group and is_cached(job)))
     if not rules:
         return ""
     return (
-        "The cache between workflows (--cache) is not used on a cluster: jobs run in pods, which do not have it. "
+        "The cache between workflows (--cache) is not used for jobs in groups: each group runs whole, in one pod. "
         f"Rules that would use it: {', '.join(rules)}."
     )
 
