@@ -8,7 +8,7 @@ from installed import Installed, install
 
 # What takes long to make: the tests that use one are run by the same worker of pytest-xdist, one after another. A test
 # that uses several belongs to the first.
-SHARED = ["example", "bananas", "site"]
+SHARED = ["bananas", "site"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
