@@ -26,7 +26,7 @@ constraints: venv  ## write constraints*.txt anew from pyproject.toml; UPGRADE=-
 	printf 'snakemake==9.27.1\nhatchling\neditables\n' | \
 	  $(pin) --extra local --group corpus --group dev --group docs pyproject.toml - -o constraints.txt
 	# what a worker image needs of it
-	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
+	printf 'snakemake\nsnakemake-storage-plugin-s3\npy-rattler\nzstandard\n' | \
 	  $(pin) -c constraints.txt - -o constraints-worker.txt
 	# the same with what Snakemake's own tests need
 	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
