@@ -97,29 +97,45 @@ def call_of(rule: Rule, given: Mapping[str, object]) -> Call:
 
 @dataclass(frozen=True)
 class Source:
-    """A script's text. path: absolute when it is a file of this machine's, else only a name."""
+    """A script's text. folder, name: where it is from; local when that is a folder of this machine's."""
 
-    path: Path
+    folder: str
+    name: str
     text: str
+    local: bool
 
 
-def source_of(call: Call, job: Job) -> Source:
+class Wrappers:
+    """The scripts of a run's wrappers: each is looked for once, as that may ask a server."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str | None], Any] = {}
+
+    def script(self, workflow: Workflow, wrapper: str, prefix: str | None) -> Any:
+        """Return Snakemake's word for where a wrapper's script is. Raises WorkflowError."""
+        from snakemake.wrapper import get_script
+
+        if (wrapper, prefix) not in self._found:
+            self._found[wrapper, prefix] = get_script(wrapper, workflow.sourcecache, prefix=prefix)
+        found = self._found[wrapper, prefix]
+        if isinstance(found, dict):
+            raise WorkflowError(f"The wrapper {wrapper} cannot be had: {found}")
+        return found
+
+
+def source_of(call: Call, job: Job, wrappers: Wrappers) -> Source:
     """Read the script, notebook or wrapper of a call, from a file, a repository or the network."""
     from snakemake.script import get_source
-    from snakemake.wrapper import get_script
 
-    cache = job.rule.workflow.sourcecache
+    workflow = job.rule.workflow
     path, basedir = call.arguments["path"], call.arguments.get("basedir")
     if call.name == "wrapper":
-        path = get_script(path, cache, prefix=call.arguments["prefix"])
-        if isinstance(path, dict):
-            raise WorkflowError(f"The wrapper {call.arguments['path']} cannot be had: {path}", rule=job.rule)
+        path = wrappers.script(workflow, path, call.arguments["prefix"])
     if isinstance(path, Path):
         path = str(path)
-    file, text, _, is_local, _ = get_source(path, cache, basedir, job.wildcards, job.params)
-    return Source(
-        Path(file.get_path_or_uri(secret_free=True)) if is_local else Path(file.get_filename()), text
-    )
+    file, text, _, is_local, _ = get_source(path, workflow.sourcecache, basedir, job.wildcards, job.params)
+    folder = file.get_basedir().get_path_or_uri(secret_free=True)
+    return Source(str(folder), str(file.get_filename()), text, local=is_local)
 
 
 def source_caches(workflow: Workflow) -> list[str]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from byok8s import workspace
 from byok8s.errors import InputError
+from byok8s.executor import elsewhere
 from byok8s.executor.sources import chosen
 
 if TYPE_CHECKING:
@@ -73,9 +74,11 @@ def sources(dag: DAG, tell: Callable[[str], None] = lambda _: None) -> bytes:
     if found.left_out:
         tell(found.left_out)
     root = workspace.root()
-    archive = pack((root / path, path) for path in found.files)
+    files = {path: root / path for path in found.files}
+    files |= {within: path for path, within in elsewhere.files(dag.workflow, root)}
+    archive = pack((path, within) for within, path in sorted(files.items()))
     if len(archive) > ARCHIVE_BYTES:
-        largest = max(found.files, key=lambda path: (root / path).stat().st_size)
+        largest = max(files, key=lambda within: files[within].stat().st_size)
         raise InputError(
             f"The workflow's sources are {len(archive) // 1_000_000} MB compressed; pods can be given "
             f"{ARCHIVE_BYTES // 1_000_000} MB.",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from byok8s.errors import Byok8sError
-from byok8s.executor import compat, keep, unknown
+from byok8s.executor import compat, elsewhere, keep, unknown
 from byok8s.executor.keep import Kept
 from byok8s.worker.description import Action, Ensure, File, JobDescription, Member, RunDescription
 from byok8s.worker.parsed import described
@@ -35,7 +35,6 @@ NOTHING: Final = dict.fromkeys(
 )
 ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 LARGEST_FILE_BYTES: Final = 1_000_000  # of a file that is not in the bucket, and goes along with a job
-REMOTE_SCRIPTS: Final = ".snakemake/scripts-from-elsewhere"
 SOURCE_FILES: Final = ".snakemake/source-files"
 PATH_CHARACTERS: Final = r"[^\s'\"\\;|&<>()\[\]{},]*"
 
@@ -60,6 +59,7 @@ class Describer:
     ) -> None:
         self._run, self._root, self._caches, self._kept = run, root, caches, kept
         self._upstream = upstream
+        self._wrappers = compat.Wrappers()
 
     def describe(self, job: Job | GroupJob) -> JobDescription:
         """Raises Undescribable, or whatever the workflow's own functions raise."""
@@ -147,16 +147,20 @@ class Describer:
             return Action(
                 "cwl", path=self._within(Path(str(call.arguments["basedir"]), call.arguments["path"]))
             )
-        source = compat.source_of(call, job)
-        path = self._within(source.path) if source.path.is_absolute() else f"{REMOTE_SCRIPTS}/{source.path}"
+        source = compat.source_of(call, job, self._wrappers)
+        path = (
+            self._within(Path(source.folder, source.name))
+            if source.local
+            else elsewhere.within(source.folder, source.name)
+        )
         return Action("notebook" if call.name == "notebook" else "script", source.text, path)
 
     def _within(self, path: Path) -> str:
-        """Within the root; of what lies elsewhere on this machine only the name."""
+        """Return where a file of this machine is within the root of pods."""
         path = _absolute(path)
         if path.is_relative_to(self._root):
             return path.relative_to(self._root).as_posix()
-        return f"{REMOTE_SCRIPTS}/{path.name}"
+        return elsewhere.within(str(path.parent), path.name)
 
     def _function(self, job: Job) -> Action:
         """The variables of the Snakefile go along if they are plain; others are described, to be compared there."""

@@ -114,7 +114,7 @@ def of_jobs(dag: DAG) -> Iterator[str]:
     """Yield the jobs' environments, and their scripts that a wildcard names."""
     for job in dag.jobs:
         spec = job.conda_env_spec
-        if spec and spec.is_file:
+        if spec and spec.is_file and not job.is_wrapper:  # whose folder goes to pods whole, wherever it is
             yield from _local([spec.file])
         script = job.rule.script or job.rule.notebook
         if script and "{" in script:

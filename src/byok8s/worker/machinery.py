@@ -6,7 +6,9 @@ because it might do something else with these.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +22,7 @@ from byok8s.worker.places import Places
 from byok8s.worker.values import Encoded, Relocate, decode, decode_named
 
 SCRATCH: Final = Path(".snakemake")
+INCLUDED: Final = ".snakemake/included"  # within the root: what the Snakefile includes by an address
 # what each of Snakemake's functions is given; anything that one takes beyond it must have a default
 _VALUES: Final = (
     *("input", "output", "params", "wildcards", "threads", "resources", "log", "config", "rulename"),
@@ -45,6 +48,7 @@ USED: Final = {
     "snakemake.iocontainers": (
         *("InputFiles", "OutputFiles", "Log", "Params", "Wildcards", "ResourceList", "Namedlist._take_names"),
     ),
+    "snakemake.sourcecache": ("SourceCache._do_cache",),
     "snakemake.benchmark": ("BenchmarkRecord", "benchmarked", "write_benchmark_records"),
 }
 
@@ -250,6 +254,28 @@ def parse(run: RunDescription, relocate: Relocate) -> Any:
         config_settings=ConfigSettings(config=decode(snakefile.config, relocate) or {}, config_args=""),
         snakefile=Path(relocate(snakefile.path)),
     )._workflow
+
+
+def included_name(address: str) -> str:
+    """Return the name of the file that stands for what the Snakefile includes by an address."""
+    return hashlib.sha256(address.encode()).hexdigest()[:32]
+
+
+def bring_included(root: Path) -> None:
+    """Have Snakemake take what the Snakefile includes by an address from the root, where the controller has put it."""
+    from snakemake.sourcecache import SourceCache
+
+    fetch = SourceCache._do_cache
+
+    def do_cache(self: Any, source_file: Any, cache_entry: Path) -> None:
+        file = root / INCLUDED / included_name(source_file.get_path_or_uri(secret_free=True))
+        if not file.is_file():
+            fetch(self, source_file, cache_entry)
+            return
+        cache_entry.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, cache_entry)
+
+    SourceCache._do_cache = do_cache
 
 
 def function(workflow: Any, rule: str) -> Callable[..., None]:

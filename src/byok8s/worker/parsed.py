@@ -80,6 +80,7 @@ def _ask(stream: socket.socket, member: Member, places: Places) -> bool:
 def _read(run: RunDescription, places: Places) -> Any:
     """Read the Snakefile in this process. Raises Failure."""
     places.enter(run.snakefile.start)
+    machinery.bring_included(places.root)
     try:
         return machinery.parse(run, places.relocate)
     except BaseException as error:
