@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -14,13 +15,21 @@ from byok8s.executor import here
 from byok8s.executor.record import Record
 from byok8s.provenance import persistence
 from byok8s.provenance.persistence import Records
+from byok8s.software.spec import PLATFORM
 from snakemake_scheduler_plugin_byok8s.compat import queued
+from snakemake_storage_plugin_byok8s.compat import check as check_names
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
 
 NO_LIMIT = 1_000_000  # of threads: without one a dry run has a limit of 1, and shows every job with that
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"
+USED_OF_CONDA = {
+    "snakemake.dag:DAG.update_conda_envs": "self",
+    "snakemake.dag:DAG.create_conda_envs": "self dryrun quiet",
+    "snakemake.deployment.conda:Env._get_aux_file": "self suffix omit_msg",
+    "snakemake.workflow:Workflow.global_conda": "self conda_env",
+}
 
 
 @contextmanager
@@ -76,6 +85,68 @@ def _recorded(records: Records) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def made_in_pods() -> Iterator[None]:
+    """Have Snakemake know the conda environments of all jobs, for what has changed, and make none: pods do."""
+    from snakemake import dag, workflow
+    from snakemake.deployment import conda
+
+    check_names(USED_OF_CONDA)
+    with (
+        _replaced(
+            dag.DAG,
+            {
+                "update_conda_envs": _known(dag.DAG.update_conda_envs),
+                "create_conda_envs": lambda *_, **__: None,
+            },
+        ),
+        _replaced(conda.Env, {"pin_file": property(_pin_file)}),
+        _replaced(workflow.Workflow, {"global_conda": _global_conda(workflow.Workflow.global_conda)}),
+    ):
+        yield
+
+
+def _uses_conda(workflow: Any) -> bool:
+    return any(
+        method.item_to_choice() == "conda" for method in workflow.deployment_settings.deployment_method
+    )
+
+
+def _known(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Snakemake itself would know only those of jobs that run on this machine."""
+
+    def update_conda_envs(self: Any) -> None:
+        if not _uses_conda(self.workflow):
+            original(self)
+            return
+        for job in self.jobs:
+            spec = job.conda_env_spec
+            key = (spec, job.container_img_url)
+            if not spec or not spec.is_file or key in self.conda_envs:
+                continue
+            if not job.is_wrapper or self.workflow.sourcecache.exists(spec.file):
+                self.conda_envs[key] = spec.get_conda_env(self.workflow)
+
+    return update_conda_envs
+
+
+def _pin_file(self: Any) -> Any:
+    """Snakemake itself would ask conda for the platform, which is that of pods."""
+    return self._get_aux_file(f".{PLATFORM}.pin.txt", "It has no pin file.")
+
+
+def _global_conda(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def global_conda(self: Any, conda_env: Any) -> None:
+        if _uses_conda(self):
+            raise WorkflowError(
+                "The Snakefile has a conda: of its own, outside of any rule, for the Python that reads it. Pods do not "
+                "have that: give its rules a conda: each, or run with --software image."
+            )
+        original(self, conda_env)
+
+    return global_conda
+
+
 def _check(workflow: Any) -> None:
     names = ("StorageOutputFileCache", "LocalOutputFileCache", "JobScheduler")
     missing = [name for name in names if not hasattr(workflow, name)]
@@ -90,7 +161,7 @@ def _check(workflow: Any) -> None:
 
 @contextmanager
 def _replaced(owner: Any, values: Mapping[str, object]) -> Iterator[None]:
-    before = {name: getattr(owner, name) for name in values}
+    before = {name: getattr_static(owner, name) for name in values}
     for name, value in values.items():
         setattr(owner, name, value)
     try:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from byok8s import files, git
@@ -24,6 +24,7 @@ THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: 
 
 
 Number = TypeVar("Number", int, float)
+Software = Literal["declared", "conda", "image"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Request:
     jobs: how many at once. reuse_factor, oom_retries, oom_factor, pending_timeout: None for the
     executor's default. pod: words of all pods. upload: whether inputs that only this machine has are uploaded.
     download: the folder to which targets are brought, None for none.
+    software: what rules get; declared: all that they declare, or the run is refused.
+    channel_alias: mirror of the conda channels, None for none.
     ignore_lock: run beside another run at the same place in the bucket. snakemake_arguments: for Snakemake, unchanged.
     """
 
@@ -65,6 +68,8 @@ class Request:
     pod_template: str | None
     upload: Mode
     download: Path | None
+    software: Software
+    channel_alias: str | None
     dry_run: bool
     force: bool
     ignore_lock: bool
@@ -121,6 +126,8 @@ def read_request(
         pod_template=settings.pod_template,
         upload=_upload(settings.upload),
         download=_download(settings.download),
+        software=settings.software or ("image" if settings.image or local else "declared"),
+        channel_alias=settings.channel_alias,
         dry_run=dry_run,
         force=force,
         ignore_lock=ignore_lock,

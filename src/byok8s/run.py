@@ -235,7 +235,10 @@ def _run_snakemake(plan: Plan, view: View, targets: Targets) -> int:
         try:
             cores = plan.cluster.cores if plan.cluster else preflight.DEFAULT_CORES
             provenance = Records(book) if book else None
-            done = snakemake.run(arguments, cores, targets, record.Record(plan.run, view.warn), provenance)
+            software = None if plan.request.local else plan.request.software
+            done = snakemake.run(
+                arguments, cores, targets, record.Record(plan.run, view.warn), provenance, software
+            )
         except KeyboardInterrupt:
             return errors.INTERRUPTED
         except errors.InputError:

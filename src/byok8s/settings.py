@@ -20,6 +20,7 @@ import msgspec
 
 from byok8s import files
 from byok8s.inputs import Mode
+from byok8s.software import Software
 
 DEFAULT_JOBS = 16
 
@@ -35,7 +36,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     oom_retries: more tries, each with oom_factor times the memory, of a job that ran out of it.
     pending_timeout: minutes that a pod may be without a node. pod: what all pods are to have, by its word.
     pod_template: path of a Pod to merge under ours. upload: inputs that are here and not in the bucket; as YAML reads
-    yes and no, these may be true and false. download: folder to which targets are brought.
+    yes and no, these may be true and false. download: folder to which targets are brought. software: of rules:
+    their conda environments, or what the image has. channel_alias: mirror of the conda channels.
     """
 
     snakefile: str | None = None
@@ -57,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pod_template: str | None = None
     upload: bool | Mode | None = None
     download: str | None = None
+    software: Software | None = None
+    channel_alias: str | None = None
 
 
 class WorkflowFile(Settings, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -10,6 +10,7 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +20,11 @@ from snakemake_interface_common.exceptions import WorkflowError
 from byok8s import adjust, inputs, workspace
 from byok8s.errors import Byok8sError, InputError
 from byok8s.executor import keep, keys
+from byok8s.executor import software as declared
 from byok8s.executor.record import Record
 from byok8s.preflight import Cluster
 from byok8s.provenance.persistence import Records
-from byok8s.request import Request
+from byok8s.request import Request, Software
 from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake
 from byok8s.targets import Targets
@@ -63,6 +65,7 @@ def arguments(
         # what is in the bucket is whole: it was put there in one piece, after its job had ended well
         "--rerun-incomplete",
         *(["--forceall"] if request.force else []),
+        *_software(request),
         *request.snakemake_arguments,
     ]
 
@@ -87,8 +90,16 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *_said("pending-timeout", request.pending_timeout),
         *(["--byok8s-pod", json.dumps(dict(request.pod))] if request.pod else []),
         *_said("pod-template", request.pod_template),
+        *_said("channel-alias", request.channel_alias),
         *_said("context", request.context),
     ]
+
+
+def _software(request: Request) -> list[str]:
+    """Have Snakemake heed the rules' environments, and not look for a conda to make them with."""
+    if request.local or request.software == "image":
+        return []
+    return ["--software-deployment-method", "conda", "--conda-base-path", "none"]
 
 
 def _said(flag: str, value: float | str | None) -> list[str]:
@@ -106,13 +117,16 @@ def run(
     targets: Targets,
     record: Record | None = None,
     provenance: Records | None = None,
+    software: Software | None = None,
 ) -> bool:
     """Run Snakemake. Return whether all that was asked for is there in the end; False after a job has failed.
 
     cores: what the Snakefile knows as workflow.cores, unless --cores says it. targets: gets to know what is asked for.
-    record: of the run. provenance: the bucket's records of how files were made. Raises InputError if Snakemake finds a
-    fault in its arguments, the Snakefile, the params or a target, which it does before the first job. Raises
-    KeyboardInterrupt if the user interrupts before that.
+    record: of the run. provenance: the bucket's records of how files were made. software: what rules get in pods, None
+    for a run on this machine.
+
+    Raises InputError if Snakemake finds a fault in its arguments, the Snakefile, the params or a target, which it does
+    before the first job. Raises KeyboardInterrupt if the user interrupts before that.
     """
     from snakemake.cli import args_to_api
     from snakemake.logging import logger
@@ -124,7 +138,11 @@ def run(
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        with adjust.adjusted(cores, partial(_planned, targets, provenance), record, provenance):
+        planned = partial(_planned, targets, provenance, software)
+        with (
+            adjust.adjusted(cores, planned, record, provenance),
+            nullcontext() if software is None else adjust.made_in_pods(),
+        ):
             done = bool(args_to_api(args, parser))
     except Exception as error:
         # Snakemake 9 trips over its own line numbers while it prints a SyntaxError
@@ -167,7 +185,7 @@ def _of_what_is_here() -> str:
     return f"\n{inputs.named(found)}: in your folder, and not in the bucket. --upload yes uploads what is needed."
 
 
-def _planned(targets: Targets, records: Records | None, dag: DAG) -> None:
+def _planned(targets: Targets, records: Records | None, software: Software | None, dag: DAG) -> None:
     """Announce what a plan makes. Look at one that is carried out on this machine, and have its inputs in the bucket.
 
     The executor does so for those of a cluster, if there is anything to do.
@@ -175,6 +193,8 @@ def _planned(targets: Targets, records: Records | None, dag: DAG) -> None:
     targets.planned(dag)
     if records:
         records.planned(dag)
+    if software:
+        _check_software(dag, software)
     if len(dag) and not dag.workflow.local_exec:
         return
     try:
@@ -187,6 +207,17 @@ def _planned(targets: Targets, records: Records | None, dag: DAG) -> None:
         inputs.give(dag)
     except Byok8sError as error:
         raise WorkflowError(str(error)) from error
+
+
+def _check_software(dag: DAG, software: Software) -> None:
+    from snakemake.logging import logger
+
+    try:
+        declared.check(dag, all_declared=software == "declared")
+    except Byok8sError as error:
+        raise WorkflowError(str(error)) from error
+    if dag.workflow.dryrun and (words := declared.environments(dag)):
+        logger.info(words)
 
 
 def _let_jobs_come(parser: ArgumentParser, args: Namespace) -> None:

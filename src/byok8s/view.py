@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from byok8s.doctor.check import Check, Field, Report
 from byok8s.doctor.check import Status as CheckStatus
 from byok8s.errors import Byok8sError
 from byok8s.shown import visible
+from byok8s.software.store import Entry as Environment
 from byok8s.workspace.folder import replaced
 
 if TYPE_CHECKING:
@@ -93,13 +95,23 @@ def _place(plan: Plan) -> dict[str, str]:
     if plan.request.local:
         return {"runs on": "this machine"}
     if plan.cluster is None:
-        return {"runs on": "nothing, this is a dry run", "image": plan.image}
+        return {"runs on": "nothing, this is a dry run", "image": plan.image, "software": _software(plan)}
     return {
         "k8s namespace": plan.cluster.namespace,
         "k8s context": plan.cluster.context,
         "kubernetes": plan.cluster.version,
         "image": plan.image,
+        "software": _software(plan),
     }
+
+
+def _software(plan: Plan) -> str:
+    said = {
+        "declared": "what rules declare",
+        "conda": "the rules' conda environments",
+        "image": "the image's",
+    }
+    return said[plan.request.software]
 
 
 def show_field(field: Field) -> None:
@@ -267,6 +279,14 @@ def show_entries(entries: Sequence[Entry]) -> None:
     width = max((len(str(entry.size)) for entry in entries), default=0)
     for entry in entries:
         say(f"{entry.size:>{width}}  {entry.modified:%Y-%m-%d %H:%M:%S}  {entry.path}")
+
+
+def show_environments(entries: Sequence[Environment]) -> None:
+    """Show a line for each conda environment: size, time of making, platform, the beginning of its name, its file."""
+    for entry in entries:
+        made = datetime.fromtimestamp(entry.made, UTC)
+        size = f"{entry.size / 1e6:8.1f} MB"
+        say(f"{size}  {made:%Y-%m-%d %H:%M:%S}  {entry.platform}  {entry.name[:8]}  {entry.source}")
 
 
 @contextlib.contextmanager

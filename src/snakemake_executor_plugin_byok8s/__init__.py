@@ -86,6 +86,10 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=None,
         metadata={"help": "Minutes that a pod may wait for a node before its job fails (default: no end)"},
     )
+    channel_alias: Optional[str] = field(
+        default=None,
+        metadata={"help": "Mirror of https://conda.anaconda.org, for the pods that make conda environments"},
+    )
     run: Optional[str] = field(
         default=None,
         metadata={"help": "The run's id, in the names and labels of its objects (default: a new one)"},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.errors import InputError
-from byok8s.executor.software import check, unused_cache
+from byok8s.executor.software import check, environments, unused_cache
 from planned import planned
 
 FILES = {
@@ -66,6 +66,29 @@ def test_rules_that_would_have_software_of_their_own_are_named(
             check(dag)
     assert caught.value.where == f"It is declared by {named}."
     assert "--image" in caught.value.hint
+
+
+def test_all_that_is_declared_is_an_environment_or_is_refused(tmp_path: Path) -> None:
+    with planned(tmp_path, FILES | {"more": ""}, "a", methods=frozenset({"conda"})) as dag:
+        check(dag, all_declared=True)
+        assert environments(dag) == "Conda environments: envs/a.yaml (a)."
+    with (
+        planned(tmp_path, FILES, "a", "b", methods=frozenset({"conda"})) as dag,
+        pytest.raises(InputError, match="except conda environments") as caught,
+    ):
+        check(dag, all_declared=True)
+    assert caught.value.where == "It is declared by b (container)."
+    with planned(tmp_path, FILES, "a", "b", methods=frozenset({"conda"})) as dag:
+        check(dag)  # as with plain Snakemake
+
+
+def test_a_rule_of_this_machine_has_no_environment(tmp_path: Path) -> None:
+    with (
+        planned(tmp_path, FILES, "here", methods=frozenset({"conda"})) as dag,
+        pytest.raises(InputError, match="run on this machine") as caught,
+    ):
+        check(dag)
+    assert caught.value.where == "They are here."
 
 
 def test_rules_of_groups_that_would_use_the_cache_are_named(

@@ -9,6 +9,7 @@ from byok8s.cli.clean import clean
 from byok8s.cli.cluster import cluster
 from byok8s.cli.default_command import DefaultCommand
 from byok8s.cli.doctor import doctor
+from byok8s.cli.envs import envs
 from byok8s.cli.explain import explain
 from byok8s.cli.get import get
 from byok8s.cli.init import init
@@ -39,6 +40,7 @@ byok8s.add_command(run)
 byok8s.add_command(clean)
 byok8s.add_command(cluster)
 byok8s.add_command(doctor)
+byok8s.add_command(envs)
 byok8s.add_command(explain)
 byok8s.add_command(get)
 byok8s.add_command(init)

@@ -6,7 +6,16 @@ from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import agreed, context_option, debug_option, exit_with, namespace_option, place
+from byok8s.cli.common import (
+    agreed,
+    bucket_option,
+    context_option,
+    debug_option,
+    endpoint_option,
+    exit_with,
+    namespace_option,
+    place,
+)
 
 EPILOG = """\b
 Exit codes:
@@ -17,11 +26,14 @@ Exit codes:
 """
 
 
-@click.command(epilog=EPILOG, short_help="List and remove what runs left in the cluster.")
+@click.command(epilog=EPILOG, short_help="List and remove what runs left.")
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
 @namespace_option
 @context_option
 @click.option("--all", "everything", is_flag=True, help="Remove all runs, also those that may be alive.")
+@click.option("--envs", is_flag=True, help="Remove the bucket's conda environments, and no runs.")
+@bucket_option
+@endpoint_option
 @click.option(*("-n", "--dry-run"), is_flag=True, help="Only list; nothing is removed.")
 @click.option(*("-y", "--yes"), is_flag=True, help="Remove without asking.")
 @debug_option
@@ -31,6 +43,9 @@ def clean(
     k8s_namespace: str | None,
     context: str | None,
     everything: bool,
+    envs: bool,
+    s3_bucket: str | None,
+    s3_endpoint_url: str | None,
     dry_run: bool,
     yes: bool,
     debug: bool,
@@ -40,7 +55,24 @@ def clean(
     The controller is the byok8s that started the run. It counts as dead when the cluster has heard nothing of
     it for 24 minutes: it renews the run's lease every 10, and one renewal may fail. A run that may be alive is
     removed only when it is named, or with --all.
+
+    With --envs the conda environments of the bucket are listed and removed in their place; the next run that wants one
+    makes it again. A run that is at work with one needs it.
     """
+
+    def remove_environments() -> int:
+        from byok8s import contents, s3, view
+        from byok8s.settings import Settings
+        from byok8s.software.store import Store
+
+        bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
+        s3.check_bucket(bucket)
+        store = Store(bucket)
+        view.show_environments(store.entries())
+        if dry_run or not (yes or agreed("Remove all conda environments?", "Nothing was removed")):
+            return 0
+        view.say(f"Removed {store.clear()} objects.")
+        return 0
 
     def carry_out() -> int:
         from byok8s import view
@@ -60,4 +92,4 @@ def clean(
         view.say("Removed.")
         return 0
 
-    exit_with(carry_out, debug=debug)
+    exit_with(remove_environments if envs else carry_out, debug=debug)

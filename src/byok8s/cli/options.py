@@ -16,6 +16,7 @@ from byok8s.cli.common import (
     pod_template_option,
 )
 from byok8s.inputs import MODES
+from byok8s.software import SOFTWARE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,6 +49,18 @@ _SETTINGS = (
         envvar="BYOK8S_LOCAL",
         default=None,
         help="Run on this machine, without a cluster; without a bucket, with one in .byok8s/.",
+    ),
+    click.option(
+        "--software",
+        envvar="BYOK8S_SOFTWARE",
+        type=click.Choice(SOFTWARE),
+        help="What rules get: their conda environments, or what the image has. [default: conda; with --image, image]",
+    ),
+    click.option(
+        "--channel-alias",
+        envvar="BYOK8S_CHANNEL_ALIAS",
+        metavar="URL",
+        help="Mirror of conda channels. [default: https://conda.anaconda.org]",
     ),
     pod_option,
     pod_template_option,

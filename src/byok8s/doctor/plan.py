@@ -111,7 +111,7 @@ def main(found: str, cores: int, arguments: list[str]) -> None:
     logger.addFilter(keeper)
     told: dict[str, object] = {"jobs": [], "fault": "", "hint": ""}
     try:
-        snakemake.run(arguments, cores, Targets())
+        snakemake.run(arguments, cores, Targets(), software="conda")
     except InputError as error:
         told |= {"fault": f"{error.what} {error.where}".strip(), "hint": error.hint}
     told["jobs"] = [{"name": name, "resources": dict(resources)} for name, resources in keeper.jobs]

@@ -28,6 +28,14 @@ class Cause(Enum):
     SNAKEMAKE_VERSION = "snakemake-version"
     UNKNOWN = "unknown"
 
+    CONDA_UNSOLVABLE = "conda-unsolvable"
+    CONDA_CHANNEL = "conda-channel"
+    CONDA_INSTALL = "conda-install"
+    CONDA_POST_DEPLOY = "conda-post-deploy"
+    CONDA_IMAGE = "conda-image"
+    CONDA_PLATFORM = "conda-platform"
+    CONDA_CHANGED = "conda-changed"
+
     EVICTED = "evicted"
     PREEMPTED = "preempted"
     NODE_LOST = "node-lost"
@@ -83,6 +91,7 @@ _KINDS = (
             Cause.SNAKEFILE,
             Cause.SNAKEMAKE_VERSION,
             Cause.UNKNOWN,
+            *(cause for cause in Cause if cause.value.startswith("conda-")),
             # a key or a bucket that is refused is refused again; but another job may have another
             Cause.S3_DENIED,
             Cause.S3_NO_BUCKET,

@@ -143,6 +143,14 @@ def source_caches(workflow: Workflow) -> list[str]:
     return [str(workflow.sourcecache.runtime_cache_path), str(workflow.sourcecache.cache_path)]
 
 
+def runs_here(job: Job) -> bool:
+    """Return whether a job is one for this machine, in a run on a cluster; also while that is only planned."""
+    workflow = job.rule.workflow
+    if not workflow.local_exec:
+        return bool(job.is_local)
+    return job.rule.group is None and job.rule.name in workflow._localrules
+
+
 def evaluate_again(job: Job, *, once_more: bool = False) -> None:
     """Forget what a job's params and resources were found to be.
 

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 from byok8s.errors import Byok8sError
 from byok8s.executor import compat, elsewhere, keep, unknown
 from byok8s.executor.keep import Kept
-from byok8s.worker.description import Action, Ensure, File, JobDescription, Member, RunDescription
+from byok8s.worker.description import (
+    Action,
+    Ensure,
+    Environment,
+    File,
+    JobDescription,
+    Member,
+    RunDescription,
+)
 from byok8s.worker.parsed import described
 from byok8s.worker.values import Encoded, Unsendable, encode, encode_named
 
@@ -46,7 +54,7 @@ class Undescribable(Byok8sError):
 class Describer:
     """Describes the jobs of one run. root: the folder that a pod rebuilds, which the working folder lies in. caches:
     folders of this machine with files that values may name. kept: what rules keep of what they do not declare.
-    upstream: knows what jobs have made that commands name.
+    upstream: knows what jobs have made that commands name. environment: returns the one of a job.
     """
 
     def __init__(
@@ -56,7 +64,9 @@ class Describer:
         caches: Sequence[str],
         kept: Kept | None = None,
         upstream: Upstream | None = None,
+        environment: Callable[[Job], Environment | None] = lambda _: None,
     ) -> None:
+        self._environment = environment
         self._run, self._root, self._caches, self._kept = run, root, caches, kept
         self._upstream = upstream
         self._wrappers = compat.Wrappers()
@@ -98,6 +108,7 @@ class Describer:
             keep=keep.patterns(job),
             shadow=bool(job.rule.shadow_depth),
             tmpdir="" if (tmpdir := self._tmpdir(job)) == self._run.tmpdir else tmpdir,
+            environment=self._environment(job),
             values=self._values(job, given, action.kind),
         )
 

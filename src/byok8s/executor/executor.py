@@ -41,6 +41,7 @@ from byok8s.executor import (
 from byok8s.executor.cause import Cause
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
+from byok8s.executor.environments import Environments, Unmade
 from byok8s.executor.fleet.dispatch import Dispatch
 from byok8s.executor.fleet.fleet import Options
 from byok8s.executor.fleet.retries import RetryPolicy
@@ -63,7 +64,10 @@ from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
 from byok8s.locks.holder import identity
 from byok8s.rights import STREAM_RIGHTS
+from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake
+from byok8s.software.spec import Spec, Specs
+from byok8s.software.store import Store
 from byok8s.worker.description import to_json
 
 if TYPE_CHECKING:
@@ -96,6 +100,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._orders = Orders(
             self._provider, self.workflow.storage_settings.default_storage_prefix, self._names.run
         )
+        self._environments: Environments | None = None
+        self._unmade: list[Spec] = []
         self._starting: Future[None] | None = None
         self._cluster: ClusterRun | None = None
         self._crash: Exception | None = None
@@ -119,14 +125,39 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._run = run_description(self.workflow, self._root)
         self._kept = keep.Kept(self._provider, self._run.bucket, self._run.prefix)
         self._between = between.Between(self.workflow)
-        caches = compat.source_caches(self.workflow)
-        self._describer = Describer(self._run, self._root, caches, self._kept, Upstream(self.dag))
+        self._environments = self._environments_of_rules()
+        self._describer = Describer(
+            self._run,
+            self._root,
+            compat.source_caches(self.workflow),
+            self._kept,
+            Upstream(self.dag),
+            self._environments.of if self._environments else lambda _: None,
+        )
         self._sources = delivery.sources(self.dag, self.logger.warning)
         if shapes := self._shapes.of_rules(self.dag):
             self._try(shapes)
+        if self._environments:
+            self._unmade = self._environments.missing(_in_pods(self.dag))
         inputs.give(self.dag)
         if shapes:
-            self._begin(list(self._shapes.of_first(self.dag, self._limit)))
+            # what makes environments first, as workers would take the node's room
+            self._begin([] if self._unmade else list(self._shapes.of_first(self.dag, self._limit)))
+
+    def _environments_of_rules(self) -> Environments | None:
+        """Return what knows of conda environments, None if rules get what the image has."""
+        if not software.honours_conda(self.workflow):
+            return None
+        settings = self.executor_settings
+        prefix = self.workflow.storage_settings.default_storage_prefix
+        bucket = Bucket.parse(prefix, self._provider.settings.endpoint_url)
+        return Environments(
+            Specs(self.workflow),
+            Store(bucket),
+            self._shapes.of_run(),
+            (settings.channel_alias or "").rstrip("/"),
+            self.logger,
+        )
 
     def _try(self, shapes: Mapping[str, Shape]) -> None:
         """Find what of the pods the cluster would refuse, and how many threads its nodes have."""
@@ -176,6 +207,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             # without a checkpoint all jobs were looked at when planned
             if any(rule.is_checkpoint for rule in self.workflow.rules):
                 self._check_files(_members(jobs))
+                self._make_environments(_members(jobs))
             for job in jobs:
                 self.run_job_pre(job)
                 if self._between.is_for(job):
@@ -185,12 +217,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
 
+    def _make_environments(self, jobs: Iterable[Job]) -> None:
+        """Make those of jobs that were not planned from the beginning."""
+        if self._environments and self._cluster:
+            self._environments.make(self._environments.missing(jobs), self._cluster)
+
     def run_job(self, job: JobExecutorInterface) -> None:
         self.run_jobs([job])
 
     def shutdown(self) -> None:
         """Snakemake has no more jobs for us, or none that it waits for. Removes everything of the run."""
         atexit.unregister(self.shutdown)
+        if self._environments:
+            self._environments.end()
         if self._starting:
             wait([self._starting])
         cluster, self._cluster = self._cluster, None
@@ -253,16 +292,21 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self.logger,
             self._on_end,
             self._crashed,
+            self._environments,
         )
         self._cluster = cluster
         credentials = {} if self.executor_settings.no_credentials else surroundings.credentials_file()
         secret = dict(self.envvars()) | credentials
         contents = Contents(secret, shares, json.dumps(to_json(self._run)))
         self._dispatch.start(contents, self._annotations(), first)
+        if self._environments and self._unmade:
+            self._environments.make(self._unmade, cluster)
 
     def _crashed(self, error: Exception) -> None:
         """End the run. Snakemake makes its scheduler only when the executor is there, which then begins already."""
         self._crash = error
+        if self._environments:
+            self._environments.end()
         if self.workflow.scheduler:
             self.workflow.scheduler.executor_error_callback(error)
 
@@ -324,7 +368,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 return
             task = self._task(job)
         except Exception as error:  # noqa: BLE001 - of the workflow's own functions: the job fails, and no other
-            self._report(SubmittedJobInfo(job), f"Failed: {error}")
+            self._report(SubmittedJobInfo(job), _of_submission(error))
             return
         info = SubmittedJobInfo(job, external_jobid=task.id)
         with self._lock:
@@ -396,7 +440,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 if not words and group.next_level():
                     return
             except Exception as error:  # noqa: BLE001 - of the workflow's own functions
-                words = f"Failed: {error}"
+                words = _of_submission(error)
         self._report(SubmittedJobInfo(group.group), words)
 
     def _report(self, info: SubmittedJobInfo, words: str) -> None:
@@ -442,9 +486,18 @@ class Executor(RealExecutor):  # type: ignore[misc]
         return found
 
 
+def _of_submission(error: Exception) -> str:
+    """Return what is told of a job that could not be submitted."""
+    return str(error) if isinstance(error, Unmade) else f"Failed: {error}"
+
+
 def _is_there(file: Any) -> bool:
     """Return whether a file is in the bucket, or need not be: temporary files of a group stay in its pod."""
     return bool(file.flags.get("temp")) or file.storage_object.exists()
+
+
+def _in_pods(dag: Any) -> list[Job]:
+    return [job for job in dag.needrun_jobs() if not job.is_local]
 
 
 def _members(jobs: Iterable[JobExecutorInterface]) -> Iterator[Job]:

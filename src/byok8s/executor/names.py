@@ -12,6 +12,7 @@ RUN_LABEL = "byok8s.io/run"
 RULE_LABEL = "byok8s.io/rule"
 JOB_LABEL = "byok8s.io/job"
 WORKER_LABEL = "byok8s.io/worker"
+ENVIRONMENT_LABEL = "byok8s.io/environment"
 SHAPE_ANNOTATION = "byok8s.io/shape"
 CONTROLLER_ANNOTATION = "byok8s.io/controller"
 CONTENTS_ANNOTATION = "byok8s.io/contents"
@@ -63,6 +64,9 @@ class Names:
 
     def worker_pod(self, number: int) -> str:
         return self._unguessable(f"{self.owner}-worker-{number}")
+
+    def environment_pod(self, name: str, attempt: int) -> str:
+        return self._unguessable(f"{self.owner}-env-{name[:8]}-{attempt}")
 
     def job_pod(self, rule: str, task: str) -> str:
         word = re.sub(r"[^a-z0-9]+", "-", rule.lower()).strip("-") or "job"

@@ -3,8 +3,8 @@
 one: run the one job that the object in the bucket describes, for a pod of its own; its result is left in the
 container's termination message, so that it
 reaches the controller with the pod's status. serve: be a worker, for many jobs, one after another. talk: be the
-near end of the stream to a worker that serves, for `kubectl exec` and its like. probe: look around, for
-`byok8s doctor`.
+near end of the stream to a worker that serves, for `kubectl exec` and its like. environment: make a conda
+environment. probe: look around, for `byok8s doctor`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ def main() -> int:
             from byok8s.worker.talk import talk
 
             return talk()
+        case ["environment", wanted]:
+            return environment(wanted)
         case ["probe", bucket, key]:
             from byok8s.worker import probe
 
@@ -55,6 +57,16 @@ def one(bucket: str, key: str) -> int:
         sys.stdout.buffer.flush()
     result = job.result()
     sections.write_files(sys.stdout.buffer, job.folder, order.logs)
+    last_word.leave(result)
+    return result.code
+
+
+def environment(word: str) -> int:
+    """Make the conda environment that a word describes, and leave what became of it."""
+    sys.path.append(str(folder.bring_plugins()))
+    from byok8s.worker import environment as maker
+
+    result = maker.attempt(word)
     last_word.leave(result)
     return result.code
 

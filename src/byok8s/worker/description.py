@@ -55,6 +55,19 @@ class File:
 
 
 @dataclass(frozen=True)
+class Environment:
+    """A conda environment in the bucket. name: Snakemake's hash of it. sha256: of the object, as it was made. platform:
+    conda's word for the machines that it is for.
+    """
+
+    name: str
+    bucket: str
+    key: str
+    sha256: str
+    platform: str
+
+
+@dataclass(frozen=True)
 class Action:
     """What a member does: the one call that its rule makes.
 
@@ -78,7 +91,8 @@ class Member:
     values: input, output, log, params, wildcards and resources as named lists, and config.
     repeats: how often it is run for its benchmark. extended: whether the benchmark has all columns. keep: patterns of
     files that no rule declares, and that are stored all the same. shadow: plain Snakemake deletes what else it leaves.
-    tmpdir: the rule's own folder for temporary files.
+    tmpdir: the rule's own folder for temporary files. environment: what its commands and scripts run in; None for what
+    the image has.
     """
 
     rule: str
@@ -94,6 +108,7 @@ class Member:
     keep: Sequence[str] = ()
     shadow: bool = False
     tmpdir: str = ""
+    environment: Environment | None = None
     values: Mapping[str, Encoded] = field(default_factory=dict)
 
 
@@ -158,7 +173,9 @@ class RunDescription:
 
 @dataclass(frozen=True)
 class Stored:
-    """What is known of an object that a job has stored. mtime: seconds since 1970, by the server's clock."""
+    """What is known of an object that a job has stored. mtime: seconds since 1970, by the server's clock. sha256: of a
+    conda environment's archive, which is all that has one.
+    """
 
     bucket: str
     key: str
@@ -166,6 +183,7 @@ class Stored:
     size: int
     directory: bool = False
     etag: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,7 +233,9 @@ def member_from_json(data: Mapping[str, Any]) -> Member:
     """Read one member of what `to_json` has written."""
     files = {name: [_file(file) for file in data[name]] for name in ("input", "output", "log")}
     benchmark = _file(data["benchmark"]) if data["benchmark"] else None
-    return Member(**{**data, **files, "benchmark": benchmark, "action": Action(**data["action"])})
+    environment = Environment(**data["environment"]) if data["environment"] else None
+    action = Action(**data["action"])
+    return Member(**{**data, **files, "benchmark": benchmark, "action": action, "environment": environment})
 
 
 def _file(data: Mapping[str, Any]) -> File:

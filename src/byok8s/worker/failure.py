@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from byok8s.worker import evidence
+from byok8s.worker.conda import Unusable
 from byok8s.worker.machinery import WrongSnakemake
 from byok8s.worker.transfer import Damaged, Missing
 
@@ -39,6 +40,8 @@ def failure(error: BaseException) -> Failure:
         return Failure(_words(error), "missing-input")
     if isinstance(error, Damaged):
         return Failure(_words(error), "s3-unreachable")
+    if isinstance(error, Unusable):
+        return Failure(_words(error), error.cause)
     if isinstance(error, WrongSnakemake):
         return Failure(_words(error), "snakemake-version")
     if found := evidence.storage(error):

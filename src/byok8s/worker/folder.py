@@ -15,7 +15,8 @@ from pathlib import Path
 from byok8s.worker import seclusion
 
 WORK = Path(os.environ.get("BYOK8S_WORK", "/work"))
-OWN = ("worker.sock", "kept", "plugins", "parsed", "parsed.sock")  # the worker's, in its folder
+ENVIRONMENTS = WORK / "envs"
+OWN = ("worker.sock", "kept", "plugins", "parsed", "parsed.sock", "envs")  # the worker's, in its folder
 SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - to be emptied
 
 

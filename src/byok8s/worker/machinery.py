@@ -17,6 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
+from byok8s.worker import conda
 from byok8s.worker.description import Action, Member, RunDescription, ShellSettings
 from byok8s.worker.places import Places
 from byok8s.worker.values import Encoded, Relocate, decode, decode_named
@@ -49,6 +50,7 @@ USED: Final = {
         *("InputFiles", "OutputFiles", "Log", "Params", "Wildcards", "ResourceList", "Namedlist._take_names"),
     ),
     "snakemake.sourcecache": ("SourceCache._do_cache",),
+    "snakemake.deployment.conda": ("Conda.instances", "Conda.is_initialized", "Conda.shellcmd"),
     "snakemake.benchmark": ("BenchmarkRecord", "benchmarked", "write_benchmark_records"),
 }
 
@@ -102,6 +104,10 @@ def values(member: Member, relocate: Relocate) -> Values:
     found["config"] = decode(member.values.get("config"), relocate)
     found["threads"], found["jobid"] = member.threads, member.jobid
     found["rule"] = found["rulename"] = member.rule
+    if member.environment:
+        conda.use_base()
+        found["conda_env"] = str(conda.prefix_of(member.environment.name))
+        found["conda_base_path"] = str(conda.BASE)
     return found
 
 
@@ -151,6 +157,8 @@ def _shell(action: Action, given: Values) -> None:
         is_shell=True,
         threads=given["threads"],
         resources=given["resources"],
+        conda_env=given.get("conda_env"),
+        conda_base_path=given.get("conda_base_path"),
     )
 
 
@@ -196,8 +204,8 @@ _ACTIONS: Final[Mapping[str, Callable[[Action, Values], None]]] = {
 def _call(function: Callable[..., None], given: Values, **more: object) -> None:
     """Call a function of Snakemake's by the names of its parameters."""
     standard = {
-        "conda_env": None,
-        "conda_base_path": None,
+        "conda_env": given.get("conda_env"),
+        "conda_base_path": given.get("conda_base_path"),
         "container_img": None,
         "singularity_args": "",
         "env_modules": None,

@@ -53,6 +53,7 @@ class Runner:
         for path, content in self.job.files.items():
             _lay(self.root / path, base64.b64decode(content))
         self._fetch()
+        self._bring_environments()
         undeclared = Undeclared(self.run, self.root, self.job.members, self._temporary_folders(places))
         kept: list[list[File]] = []
         try:
@@ -82,6 +83,11 @@ class Runner:
         made = {file.path for member in members for file in member.output}
         inputs = [file for member in members for file in member.input if file.path not in made]
         self.transfer.fetch([*inputs, *(file for member in members for file in member.output if file.update)])
+
+    def _bring_environments(self) -> None:
+        wanted = {member.environment for member in self.job.members if member.environment}
+        for environment in wanted:
+            self.transfer.bring(environment)
 
     def _store(self, level: Sequence[Member]) -> list[Stored]:
         files = [file for member in level for file in member.output]

@@ -16,7 +16,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from byok8s.worker.description import File, Stored
+from byok8s.worker import conda
+from byok8s.worker.description import Environment, File, Stored
 
 if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s.connection import Connection
@@ -69,6 +70,10 @@ class Transfer:
         """Put files and directories where they belong. Raises Unstorable or StorageError."""
         wanted = [file for file in files if file.stored]
         return self._each(self._store, wanted)
+
+    def bring(self, environment: Environment) -> None:
+        """Bring a conda environment to its place. Raises Unusable or StorageError."""
+        conda.bring(environment, self._connection)
 
     def _each(self, action: Callable[[T], R], items: Sequence[T]) -> list[R]:
         if len(items) < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.fleet import adoption
@@ -11,6 +12,7 @@ from byok8s.executor.fleet.events import Closed, Expected, Left, PodGone, PodSee
 from byok8s.executor.fleet.fleet import Fleet, Options
 from byok8s.executor.fleet.loop import Loop
 from byok8s.executor.manifest import Shape, Task
+from byok8s.executor.names import ENVIRONMENT_LABEL
 from byok8s.executor.outcome import outcome
 from byok8s.executor.record import Record
 from byok8s.kube import KubeClient, Object, Watch
@@ -19,11 +21,19 @@ from byok8s.kube.faults import duration
 from byok8s.kube.json import text
 
 
+class MakersOfEnvironments(Protocol):
+    """Who is told of the pods that make conda environments."""
+
+    def on_pod(self, pod: Object) -> None: ...
+
+    def on_gone(self, name: str) -> None: ...
+
+
 class Dispatch:
     """What Snakemake's executor sees of the controller.
 
     on_end: told of each task's last try. on_crash: of what should never happen, in a thread of ours.
-    reuses: whether tasks share workers.
+    reuses: whether tasks share workers. environments: is told of pods that have no task.
     """
 
     def __init__(
@@ -35,7 +45,9 @@ class Dispatch:
         logger: Logger,
         on_end: OnEnd,
         on_crash: Callable[[Exception], None],
+        environments: MakersOfEnvironments | None = None,
     ) -> None:
+        self._environments = environments
         self._cluster, self._options, self._logger = cluster, options, logger
         self.reuses = options.reuse
         self._loop = Loop(on_crash)
@@ -45,7 +57,7 @@ class Dispatch:
             cluster.pods,
             cluster.names.selector,
             on_change=self._on_change,
-            on_delete=lambda name: self._loop.put(PodGone(name)),
+            on_delete=self._on_delete,
             on_lost=lambda cause: logger.warning(
                 f"Lost the Kubernetes API: {cause}. The jobs go on; the run is given up when it stays away for "
                 f"{duration(OUTAGE_SECONDS)}."
@@ -59,7 +71,12 @@ class Dispatch:
 
         first: shapes of the tasks that will be the first. Raises ApiError or Unreachable.
         """
-        left = self._cluster.create(contents, annotations)
+        left = []
+        for pod in self._cluster.create(contents, annotations):
+            if _makes_environment(pod):  # for a controller that is gone: it is made again
+                self._cluster.delete_pod(text(pod, "metadata", "name"))
+            else:
+                left.append(pod)
         if left:
             self._logger.info(f"Going on with {len(left)} pods that are at work for this run.")
             self._loop.put(Left(tuple(map(adoption.left, left))))
@@ -77,6 +94,20 @@ class Dispatch:
         self._watch.stop()
 
     def _on_change(self, pod: Object) -> None:
-        if self._cluster.owns(pod):  # else somebody has given it our labels
-            leaving = bool(text(pod, "metadata", "deletionTimestamp"))
-            self._loop.put(PodSeen(text(pod, "metadata", "name"), outcome(pod), leaving))
+        if not self._cluster.owns(pod):  # somebody has given it our labels
+            return
+        if _makes_environment(pod):
+            if self._environments:
+                self._environments.on_pod(pod)
+            return
+        leaving = bool(text(pod, "metadata", "deletionTimestamp"))
+        self._loop.put(PodSeen(text(pod, "metadata", "name"), outcome(pod), leaving))
+
+    def _on_delete(self, name: str) -> None:
+        if self._environments:
+            self._environments.on_gone(name)
+        self._loop.put(PodGone(name))
+
+
+def _makes_environment(pod: Object) -> bool:
+    return bool(text(pod, "metadata", "labels", ENVIRONMENT_LABEL))

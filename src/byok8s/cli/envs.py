@@ -1,0 +1,42 @@
+"""byok8s envs: the conda environments that the bucket holds."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import click
+
+from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
+
+EPILOG = """\b
+Exit codes:
+  0    they are listed
+  2    a flag is wrong, or no bucket is named
+  3    the bucket cannot be used
+  130  interrupted
+  141  whoever reads the output has ended, as head does
+"""
+
+
+@click.command(epilog=EPILOG, short_help="List the conda environments of the bucket.")
+@bucket_option
+@endpoint_option
+@debug_option
+def envs(*, s3_bucket: str | None, s3_endpoint_url: str | None, debug: bool) -> NoReturn:
+    """List the conda environments that runs have made: packed size, time (UTC), platform, name and file.
+
+    The bucket is the one that the flag, BYOK8S_S3_BUCKET or the config file names, else that of the last run in this
+    folder. `byok8s clean --envs` removes them.
+    """
+
+    def carry_out() -> int:
+        from byok8s import contents, s3, view
+        from byok8s.settings import Settings
+        from byok8s.software.store import Store
+
+        bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
+        s3.check_bucket(bucket)
+        view.show_environments(Store(bucket).entries())
+        return 0
+
+    exit_with(carry_out, debug=debug)

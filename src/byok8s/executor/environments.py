@@ -1,0 +1,171 @@
+"""The conda environments of a run: those that the bucket has not are made before the first jobs, each in a pod.
+
+A pod that fails by no fault of its own is made again. One that cannot make its environment fails the jobs that want it,
+and no others.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from byok8s.errors import Byok8sError
+from byok8s.executor.cause import Kind
+from byok8s.executor.fleet.effects import Logger
+from byok8s.executor.manifest import PodPlan, Shape
+from byok8s.executor.names import ENVIRONMENT_LABEL, Names
+from byok8s.executor.outcome import GONE, Outcome, State, outcome
+from byok8s.kube import Object
+from byok8s.kube.json import text
+from byok8s.software.spec import PLATFORM, Spec, Specs
+from byok8s.software.store import Entry, Store
+from byok8s.worker.description import Environment
+from byok8s.worker.environment import Wanted
+
+if TYPE_CHECKING:
+    from snakemake.jobs import Job
+
+MOST_TRIES: Final = 3
+MEMORY_MB: Final = 2000  # what the solver takes for the largest public channels, and room to spare
+TICK_SECONDS: Final = 0.5
+
+
+class Pods(Protocol):
+    """What is asked of the run's objects in the cluster."""
+
+    names: Names
+
+    def create_pod(self, plan: PodPlan) -> None: ...
+
+    def delete_pod(self, pod: str) -> None: ...
+
+
+class Unmade(Byok8sError):
+    """A job's environment could not be made: the whole of what is told of the job."""
+
+
+@dataclass
+class _Making:
+    """An environment under way. pod: the name of its pod, of this try."""
+
+    spec: Spec
+    pod: str
+    tries: int = 1
+
+
+class Environments:
+    """All that is known of a run's environments. shape: of the pods that make them. alias: a mirror of the channels."""
+
+    def __init__(self, specs: Specs, store: Store, shape: Shape, alias: str, logger: Logger) -> None:
+        self._specs, self._store, self._alias, self._logger = specs, store, alias, logger
+        self._shape = replace(shape, cores=1, mem_mb=MEMORY_MB, disk_mb=None)
+        self._there: dict[str, Entry] = {}
+        self._failed: dict[str, str] = {}
+        self._news: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
+        self._over = False
+
+    def missing(self, jobs: Iterable[Job]) -> list[Spec]:
+        """Return what has to be made for jobs. Raises InputError, or BucketError."""
+        wanted = {spec.name: spec for spec in map(self._specs.of, jobs) if spec}
+        unknown = wanted.keys() - self._there.keys() - self._failed.keys()
+        if unknown:
+            self._there |= {
+                entry.name: entry
+                for entry in self._store.entries()
+                if entry.name in unknown and entry.platform == PLATFORM
+            }
+        missing = [spec for name, spec in wanted.items() if name in unknown and name not in self._there]
+        if unknown:
+            made = f" ({len(missing)} to make)" if missing else ""
+            self._logger.info(f"Software: {_counted(len(wanted))}{made}.")
+        return missing
+
+    def of(self, job: Job) -> Environment | None:
+        """Return the environment of a job, None for the image's software. Raises Unmade."""
+        spec = self._specs.of(job)
+        if spec is None:
+            return None
+        if words := self._failed.get(spec.name):
+            raise Unmade(words)
+        entry = self._there[spec.name]
+        return Environment(entry.name, self._store.bucket, self._store.key(entry), entry.sha256, PLATFORM)
+
+    # -- pods --
+
+    def on_pod(self, pod: Object) -> None:
+        """Take note of a pod of ours. Any thread may call."""
+        self._news.put((text(pod, "metadata", "name"), outcome(pod)))
+
+    def on_gone(self, name: str) -> None:
+        """Take note of a pod that is gone. Any thread may call."""
+        self._news.put((name, GONE))
+
+    def end(self) -> None:
+        """Wait for no environment any more."""
+        self._over = True
+
+    def make(self, specs: Iterable[Spec], pods: Pods) -> None:
+        """Make environments, all at once, and return when each has been made or has failed. Raises ClusterError."""
+        began = time.monotonic()
+        making = [_Making(spec, self._create(spec, pods, 1)) for spec in specs]
+        for each in making:
+            self._logger.info(f"Making the conda environment {each.spec.source}.")
+        while making and not self._over:
+            with suppress(queue.Empty):
+                name, found = self._news.get(timeout=TICK_SECONDS)
+                for each in [one for one in making if one.pod == name and found.ended]:
+                    if self._has_ended(each, found, pods, time.monotonic() - began):
+                        making.remove(each)
+
+    def _create(self, spec: Spec, pods: Pods, attempt: int) -> str:
+        wanted = Wanted(
+            name=spec.name,
+            yaml=spec.yaml,
+            pin=spec.pin,
+            deploy=spec.deploy,
+            platform=PLATFORM,
+            bucket=self._store.bucket,
+            folder=f"{self._store.folder}/{PLATFORM}",
+            alias=self._alias,
+        )
+        name = pods.names.environment_pod(spec.name, attempt)
+        arguments = ("environment", wanted.to_argument())
+        pods.create_pod(PodPlan(name, {ENVIRONMENT_LABEL: spec.name}, self._shape, arguments))
+        return name
+
+    def _has_ended(self, making: _Making, found: Outcome, pods: Pods, seconds: float) -> bool:
+        """Return whether an environment is there, or never will be."""
+        spec = making.spec
+        pods.delete_pod(making.pod)
+        if found.state is State.SUCCEEDED and found.stored:
+            (stored,) = found.stored
+            entry = Entry(
+                name=spec.name,
+                platform=PLATFORM,
+                source=spec.source,
+                sha256=stored.sha256,
+                size=stored.size,
+            )
+            self._store.note(entry)
+            self._there[spec.name] = entry
+            self._logger.info(
+                f"Made the conda environment {spec.source} in {seconds:.0f} s ({entry.size / 1e6:.0f} MB)."
+            )
+            return True
+        infrastructure = not found.cause or found.cause.kind is Kind.INFRASTRUCTURE
+        if infrastructure and making.tries < MOST_TRIES:
+            making.tries += 1
+            self._logger.warning(f"The conda environment {spec.source} is made again: {found.why}.")
+            making.pod = self._create(spec, pods, making.tries)
+            return False
+        found = replace(found, why=f"its conda environment {spec.source} cannot be made: {found.why}")
+        self._failed[spec.name] = found.words(making.pod, None, "")
+        return True
+
+
+def _counted(number: int) -> str:
+    return f"{number} conda environment{'s' if number > 1 else ''}"

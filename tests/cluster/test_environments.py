@@ -1,0 +1,152 @@
+"""conda: each environment is made once, in a pod, and jobs have what is in it. This machine has no conda."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from byok8s.s3.client import connect
+from channel import greeting
+from corner import Cluster
+from folders import run_in
+from serving import served
+
+BRIDGE = "10.88.0.1"  # where pods of the rig reach this machine
+ENVIRONMENT = "channels: [greetings, nodefaults]\ndependencies: [greet, 'libgreet=1.2', python]\n"
+SNAKEFILE = """
+rule all:
+    input: "shell.txt", "run.txt", "script.txt", "wrapper.txt", "plain.txt"
+rule shell:
+    output: "shell.txt"
+    conda: "envs/greet.yaml"
+    shell: "greet > {output}; cat $CONDA_PREFIX/deployed >> {output}; echo $SAID >> {output}"
+rule run:
+    output: "run.txt"
+    conda: "envs/greet.yaml"
+    run: shell("greet > {output}")
+rule script:
+    output: "script.txt"
+    conda: "envs/greet.yaml"
+    script: "scripts/say.py"
+rule wrapper:
+    output: "wrapper.txt"
+    wrapper: "v1/say"
+rule plain:
+    output: "plain.txt"
+    shell: "(command -v greet || echo nothing) > {output}"
+"""
+SCRIPT = (
+    "import os, subprocess\nsaid = subprocess.check_output(['greet'], text=True)\n"
+    "open(snakemake.output[0], 'w').write(os.environ['THIS_PYTHON'] + ' ' + said)\n"
+)
+FILES = {
+    "Snakefile": SNAKEFILE,
+    "envs/greet.yaml": ENVIRONMENT + "variables:\n  SAID: it's so\n",
+    "envs/greet.post-deploy.sh": "#!/bin/bash\ngreet > $CONDA_PREFIX/deployed\n",
+    "scripts/say.py": SCRIPT,
+    "wrappers/v1/say/wrapper.py": SCRIPT,
+    "wrappers/v1/say/environment.yaml": ENVIRONMENT.replace("1.2", "1.3"),
+}
+ONE = "rule {0}:\n    output: '{0}.txt'\n    conda: 'envs/{0}.yaml'\n    shell: 'greet > {{output}}'\n"
+
+
+@pytest.fixture
+def flow(cluster: Cluster) -> Iterator[Cluster]:
+    """A cluster whose runs find a channel."""
+    assert shutil.which("conda") is None
+    greeting(cluster.folder.parent / "channels" / "greetings")
+    with served(cluster.folder.parent / "channels", BRIDGE) as address:
+        cluster.environment |= {"BYOK8S_SOFTWARE": "conda", "BYOK8S_CHANNEL_ALIAS": address}
+        yield cluster
+
+
+def archives(cluster: Cluster) -> list[str]:
+    return [key for key in cluster.kept() if re.fullmatch(r"\.byok8s/envs/linux-64/.*\.tar\.zst", key)]
+
+
+def test_rules_have_what_they_declare_and_it_is_made_once(flow: Cluster) -> None:
+    flow.write(FILES)
+    prefix = ("-s", "Snakefile", "--", "--wrapper-prefix", f"file://{flow.folder}/wrappers/")
+    said = flow.run(*prefix)
+    assert "2 conda environments (2 to make)" in said
+    first, second, deployed, *rest = flow.read("shell.txt").splitlines()
+    assert (first, deployed, rest[-1]) == ("hello from libgreet 1.2", first, "it's so")
+    assert re.fullmatch(r"home (/work/envs/\w{32}_)/share/greet prefix \1", second)
+    assert flow.read("run.txt").startswith("hello from libgreet 1.2\n")
+    assert flow.read("script.txt").startswith("of-conda hello from libgreet 1.2\n")
+    assert flow.read("wrapper.txt").startswith("of-conda hello from libgreet 1.3\n")
+    assert flow.read("plain.txt") == "nothing\n"
+    assert len(archives(flow)) == 2
+    assert flow.names() == []
+    assert "Nothing to be done" in flow.run(*prefix)
+
+    # a changed environment makes its rules run again, and only these; the other is there
+    flow.write({"envs/greet.yaml": ENVIRONMENT.replace("1.2", "1.3") + "variables: {SAID: else}\n"})
+    assert "envs/greet.yaml (" in flow.run("-n", *prefix)
+    said = flow.run(*prefix)
+    assert "Making the conda environment envs/greet.yaml." in said
+    assert said.count("Making the conda environment") == 1
+    assert flow.read("shell.txt").startswith("hello from libgreet 1.3\n")
+    ran = set(re.findall(r"rule (\w+):", said))
+    assert ran & {"shell", "run", "script", "wrapper", "plain"} == {"shell", "run", "script"}
+
+
+def test_environments_are_listed_and_removed(flow: Cluster) -> None:
+    flow.write({"Snakefile": ONE.format("good"), "envs/good.yaml": ENVIRONMENT})
+    flow.run("-s", "Snakefile")
+    (key,) = archives(flow)
+    listed = run_in(flow.folder, [*flow.program, "envs"], flow.environment, 0)
+    assert listed.splitlines()[-1].split()[-3:] == ["linux-64", key.rpartition("/")[2][:8], "envs/good.yaml"]
+    run_in(flow.folder, [*flow.program, "clean", "--envs", "--dry-run"], flow.environment, 0)
+    assert archives(flow) == [key]
+    run_in(flow.folder, [*flow.program, "clean", "--envs", "--yes"], flow.environment, 0)
+    assert [kept for kept in flow.kept() if "/envs/" in kept] == []
+    assert "Making the conda environment" in flow.run("-s", "Snakefile", "-f")
+
+
+def test_an_environment_that_cannot_be_made_fails_its_jobs_and_no_others(flow: Cluster) -> None:
+    rules = [ONE.format(name) for name in ("good", "impossible", "broken", "nowhere")]
+    flow.write(
+        {
+            "Snakefile": "rule all:\n    input: 'good.txt', 'impossible.txt', 'broken.txt', 'nowhere.txt'\n"
+            + "".join(rules),
+            "envs/good.yaml": ENVIRONMENT,
+            "envs/impossible.yaml": ENVIRONMENT.replace("1.2", "7.7"),
+            "envs/broken.yaml": ENVIRONMENT,
+            "envs/broken.post-deploy.sh": "echo no way; exit 5\n",
+            "envs/nowhere.yaml": "channels: [absent]\ndependencies: [greet]\n",
+        }
+    )
+    said = flow.run("-s", "Snakefile", "--", "--keep-going", expect=1)
+    assert flow.made() == ["good.txt"]
+    assert "libgreet" in said
+    assert "7.7" in said
+    assert "no way" in said
+    for name in ("conda-unsolvable", "conda-post-deploy", "conda-channel"):
+        assert said.count(f"byok8s explain {name}") >= 1, name
+    assert len(archives(flow)) == 1
+
+
+def test_an_environment_that_was_changed_in_the_bucket_is_refused(flow: Cluster) -> None:
+    flow.write({"Snakefile": ONE.format("good"), "envs/good.yaml": ENVIRONMENT})
+    flow.run("-s", "Snakefile")
+    (key,) = archives(flow)
+    client = connect(flow.bucket.endpoint_url)
+    client.put_object(Bucket=flow.bucket.name, Key=f"{flow.bucket.prefix}/{key}", Body=b"other software")
+    said = flow.run("-s", "Snakefile", "-f", expect=1)
+    assert "is not what was made" in said
+    assert "byok8s explain conda-changed" in said
+
+
+def test_an_image_that_cannot_make_environments_is_named(flow: Cluster) -> None:
+    minimal_image = os.environ.get("BYOK8S_TEST_MINIMAL_IMAGE")
+    if not minimal_image:
+        pytest.skip("BYOK8S_TEST_MINIMAL_IMAGE names no image with Snakemake and without py-rattler")
+    flow.write({"Snakefile": ONE.format("good"), "envs/good.yaml": ENVIRONMENT})
+    said = flow.run("-s", "Snakefile", "--image", minimal_image, expect=1)
+    assert "the image has no py-rattler" in said
+    assert flow.made() == []
