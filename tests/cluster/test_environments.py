@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from byok8s.kube.json import text
 from byok8s.s3.client import connect
 from channel import greeting
 from corner import Cluster
@@ -93,6 +94,24 @@ def test_rules_have_what_they_declare_and_it_is_made_once(flow: Cluster) -> None
     assert flow.read("shell.txt").startswith("hello from libgreet 1.3\n")
     ran = set(re.findall(r"rule (\w+):", said))
     assert ran & {"shell", "run", "script", "wrapper", "plain"} == {"shell", "run", "script"}
+
+
+def test_an_environment_whose_pod_is_deleted_is_made_again(flow: Cluster) -> None:
+    slow = "sleep 3; echo slow > $CONDA_PREFIX/slow\n"
+    flow.write(
+        {"Snakefile": ONE.format("good"), "envs/good.yaml": ENVIRONMENT, "envs/good.post-deploy.sh": slow}
+    )
+    run = flow.start("-s", "Snakefile")
+    flow.await_pods()
+    (pod,) = flow.objects("pods")
+    name = text(pod, "metadata", "name")
+    assert "-env-" in name  # and no worker has the node's room yet
+    flow.client.delete(f"/api/v1/namespaces/{flow.namespace}/pods/{name}", {"gracePeriodSeconds": 0})
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, said
+    assert "The conda environment envs/good.yaml is made again" in said
+    assert flow.read("good.txt").startswith("hello from libgreet 1.2\n")
+    assert flow.names() == []
 
 
 def test_environments_are_listed_and_removed(flow: Cluster) -> None:

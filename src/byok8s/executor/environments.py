@@ -18,8 +18,8 @@ from byok8s.executor.cause import Kind
 from byok8s.executor.fleet.effects import Logger
 from byok8s.executor.manifest import PodPlan, Shape
 from byok8s.executor.names import ENVIRONMENT_LABEL, Names
-from byok8s.executor.outcome import GONE, Outcome, State, outcome
-from byok8s.kube import Object
+from byok8s.executor.outcome import GONE, Outcome, State, outcome, refused
+from byok8s.kube import ApiError, Object
 from byok8s.kube.json import text
 from byok8s.software.spec import PLATFORM, Spec, Specs
 from byok8s.software.store import Entry, Store
@@ -66,6 +66,7 @@ class Environments:
         self._there: dict[str, Entry] = {}
         self._failed: dict[str, str] = {}
         self._news: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
+        self._told: set[str] = set()
         self._over = False
 
     def missing(self, jobs: Iterable[Job]) -> list[Spec]:
@@ -91,7 +92,9 @@ class Environments:
             return None
         if words := self._failed.get(spec.name):
             raise Unmade(words)
-        entry = self._there[spec.name]
+        entry = self._there.get(spec.name)
+        if entry is None:
+            raise Unmade(f"Failed: its conda environment {spec.source} was not made, as the run ends.")
         return Environment(entry.name, self._store.bucket, self._store.key(entry), entry.sha256, PLATFORM)
 
     # -- pods --
@@ -111,17 +114,26 @@ class Environments:
     def make(self, specs: Iterable[Spec], pods: Pods) -> None:
         """Make environments, all at once, and return when each has been made or has failed. Raises ClusterError."""
         began = time.monotonic()
-        making = [_Making(spec, self._create(spec, pods, 1)) for spec in specs]
-        for each in making:
-            self._logger.info(f"Making the conda environment {each.spec.source}.")
+        making = []
+        for spec in specs:
+            self._logger.info(f"Making the conda environment {spec.source}.")
+            if pod := self._create(spec, pods, 1):
+                making.append(_Making(spec, pod))
         while making and not self._over:
             with suppress(queue.Empty):
                 name, found = self._news.get(timeout=TICK_SECONDS)
-                for each in [one for one in making if one.pod == name and found.ended]:
-                    if self._has_ended(each, found, pods, time.monotonic() - began):
+                for each in [one for one in making if one.pod == name]:
+                    self._say_why_it_waits(each.spec, found)
+                    if found.ended and self._has_ended(each, found, pods, time.monotonic() - began):
                         making.remove(each)
 
+    def _say_why_it_waits(self, spec: Spec, found: Outcome) -> None:
+        if found.state is State.WAITING and found.why and found.why not in self._told:
+            self._told.add(found.why)
+            self._logger.warning(f"The conda environment {spec.source} waits: {found.why}.")
+
     def _create(self, spec: Spec, pods: Pods, attempt: int) -> str:
+        """Return the name of the pod, "" if the cluster refuses it."""
         wanted = Wanted(
             name=spec.name,
             yaml=spec.yaml,
@@ -134,7 +146,11 @@ class Environments:
         )
         name = pods.names.environment_pod(spec.name, attempt)
         arguments = ("environment", wanted.to_argument())
-        pods.create_pod(PodPlan(name, {ENVIRONMENT_LABEL: spec.name}, self._shape, arguments))
+        try:
+            pods.create_pod(PodPlan(name, {ENVIRONMENT_LABEL: spec.name}, self._shape, arguments))
+        except ApiError as error:
+            self._fail(spec, name, refused(error))
+            return ""
         return name
 
     def _has_ended(self, making: _Making, found: Outcome, pods: Pods, seconds: float) -> bool:
@@ -161,10 +177,13 @@ class Environments:
             making.tries += 1
             self._logger.warning(f"The conda environment {spec.source} is made again: {found.why}.")
             making.pod = self._create(spec, pods, making.tries)
-            return False
-        found = replace(found, why=f"its conda environment {spec.source} cannot be made: {found.why}")
-        self._failed[spec.name] = found.words(making.pod, None, "")
+            return not making.pod
+        self._fail(spec, making.pod, found)
         return True
+
+    def _fail(self, spec: Spec, pod: str, found: Outcome) -> None:
+        found = replace(found, why=f"its conda environment {spec.source} cannot be made: {found.why}")
+        self._failed[spec.name] = found.words(pod, None, "")
 
 
 def _counted(number: int) -> str:
