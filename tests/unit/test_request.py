@@ -173,3 +173,24 @@ def test_without_a_cluster_no_bucket_is_needed_and_an_endpoint_may_be_this_machi
     assert read(Settings(local=True)).bucket is None
     said = Settings(local=True, s3_bucket="a-bucket", s3_endpoint_url="http://localhost:9000")
     assert read(said).bucket is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "software"),
+    [
+        (Settings(), "declared"),
+        (Settings(image="own"), "image"),
+        (Settings(local=True), "image"),
+        (Settings(image="own", software="conda"), "conda"),
+        (Settings(software="image"), "image"),
+    ],
+)
+def test_rules_get_what_they_declare_unless_an_image_is_named(said: Settings, software: str) -> None:
+    write("wf.json", {"workflow_target": "t", "s3_bucket": "a-bucket"})
+    assert read(said).software == software
+
+
+def test_a_software_that_is_not_there_is_refused() -> None:
+    write("wf.json", {"workflow_target": "t", "s3_bucket": "a-bucket", "software": "container,conda"})
+    with pytest.raises(InputError, match="software"):
+        read(Settings())
