@@ -11,6 +11,7 @@ from installed import Installed, install
 SHARED = ["bananas", "site"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, which looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests that share something, and begin with the groups, as each takes long."""
     for item in items:

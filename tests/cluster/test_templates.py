@@ -108,7 +108,7 @@ def test_what_no_node_can_ever_take_is_said_before_anything_is_created(cluster: 
     cluster.write(
         {
             "Snakefile": "rule all:\n    input: 'a.txt'\n"
-            "rule big:\n    output: 'a.txt'\n    threads: 512\n    resources: gpu=1\n    shell: 'touch {output}'\n",
+            "rule big:\n    output: 'a.txt'\n    threads: 512\n    resources: gpu=100\n    shell: 'touch {output}'\n",
             "wf.yaml": "workflow_target: all\n",
             "params.json": "{}",
         }

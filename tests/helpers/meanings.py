@@ -1,11 +1,6 @@
-"""Small workflows, each about one thing that has to mean the same with byok8s as with plain Snakemake.
-
-NOT_YET names those that do not yet, and why; a test of one that does fails, so the list stays true.
-"""
+"""Small workflows, each about one thing that has to mean the same with byok8s as with plain Snakemake."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -573,16 +568,13 @@ rule folder:
     ),
 }
 
-# by place: why the meaning is another one
-NOT_YET: Mapping[str, Mapping[str, str]] = {
-    "local": {},
-    "cluster": {},
-}
+# right if the largest node has as many cores as plain Snakemake is given: the rig's, unless it says that it is larger
+BY_CORES = {"threads are a part of the cores", "more threads than cores"}
 
 
-def marked(not_yet: Mapping[str, str]) -> list[ParameterSet]:
-    """Return the names as parameters of a test that has to fail for what does not mean the same yet."""
+def parameters(place: str) -> list[ParameterSet]:
+    """Return the names as parameters of a test."""
     return [
-        pytest.param(name, marks=[pytest.mark.xfail(reason=not_yet[name])] if name in not_yet else [])
+        pytest.param(name, marks=[pytest.mark.alone] if place == "cluster" and name in BY_CORES else [])
         for name in MEANINGS
     ]

@@ -4,9 +4,9 @@ import pytest
 
 from conformance.place import Place
 from differences import difference
-from meanings import NOT_YET, marked
+from meanings import parameters
 
 
-@pytest.mark.parametrize("name", marked(NOT_YET["local"]))
+@pytest.mark.parametrize("name", parameters("local"))
 def test_it_means_the_same(name: str, place: Place) -> None:
     assert difference(name, place) == ""

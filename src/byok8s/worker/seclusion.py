@@ -86,7 +86,7 @@ def end_processes(spared: Collection[int]) -> bool:
 def _killed_one_by_one(spared: Collection[int]) -> bool:
     quiet = 0
     for _ in range(PASSES):
-        found = [pid for pid in _ours() if pid not in spared]
+        found = [*_ours(spared)]
         for pid in found:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -99,17 +99,25 @@ def _killed_one_by_one(spared: Collection[int]) -> bool:
     return False
 
 
-def _ours() -> Iterator[int]:
-    """Yield the processes of our user that are alive."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError, IndexError, ValueError):
-                status = (entry / "status").read_text(errors="replace")
-                fields = dict(row.split(":\t", 1) for row in status.splitlines() if ":\t" in row)
-                if int(fields["Uid"].split()[0]) == os.getuid() and not fields["State"].startswith(
-                    ("Z", "X")
-                ):
-                    yield int(entry.name)
+def _ours(spared: Collection[int]) -> Iterator[int]:
+    """Yield the processes of our user, but those spared, that are alive or have just ended.
+
+    One that has ended since the folder was listed may have forked another that was not there yet: a look that sees one
+    has seen nothing for certain, however fast they come and go.
+    """
+    listed = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    for pid in set(listed) - set(spared):
+        if _owner(pid) in {os.getuid(), None}:
+            yield pid
+
+
+def _owner(pid: int) -> int | None:
+    """Return the user of a process, None for one that is gone."""
+    with suppress(OSError, IndexError, ValueError, KeyError):
+        status = Path("/proc", str(pid), "status").read_text(errors="replace")
+        fields = dict(row.split(":\t", 1) for row in status.splitlines() if ":\t" in row)
+        return int(fields["Uid"].split()[0])
+    return None
 
 
 def _reap() -> None:
