@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import ssl
@@ -205,3 +206,47 @@ sys.exit(job.result().code)
 """
     subprocess.run([sys.executable, "-c", script], check=True)
     assert ((tmp_path / "work/before").read_text(), (tmp_path / "work/after").read_text()) == ("0", "1")
+
+
+class Collecting:
+    """The work of a job that collects what is no longer used while it has a file open."""
+
+    def get_ready(self) -> None: ...
+
+    def carry_out(self, order: Order, root: Path) -> Done:
+        name = root / order.description["name"]
+        files = [name.with_suffix(f".{number}").open("wb") for number in range(40)]
+        gc.collect()
+        for file in files:
+            os.fstat(file.fileno())
+            file.close()
+        return Done([])
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """What is no longer used stays, as between two runs of the collector."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_what_the_worker_held_closes_nothing_of_a_jobs(tmp_path: Path) -> None:
+    process = Process(forgotten_files())
+    root = tmp_path / "work"
+    root.mkdir()
+    order = Order("1", {"name": "out"})
+    process.begin(order, root)
+    job = Job(order, root, process)
+    while job.read():
+        pass
+    assert job.result() == Result(0)
+
+
+def forgotten_files() -> Collecting:
+    """Open files that only the collector will close, whose numbers are those that a job's first files get."""
+    for _ in range(30):
+        held: list[object] = [os.fdopen(os.open(os.devnull, os.O_RDONLY))]
+        held.append(held)
+    return Collecting()

@@ -16,7 +16,7 @@ def executor(scheduler: object) -> Executor:
     begun.set_result(None)
     made = Executor.__new__(Executor)
     made.workflow = SimpleNamespace(scheduler=scheduler, rules=[])
-    made._starting, made._crash = begun, None
+    made._starting, made._crash, made._environments = begun, None, None
     return made
 
 

@@ -7,6 +7,7 @@ reads the Snakefile itself.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -178,7 +179,11 @@ def _live(
 
 
 def _close_all_but(kept: int) -> None:
-    """Let go of what the worker has open: its streams must end with it."""
+    """Let go of what the worker has open: its streams must end with it.
+
+    For good: what held it would close another's number when it is collected.
+    """
+    gc.freeze()
     os.closerange(3, kept)
     os.closerange(kept + 1, 256)
 
