@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -120,8 +119,6 @@ def set_up_shell(settings: ShellSettings, relocate: Relocate) -> None:
     """Do with all shell commands as the Snakefile has said."""
     from snakemake.shell import shell
 
-    # its output is that of this process, whatever that was when Snakemake was imported
-    vars(sys.modules["snakemake.shell"])["STDOUT"] = None
     shell._process_prefix = settings.prefix if settings.prefix is None else relocate(settings.prefix)
     shell._process_suffix = relocate(settings.suffix)
     shell.executable(settings.executable)

@@ -10,6 +10,9 @@ def renew() -> None:
     """Make sys.stdout and sys.stderr write to file descriptors 1 and 2, line by line."""
     sys.stdout = os.fdopen(1, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    if snakemakes := sys.modules.get("snakemake.shell"):
+        # the output of commands is that of this process, whatever it was when Snakemake was imported
+        vars(snakemakes)["STDOUT"] = None
 
 
 def flush() -> None:
