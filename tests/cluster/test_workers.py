@@ -2,12 +2,15 @@
 
 import threading
 import time
+from collections import Counter
+from urllib.parse import urlsplit
 
 import pytest
 
 from breaking import evict, quota
 from byok8s.kube.json import text
 from corner import Cluster
+from counting_proxy import counting
 from rig_control import away, process
 
 
@@ -45,6 +48,30 @@ def test_jobs_share_workers(cluster: Cluster) -> None:
     assert not [key for key in cluster.kept() if "params" in key or key == ".byok8s/lock"]
     assert 1 <= len(seen[0]) <= 2
     assert cluster.names() == []
+
+
+def test_what_jobs_share_is_fetched_once_a_worker(cluster: Cluster) -> None:
+    snakefile = """
+rule all:
+    input: expand("out-{i}.txt", i=range(10))
+rule reference:
+    output: "ref.fa", directory("index")
+    shell: "seq 800000 | head -c 5000000 > {output[0]} || true; mkdir {output[1]}; cp {output[0]} {output[1]}/part"
+rule one:
+    input: "ref.fa", "index"
+    output: "out-{i}.txt"
+    shell: "cat ref.fa index/part | cksum > {output}; echo worse >> ref.fa; rm -r index"
+"""
+    workflow(cluster, snakefile)
+    server = cluster.bucket.endpoint_url or ""
+    with counting(server, urlsplit(server).hostname or "") as proxy:
+        cluster.run("wf", "params", "--jobs", "2", "--s3-endpoint-url", proxy.url)
+    results = {cluster.read(f"out-{i}.txt") for i in range(10)}
+    assert len(results) == 1
+    assert results.pop().endswith(" 10000000\n")
+    fetched = Counter(request.rpartition("/")[2] for request in proxy.of("GET"))
+    assert 1 <= fetched["ref.fa"] <= 2
+    assert fetched["part"] == fetched["ref.fa"]
 
 
 def test_without_reuse_each_job_has_a_pod(cluster: Cluster) -> None:

@@ -187,6 +187,29 @@ def test_a_worker_that_is_retired_before_it_is_made_is_deleted_once_it_is() -> N
     assert pods(scene.did(commands.DeletePod)) == [PODS[0]]
 
 
+def test_a_task_goes_to_the_idle_worker_that_has_most_of_its_inputs() -> None:
+    def takes(job: str, **sizes: int) -> events.Submitted:
+        return events.Submitted(replace(task(job, SMALL), shared=tuple(sizes.items())))
+
+    scene = Scene()
+    scene.tell(takes("a", genome=3000, sheet=2), takes("b", index=2000, names=2000))
+    scene.worker(0)
+    scene.worker(1)
+    scene.done(0, "a")
+    scene.done(1, "b")
+    scene.did()
+    for job, sizes, number in [
+        ("c", {"index": 2000}, 1),
+        ("d", {"genome": 3000, "index": 2000, "names": 2000}, 1),
+        ("e", {"genome": 3000, "sheet": 2}, 0),
+        ("f", {"sheet": 2, "another": 9000}, 0),
+    ]:
+        scene.tell(takes(job, **sizes))
+        assert pods(scene.did(commands.Run)) == [PODS[number]], job
+        scene.done(number, job)
+        scene.did()
+
+
 # -- quota --
 
 

@@ -54,7 +54,8 @@ class Undescribable(Byok8sError):
 class Describer:
     """Describes the jobs of one run. root: the folder that a pod rebuilds, which the working folder lies in. caches:
     folders of this machine with files that values may name. kept: what rules keep of what they do not declare.
-    upstream: knows what jobs have made that commands name. environment: returns the one of a job.
+    upstream: knows what jobs have made that commands name. environment: returns the one of a job. is_shared: tells
+    whether others than a job take one of its inputs.
     """
 
     def __init__(
@@ -65,8 +66,9 @@ class Describer:
         kept: Kept | None = None,
         upstream: Upstream | None = None,
         environment: Callable[[Job], Environment | None] = lambda _: None,
+        is_shared: Callable[[str, Job], bool] = lambda *_: False,
     ) -> None:
-        self._environment = environment
+        self._environment, self._is_shared = environment, is_shared
         self._run, self._root, self._caches, self._kept = run, root, caches, kept
         self._upstream = upstream
         self._wrappers = compat.Wrappers()
@@ -99,7 +101,7 @@ class Describer:
             jobid=job.jobid,
             threads=job.threads,
             action=action,
-            input=[self._file(file, job) for file in job.input],
+            input=[self._input(file, job) for file in job.input],
             output=[self._output(file, job, unneeded) for file in job.output],
             log=[self._file(file, job) for file in job.log],
             benchmark=self._file(job.benchmark, job) if job.benchmark else None,
@@ -205,6 +207,10 @@ class Describer:
         return found
 
     # -- files --
+
+    def _input(self, file: _IOFile, job: Job) -> File:
+        found = self._file(file, job)
+        return replace(found, shared=True) if found.stored and self._is_shared(str(file), job) else found
 
     def _output(self, file: _IOFile, job: Job, unneeded: Collection[str]) -> File:
         found = self._file(file, job)

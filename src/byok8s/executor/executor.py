@@ -55,6 +55,7 @@ from byok8s.executor.outcome import Outcome, State
 from byok8s.executor.record import Record
 from byok8s.executor.run_description import run_description
 from byok8s.executor.shapes import Shapes
+from byok8s.executor.shared import Shared
 from byok8s.executor.split import SplitGroup, wants_split
 from byok8s.executor.threads import scale_down
 from byok8s.executor.trial import try_shapes
@@ -133,6 +134,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._kept,
             Upstream(self.dag),
             self._environments.of if self._environments else lambda _: None,
+            Shared(self.dag).is_shared,
         )
         self._sources = delivery.sources(self.dag, self.logger.warning)
         if shapes := self._shapes.of_rules(self.dag):

@@ -75,7 +75,8 @@ class Task:
     description: a JobDescription as JSON, or where in the bucket it is. logs: the rule's log files, within the pod's
     root. outputs: as the Snakefile has them. runtime: in minutes, None
     without an end. attempt: Snakemake's own count. losses, ooms: tries lost to infrastructure, and to too little
-    memory. adopted: the id of the try that an earlier controller of the run has begun.
+    memory. adopted: the id of the try that an earlier controller of the run has begun. shared: the inputs that other
+    tasks take, too, each with its size in bytes: a worker that has them need not fetch them.
     """
 
     job: str
@@ -91,6 +92,7 @@ class Task:
     losses: int = 0
     ooms: int = 0
     adopted: str = ""
+    shared: tuple[tuple[str, int], ...] = field(default=(), compare=False)
 
     @property
     def id(self) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,16 @@ def task(
         outputs=tuple(file.path for member in description.members for file in member.output),
         logs=tuple(os.path.normpath(Path(cwd, path)) for path in job.log),
         attempt=job.attempt,
+        shared=tuple(_shared(description)),
     )
+
+
+def _shared(description: JobDescription) -> Iterator[tuple[str, int]]:
+    """Yield the address of each such input, and its size; of one that is not known, as a directory's, a byte."""
+    for member in description.members:
+        for file in member.input:
+            if file.shared:
+                yield f"{file.bucket}/{file.key}", max(file.size, 1)
 
 
 def here(job: JobExecutorInterface) -> Task:

@@ -43,7 +43,7 @@ def one(bucket: str, key: str) -> int:
     sys.path.append(str(folder.bring_plugins()))
     from byok8s.worker.workplace import Workplace
 
-    workplace = Workplace()
+    workplace = Workplace(many=False)
     order = workplace.order(bucket, key)
     root = folder.make(order.job)
     job = Job(order, root, workplace.begin(order, root))

@@ -34,7 +34,7 @@ class File:
     bucket, key: where it is stored; empty for what only this job's pod has: a pipe, a service's socket, and what
     is needed nowhere else than in its group. size: bytes, -1 when that is not known. directory: None when it is not
     known. update: the former content is there when the job begins. remote: the command itself reads or writes it, and
-    path is its address.
+    path is its address. shared: other jobs take it as an input, too.
     """
 
     path: str
@@ -47,6 +47,7 @@ class File:
     service: bool = False
     update: bool = False
     remote: bool = False
+    shared: bool = False
     ensure: Ensure | None = None
 
     @property

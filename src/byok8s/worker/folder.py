@@ -16,7 +16,16 @@ from byok8s.worker import seclusion
 
 WORK = Path(os.environ.get("BYOK8S_WORK", "/work"))
 ENVIRONMENTS = WORK / "envs"
-OWN = ("worker.sock", "kept", "plugins", "parsed", "parsed.sock", "envs")  # the worker's, in its folder
+CACHE = WORK / "cache"
+OWN = (
+    "worker.sock",
+    "kept",
+    "plugins",
+    "parsed",
+    "parsed.sock",
+    "envs",
+    "cache",
+)  # the worker's, in its folder
 SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - to be emptied
 
 

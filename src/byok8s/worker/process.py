@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -15,18 +16,21 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from byok8s.worker import protocol, seclusion, standard_output
+from byok8s.worker.cache import Entry, entries
 from byok8s.worker.description import Done
 from byok8s.worker.failure import failure
 from byok8s.worker.protocol import Result
 
 RESULT = "result.json"
 _ORDER = 3  # the file descriptor from which the process reads its order
+NOTES = 4  # to which it writes what it keeps for other jobs, before any code of the workflow runs
 
 
 @dataclass(frozen=True)
 class Order:
     """A job to run. description: a JobDescription as JSON, or where in the bucket it is. runtime: minutes after which
-    it is ended, None for no end. logs: the rule's log files, within the job's folder.
+    it is ended, None for no end. logs: the rule's log files, within the job's folder. cached: what the worker keeps of
+    earlier jobs' inputs; None if it keeps nothing.
     """
 
     job: str
@@ -34,6 +38,7 @@ class Order:
     precommand: str = ""
     runtime: int | None = None
     logs: tuple[str, ...] = ()
+    cached: tuple[Entry, ...] | None = None
 
 
 class Work(Protocol):
@@ -47,16 +52,20 @@ class Work(Protocol):
 
 
 class Process:
-    """A process that waits for its order. pid: its number. output: the file descriptor of what it writes."""
+    """A process that waits for its order.
+
+    pid: its number. output: the file descriptor of what it writes. notes: that of what it keeps for other jobs.
+    """
 
     def __init__(self, work: Work) -> None:
         self.output, writing = os.pipe()
         reading, self._order = os.pipe()
+        self.notes, noting = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _live(work, reading, writing)
-        os.close(writing)
-        os.close(reading)
+            _live(work, reading, writing, noting)
+        for fd in (writing, reading, noting):
+            os.close(fd)
 
     def is_alive(self) -> bool:
         """Return whether nothing has killed it, as the job before it can."""
@@ -82,6 +91,7 @@ class Process:
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
         os.close(self.output)
+        os.close(self.notes)
 
 
 def left(folder: Path) -> Result | None:
@@ -92,14 +102,14 @@ def left(folder: Path) -> Result | None:
         return None
 
 
-def _live(work: Work, reading: int, writing: int) -> NoReturn:
+def _live(work: Work, reading: int, writing: int, noting: int) -> NoReturn:
     """The whole life of the process. It cannot be looked into before it has an order: the job before it may run."""
     code = 1
     try:
         os.setpgid(0, 0)
         for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
-        _keep_only(reading, writing)
+        _keep_only(reading, writing, noting)
         standard_output.renew()
         with suppress(Exception):  # what is not ready is done when it is needed, and its error told then
             work.get_ready()
@@ -117,24 +127,31 @@ def _live(work: Work, reading: int, writing: int) -> NoReturn:
         os._exit(code)
 
 
-def _keep_only(reading: int, writing: int) -> None:
+def _keep_only(reading: int, writing: int, noting: int) -> None:
     """Let go of all that the worker has open.
 
     For good: what held it would close another's number when it is collected.
     """
     gc.freeze()
+    # copies above all of them first: one's number may be where another is wanted
+    reading, writing, noting = (
+        fcntl.fcntl(fd, fcntl.F_DUPFD, NOTES + 1) for fd in (reading, writing, noting)
+    )
     nothing = os.open(os.devnull, os.O_RDONLY)
     for wanted, fd in enumerate((nothing, writing, writing)):
         os.dup2(fd, wanted)
     os.dup2(reading, _ORDER)
-    os.closerange(_ORDER + 1, 256)
+    os.dup2(noting, NOTES, inheritable=False)
+    os.closerange(NOTES + 1, 256)
 
 
 def _await_order() -> tuple[Order, Path]:
     with os.fdopen(_ORDER, "rb") as stream:
         # others that were forked meanwhile have the other end too: a line ends an order, not the end of the stream
         told = json.loads(stream.readline())
-    return Order(**{**told["order"], "logs": tuple(told["order"]["logs"])}), Path(told["folder"])
+    order, cached = told["order"], told["order"]["cached"]
+    given = {"logs": tuple(order["logs"]), "cached": None if cached is None else tuple(entries(cached))}
+    return Order(**{**order, **given}), Path(told["folder"])
 
 
 def _carry_out(order: Order, folder: Path, work: Work) -> Result:

@@ -10,7 +10,7 @@ controller to worker
     {"do": "forget", "job": ID}     the result has arrived
     {"do": "ping"}
 worker to controller
-    {"is": "hello", "version": 5, "jobs": {ID: BOOLEAN, ...}}
+    {"is": "hello", "version": 6, "jobs": {ID: BOOLEAN, ...}}
         First on every stream, with the jobs that run (true) and those whose end has not been forgotten.
     {"is": "log", "job": ID, "text": OUTPUT, "to": BYTE}
         A piece of its output, and where the next begins: so a stream that is opened anew loses nothing.
@@ -34,7 +34,7 @@ from dataclasses import asdict, dataclass
 
 from byok8s.worker.description import Left, Stored
 
-VERSION = 5
+VERSION = 6
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
 
 Message = Mapping[str, object]

@@ -49,7 +49,7 @@ def serve() -> int:
     warm_up()
     from byok8s.worker.workplace import Workplace
 
-    server = Server(listening, Workplace(), room)
+    server = Server(listening, Workplace(many=True), room)
     server.run()
     with contextlib.suppress(OSError):
         last_word.leave(server.result, server.succeeded()[-MOST_TOLD:])
@@ -206,6 +206,7 @@ class Server:
         self._selector.unregister(job.output)
         self._job = None
         result = job.result()
+        self._workplace.keep()
         self._kept[job.order.job].keep_files(job.folder, job.order.logs)
         spared = self._near_ends() | self._workplace.processes
         self._spoilt |= not self._room.restore(spared)

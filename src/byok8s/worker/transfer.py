@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from byok8s.worker import conda
+from byok8s.worker.cache import Cache
 from byok8s.worker.description import Environment, File, Stored
 
 if TYPE_CHECKING:
@@ -41,20 +42,21 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class _Download:
-    """One object and where it goes. optional: it need not be there."""
+    """One object and where it goes. optional: it need not be there. shared: other jobs take it, too."""
 
     bucket: str
     key: str
     path: Path
     size: int = -1
     optional: bool = False
+    shared: bool = False
 
 
 class Transfer:
-    """Between the bucket and the working folder of this process."""
+    """Between the bucket and the working folder of this process. cache: what the worker keeps for other jobs."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, cache: Cache | None = None) -> None:
+        self._connection, self._cache = connection, cache
         self._client: Any = connection.client
 
     def fetch(self, files: Iterable[File]) -> None:
@@ -65,6 +67,8 @@ class Transfer:
             part for file, done in zip(wanted, whole, strict=True) if not done for part in self._inside(file)
         ]
         self._each(self._download, list({part.path: part for part in parts}.values()))
+        if self._cache:
+            self._cache.close()
 
     def store(self, files: Iterable[File]) -> list[Stored]:
         """Put files and directories where they belong. Raises Unstorable or StorageError."""
@@ -87,7 +91,7 @@ class Transfer:
         """Fetch a file; return False when it is a directory, whose files are to be listed first."""
         if file.directory:
             return False
-        item = _Download(file.bucket, file.key, Path(file.path), file.size, optional=True)
+        item = _Download(file.bucket, file.key, Path(file.path), file.size, optional=True, shared=file.shared)
         return self._download(item)
 
     def _inside(self, file: File) -> list[_Download]:
@@ -105,7 +109,7 @@ class Transfer:
             if name == "" or name.endswith("/"):
                 path.mkdir(parents=True, exist_ok=True)
             else:
-                items.append(_Download(file.bucket, key, path, size))
+                items.append(_Download(file.bucket, key, path, size, shared=file.shared))
         return items
 
     def _list(self, file: File) -> dict[str, int]:
@@ -124,6 +128,9 @@ class Transfer:
         item.path.parent.mkdir(parents=True, exist_ok=True)
         part = item.path.with_name(f".{item.path.name[:200]}.byok8s-part")
         with self._connection.explained("download", f"s3://{item.bucket}/{item.key}"):
+            if item.shared and self._copied(item, part):
+                part.replace(item.path)
+                return True
             try:
                 answer = self._get_whole(item, part)
             except self._client.exceptions.NoSuchKey:
@@ -135,6 +142,22 @@ class Transfer:
         if mode := answer.get("Metadata", {}).get(MODE):
             part.chmod(int(mode, 8) & 0o777)
         part.replace(item.path)
+        if item.shared and self._cache:
+            self._cache.add(item.bucket, item.key, answer.get("ETag", ""), item.path)
+        return True
+
+    def _copied(self, item: _Download, part: Path) -> bool:
+        """Copy an object from the cache, if it is there and the bucket still has the same."""
+        entry = self._cache.find(item.bucket, item.key) if self._cache else None
+        if not self._cache or not entry:
+            return False
+        try:
+            answer = self._client.head_object(Bucket=item.bucket, Key=item.key)
+        except self._client.exceptions.ClientError:
+            return False  # the download will tell
+        if (answer.get("ETag"), answer.get("ContentLength")) != (entry.etag, entry.size):
+            return False
+        self._cache.copy(entry, part)
         return True
 
     def _get_whole(self, item: _Download, part: Path) -> Mapping[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byok8s.worker import description, folder, member
+from byok8s.worker import description, folder, member, process
+from byok8s.worker.cache import Cache, Keeper
 from byok8s.worker.description import Done, RunDescription
 from byok8s.worker.parsed import Parsed
 from byok8s.worker.process import Order, Process
@@ -24,15 +26,17 @@ RUN = "run.json"
 class Workplace:
     """A job's process is forked from one that has it, so that no job pays for it.
 
-    It has no thread and no open stream.
+    It has no thread and no open stream. many: there is more than one job, so inputs are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, many: bool) -> None:
         self.run: RunDescription = description.run_from_json(json.loads((folder.files() / RUN).read_text()))
         self.parsed = Parsed(self.run, _stage, member.run_function)
         self._connection = connection(self.run.storage)
         self._keys = _credentials_time()
         self._waiting: Process | None = None
+        self._keeper = Keeper(folder.CACHE) if many else None
+        self._notes = -1  # of the job under way
 
     @property
     def processes(self) -> set[int]:
@@ -62,12 +66,18 @@ class Workplace:
             self._connection, self._keys = connection(self.run.storage), _credentials_time()
             self._dismiss()
         if self._waiting and self._waiting.is_alive():
-            process, self._waiting = self._waiting, None
+            begun, self._waiting = self._waiting, None
         else:
             self._dismiss()
-            process = Process(self)
-        process.begin(order, root)
-        return process
+            begun = Process(self)
+        self._notes = begun.notes
+        begun.begin(replace(order, cached=self._keeper.checked()) if self._keeper else order, root)
+        return begun
+
+    def keep(self) -> None:
+        """Note what the process of a job has kept for others. It has ended."""
+        if self._keeper:
+            self._keeper.learn(self._notes)
 
     def _dismiss(self) -> None:
         if self._waiting:
@@ -82,7 +92,8 @@ class Workplace:
         """Do a job, in its own process. Returns what was stored and left. Raises Failure, or any other error."""
         self._connection.use_ahead()
         job = description.job_from_json(self._whole(order.description))
-        return Runner(self.run, job, root, Transfer(self._connection)).carry_out()
+        cache = None if order.cached is None else Cache(folder.CACHE, order.cached, process.NOTES)
+        return Runner(self.run, job, root, Transfer(self._connection, cache)).carry_out()
 
     def _whole(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """The description itself, also when it is in the bucket because it is long."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from byok8s.executor.fleet.room import smallest, takes
 from byok8s.executor.fleet.worker import Stage, Worker
-from byok8s.executor.manifest import Shape
+from byok8s.executor.manifest import Shape, Task
 
 
 class Roster:
@@ -61,12 +61,16 @@ class Roster:
         if not idle:
             self._idle.pop(worker.shape, None)
 
-    def idle_for(self, task: Shape, factor: float) -> Worker | None:
-        """Return the idle worker that wastes least on a task of this shape."""
+    def idle_for(self, task: Task, factor: float) -> Worker | None:
+        """Return the idle worker that wastes least on a task, and of those the one that has most of its inputs."""
+        shape = task.shape
         found = (
-            task if task in self._idle else smallest(pod for pod in self._idle if takes(pod, task, factor))
+            shape if shape in self._idle else smallest(pod for pod in self._idle if takes(pod, shape, factor))
         )
-        return next(iter(self._idle[found].values())) if found else None
+        if not found:
+            return None
+        idle = self._idle[found].values()
+        return max(idle, key=lambda worker: worker.has_of(task)) if task.shared else next(iter(idle))
 
     def coming(self, shape: Shape) -> int:
         """Return how many workers of this shape are on their way."""

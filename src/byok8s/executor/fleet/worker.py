@@ -25,7 +25,7 @@ class Worker:
 
     since: when it was made. there: whether it has said hello. earlier: the id of an earlier controller's task that is
     under way, whether anybody has claimed it or not. claimed: tasks of an earlier controller that were given again, by
-    id. idle_since: None while it is busy, or not there yet.
+    id. idle_since: None while it is busy, or not there yet. fetched: the inputs that its tasks shared with others.
     """
 
     pod: str
@@ -38,6 +38,7 @@ class Worker:
     earlier: str = ""
     claimed: dict[str, Task] = field(default_factory=dict)
     idle_since: float | None = None
+    fetched: set[str] = field(default_factory=set)
 
     @property
     def busy(self) -> bool:
@@ -47,6 +48,14 @@ class Worker:
     def tasks(self) -> list[Task]:
         """What is lost with it."""
         return [*([self.task] if self.task else []), *self.claimed.values()]
+
+    def begin(self, task: Task) -> None:
+        self.task = task
+        self.fetched.update(address for address, _ in task.shared)
+
+    def has_of(self, task: Task) -> int:
+        """Return how many bytes of a task's inputs it has fetched for another."""
+        return sum(size for address, size in task.shared if address in self.fetched)
 
     def wanted(self, task_id: str) -> Task | None:
         """Return the task of this id if its end is wanted from this worker."""

@@ -204,7 +204,7 @@ class Workers:
     # -- who takes what --
 
     def _give(self, task: Task, now: float) -> None:
-        if worker := self._roster.idle_for(task.shape, self._factor):
+        if worker := self._roster.idle_for(task, self._factor):
             self._run(worker, task)
         else:
             self._queues.add(task)
@@ -224,7 +224,7 @@ class Workers:
 
     def _run(self, worker: Worker, task: Task) -> None:
         self._roster.occupy(worker)
-        worker.task = task
+        worker.begin(task)
         self._out += [commands.NoteBegan(task), commands.Run(worker.pod, task)]
 
     def _start_workers(self, shape: Shape, now: float) -> None:
