@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from byok8s.contents import Entry
 from byok8s.errors import BucketError, InputError
-from byok8s.inputs import Person, named, size_words
+from byok8s.inputs import Person, files_words, named
 from byok8s.s3 import Bucket
 
 if TYPE_CHECKING:
@@ -153,8 +153,7 @@ def wanted(bucket: Bucket, found: Sequence[Wanted], *, replace: bool) -> list[Wa
 
 def counted(found: Sequence[Wanted]) -> str:
     """Return how many there are, and how large they are together."""
-    count = len(found)
-    return f"{count} file{'' if count == 1 else 's'}, {size_words(sum(each.entry.size for each in found))}"
+    return files_words(len(found), sum(each.entry.size for each in found))
 
 
 def bring(bucket: Bucket, entries: Sequence[Entry], folder: Path, person: Person, *, replace: bool) -> None:
@@ -178,12 +177,12 @@ def fetch(bucket: Bucket, wanted: Sequence[Wanted], tell: Callable[[int], object
     """
     from snakemake_interface_common.exceptions import WorkflowError
 
-    connection = _connection(bucket)
+    server = connection(bucket)
     notes = _Notes(bucket)
     with _writing(), ThreadPoolExecutor(FILES_AT_ONCE) as pool:
 
         def one(each: Wanted) -> None:
-            _fetch(connection, bucket, each, tell)
+            _fetch(server, bucket, each, tell)
             notes.note(each)
 
         try:
@@ -201,17 +200,17 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(half, ignore_errors=True)
 
 
-def _fetch(connection: Connection, bucket: Bucket, wanted: Wanted, tell: Callable[[int], object]) -> None:
+def _fetch(server: Connection, bucket: Bucket, wanted: Wanted, tell: Callable[[int], object]) -> None:
     from snakemake_storage_plugin_byok8s.whole import TRIES
 
     entry, path = wanted.entry, wanted.path
     address = f"s3://{bucket.name}/{entry.key}"
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=HALF) as folder:
-        half, judge = Path(folder, "half"), _Judge(connection, bucket, entry)
+        half, judge = Path(folder, "half"), _Judge(server, bucket, entry)
         for _ in range(TRIES):
-            with connection.explained("GetObject", address):
-                connection.client.download_file(bucket.name, entry.key, str(half), Callback=tell)
+            with server.explained("GetObject", address):
+                server.client.download_file(bucket.name, entry.key, str(half), Callback=tell)
             if judge.is_whole(half):
                 break
             tell(-half.stat().st_size)
@@ -229,8 +228,8 @@ def _fetch(connection: Connection, bucket: Bucket, wanted: Wanted, tell: Callabl
 class _Judge:
     """Of what came of one file. If no checksum of the bucket's tells, the same has to come twice."""
 
-    def __init__(self, connection: Connection, bucket: Bucket, entry: Entry) -> None:
-        self._connection, self._bucket, self._entry = connection, bucket, entry
+    def __init__(self, server: Connection, bucket: Bucket, entry: Entry) -> None:
+        self._connection, self._bucket, self._entry = server, bucket, entry
         self._came: set[str] = set()
 
     def is_whole(self, half: Path) -> bool:
@@ -260,7 +259,8 @@ class _Judge:
         return str(head.get("Metadata", {}).get(SUM) or (entry.etag if is_sum else ""))
 
 
-def _connection(bucket: Bucket) -> Connection:
+def connection(bucket: Bucket) -> Connection:
+    """Return a connection to a bucket's server, with the user's own keys."""
     from snakemake_storage_plugin_byok8s import StorageProviderSettings
     from snakemake_storage_plugin_byok8s.connection import Connection
 

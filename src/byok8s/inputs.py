@@ -93,6 +93,11 @@ def counted(offers: Sequence[Offer]) -> str:
     return f"{count} {files}{'s' if count > 1 else ''}, {size_words(sum(offer.size for offer in offers))}"
 
 
+def files_words(count: int, size: int) -> str:
+    """Return how many files there are, and how large they are together."""
+    return f"{count} file{'' if count == 1 else 's'}, {size_words(size)}"
+
+
 def named(paths: Sequence[str]) -> str:
     """Return the first paths, and how many more there are."""
     more = f" and {len(paths) - MOST_NAMED} more" if paths[MOST_NAMED:] else ""

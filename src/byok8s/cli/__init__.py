@@ -17,7 +17,9 @@ from byok8s.cli.logs import logs
 from byok8s.cli.ls import ls
 from byok8s.cli.package import package
 from byok8s.cli.params import params
+from byok8s.cli.put import put
 from byok8s.cli.rbac import rbac
+from byok8s.cli.rm import rm
 from byok8s.cli.run import EPILOG, run
 
 
@@ -48,7 +50,9 @@ byok8s.add_command(logs)
 byok8s.add_command(ls)
 byok8s.add_command(package)
 byok8s.add_command(params)
+byok8s.add_command(put)
 byok8s.add_command(rbac)
+byok8s.add_command(rm)
 
 
 def main() -> None:
