@@ -175,7 +175,7 @@ class AuditLog:
         if self._path is None:
             return []
         time.sleep(1)  # a watch is noted when the server has seen that its client is gone
-        start = self._start if self._path.stat().st_size >= self._start else 0  # it was begun anew
+        start = self._start if self._path.stat().st_size >= self._start else 0  # it was begun again
         with self._path.open("rb") as log:
             log.seek(start)
             events = [json.loads(line) for line in log if user.encode() in line]

@@ -224,7 +224,7 @@ def _let_jobs_come(parser: ArgumentParser, args: Namespace) -> None:
     """No rate of submission, where the user has not set one.
 
     Pods are made when there is something to run in them, however fast the jobs come; and to keep its rate Snakemake
-    chooses among all ready jobs anew each time that some were let through (snakemake#3804).
+    chooses among all ready jobs again each time that some were let through (snakemake#3804).
     """
     from snakemake.settings.types import MaxJobsPerTimespan
 

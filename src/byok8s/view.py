@@ -119,7 +119,7 @@ def show_field(field: Field) -> None:
 
 
 def field_lines(field: Field) -> str:
-    """A field of the doctor's report, for a terminal of 80 columns. What mends several in a row stands below them."""
+    """A field of the doctor's report, for a terminal of 80 columns. What fixes several in a row stands below them."""
     joined = _joined(field.checks)
     if len(joined) == 1 and joined[0].status is CheckStatus.SKIPPED:
         return "\n".join(_hanging(f"{field.title}: ", f"{CheckStatus.SKIPPED.value}, as {joined[0].seen}"))
@@ -127,8 +127,8 @@ def field_lines(field: Field) -> str:
     shown = [field.title]
     for check, after in zip_longest(joined, joined[1:]):
         shown += _check(check, width)
-        if check.mend and not (after and after.mend == check.mend):
-            shown += _hanging(" " * (STATUS_WIDTH + 4) + "-> ", check.mend)
+        if check.fix and not (after and after.fix == check.fix):
+            shown += _hanging(" " * (STATUS_WIDTH + 4) + "-> ", check.fix)
     return "\n".join(shown)
 
 
@@ -189,7 +189,7 @@ def report_json(report: Report) -> str:
             "name": check.name,
             "status": check.status.value,
             "seen": check.seen,
-            "mend": check.mend,
+            "fix": check.fix,
         }
         for field in report.fields
         for check in field.checks

@@ -99,7 +99,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         self._plan: Plan | None = None
         self._in_job = False
         self._ledger = Ledger()
-        self._start_afresh()
+        self._start_again()
         self.connection = Connection(self.settings, self.logger)
         self.s3c, self.client = self.connection.resource, self.connection.client
         self.workspace = self._open_workspace()
@@ -139,14 +139,14 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         return self._known(bucket, key)[1]
 
     def forget(self, file: StorageObject) -> None:
-        """Ask afresh from now on: the file was written, or is about to be."""
+        """Ask again from now on: the file was written, or is about to be."""
         self._ledger.forget(file.bucket, file.key)
         if self.workspace:
             self.workspace.forget(file)
         else:
-            self._start_afresh()
+            self._start_again()
 
-    def _start_afresh(self) -> None:
+    def _start_again(self) -> None:
         with self._lock:
             self._moment: tuple[str, float, Facts | None, set[str]] = "", 0.0, None, set()
             self._present: dict[tuple[str, str], tuple[Facts, float]] = {}
@@ -165,7 +165,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
     def facts(self, bucket: str, key: str, question: str) -> Facts | None:
         """What is at a key, None when nothing is.
 
-        question: "existence" is asked afresh after planning; "mtime", "size", "kind" and "presence" are
+        question: "existence" is asked again after planning; "mtime", "size", "kind" and "presence" are
         each answered once by the request before, if that was about the same key and at most a second ago.
         In a workspace nothing is asked twice, unless it was written meanwhile.
         """

@@ -242,7 +242,7 @@ class Mirror:
 
     @staticmethod
     def _keep_time(entry: os.DirEntry[str], link: str) -> None:
-        """Give a link its file's time: Snakemake makes anew what is older than the link to its script."""
+        """Give a link its file's time: Snakemake makes again what is older than the link to its script."""
         with contextlib.suppress(OSError):
             if entry.is_file():
                 found = entry.stat()

@@ -158,9 +158,9 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
             self._retrieve_into(self.local_path(), files)
             self.provider.workspace.mark_whole(self)
         else:
-            self._retrieve_anew(self.local_path(), files)
+            self._retrieve_again(self.local_path(), files)
 
-    def _retrieve_anew(self, local: Path, files: Mapping[str, Facts]) -> None:
+    def _retrieve_again(self, local: Path, files: Mapping[str, Facts]) -> None:
         # beside it and then renamed: what a kill leaves of a directory would pass for it at the next run
         with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
             half = Path(folder, "half")

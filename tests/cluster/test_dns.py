@@ -1,4 +1,4 @@
-"""A cluster's DNS that forwards to itself: seen, mended, and put back; and left alone where it is not ours."""
+"""A cluster's DNS that forwards to itself: seen, fixed, and put back; and left alone where it is not ours."""
 
 import uuid
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from corner import Cluster
 # there is one DNS in a cluster, and some of these tests put another in its place
 pytestmark = pytest.mark.xdist_group("dns")
 
-MENDED = COREFILE.replace("/etc/resolv.conf", "8.8.8.8 8.8.4.4")
+FIXED = COREFILE.replace("/etc/resolv.conf", "8.8.8.8 8.8.4.4")
 OFFICE = COREFILE.replace("/etc/resolv.conf", "10.0.0.2")  # a DNS that is well
 S3 = "--s3-endpoint-url=http://minio.example.org:9000"
 FOUND = "DNS answers in a pod, of kubernetes.default.svc and minio.example.org."
@@ -62,12 +62,12 @@ def rights_in_kube_system(cluster: Cluster, rights: tuple[Right, ...]) -> Iterat
             cluster.client.delete(f"{path}/{text(obj, 'metadata', 'name')}")
 
 
-def test_a_loop_is_seen_and_mended_and_put_back(cluster: Cluster) -> None:
+def test_a_loop_is_seen_and_fixed_and_put_back(cluster: Cluster) -> None:
     with standing_in(cluster.client, {"Corefile": COREFILE}) as dns, bystander(cluster) as other:
         state = dns.await_state(lambda state: state.crashing)
         assert (state.kind, state.looping, state.ready, state.wanted) == (Kind.COREDNS, True, 0, 1)
         assert "CoreDNS forwards names to itself" in state.problem
-        assert state.mend == "byok8s cluster fix-dns"
+        assert state.fix == "byok8s cluster fix-dns"
         uid = text(cluster.client.get(other), "metadata", "uid")
         broken, template = (
             dns.pods(),
@@ -82,7 +82,7 @@ def test_a_loop_is_seen_and_mended_and_put_back(cluster: Cluster) -> None:
         assert dns.corefile() == COREFILE
 
         assert FOUND in fix_dns(cluster, dns, "--yes")
-        assert dns.corefile() == MENDED
+        assert dns.corefile() == FIXED
         assert not dns.pods() & broken
         assert text(cluster.client.get(other), "metadata", "uid") == uid
         assert get_in(cluster.client.get(f"{DEPLOYMENTS}/coredns"), "metadata", "generation") == template
@@ -167,7 +167,7 @@ def test_a_dns_that_is_managed_is_refused(cluster: Cluster) -> None:
     with standing_in(cluster.client, {"Corefile": COREFILE}, annotations=owner) as dns:
         state = dns.await_state(lambda state: state.looping)
         assert state.managed == "k3s"
-        assert state.mend.startswith("This DNS is managed by k3s: start k3s with --resolv-conf=FILE")
+        assert state.fix.startswith("This DNS is managed by k3s: start k3s with --resolv-conf=FILE")
         said = fix_dns(cluster, dns, "--yes", expect=3)
         assert "managed by k3s, which sets back what others change in it" in said
         assert "start k3s with --resolv-conf=FILE" in said
@@ -192,7 +192,7 @@ def test_the_rights_that_are_documented_are_enough(cluster: Cluster) -> None:
         account = user(cluster, PROBE_RIGHTS)
         with rights_in_kube_system(cluster, DNS_RIGHTS):
             assert FOUND in fix_dns(cluster, dns, "--yes", KUBECONFIG=account)
-        assert dns.corefile() == MENDED
+        assert dns.corefile() == FIXED
         assert cluster.names() == []
 
 

@@ -39,7 +39,7 @@ TAINT = {"key": "byok8s-test", "value": "yes", "effect": "NoSchedule"}
 
 @dataclass(frozen=True)
 class Told:
-    """The report, as machines read it: by the name of each check what was seen, and what mends it."""
+    """The report, as machines read it: by the name of each check what was seen, and what fixes it."""
 
     checks: list[Mapping[str, str]]
 
@@ -105,7 +105,7 @@ def test_a_right_that_a_run_needs(missing: Right, seed: Cluster) -> None:
     assert told.names("failed") == [missing.group_resource]
     check = told.of(missing.group_resource)
     assert missing.verb in check["seen"]
-    assert f"byok8s rbac -k {seed.namespace}" in check["mend"]
+    assert f"byok8s rbac -k {seed.namespace}" in check["fix"]
     assert no_pod(told)
     assert {"largest job", "admission"} <= set(told.names("not looked at"))
 
@@ -132,7 +132,7 @@ def test_a_quota_that_is_used_up(seed: Cluster) -> None:
     told = doctor(seed, *FILES, expect=3)
     assert told.names("failed") == ["ResourceQuota"]
     assert "pods 0 of 0 used (quota small)" in told.of("ResourceQuota")["seen"]
-    assert "byok8s clean" in told.of("ResourceQuota")["mend"]
+    assert "byok8s clean" in told.of("ResourceQuota")["fix"]
     assert no_pod(told)
 
 
@@ -150,7 +150,7 @@ def test_a_limit_that_no_pod_of_a_run_keeps(seed: Cluster) -> None:
 def test_a_namespace_that_is_not_there(seed: Cluster) -> None:
     told = doctor(seed, "-k", "no-such-namespace", expect=3)
     assert told.names("failed") == ["namespace"]
-    assert told.of("namespace")["mend"] == "kubectl create namespace no-such-namespace"
+    assert told.of("namespace")["fix"] == "kubectl create namespace no-such-namespace"
     assert no_pod(told)
 
 
@@ -173,7 +173,7 @@ def test_nodes_that_are_tainted_and_the_advice(seed: Cluster) -> None:
         told = doctor(seed, expect=3)
         assert told.names("failed") == ["taints"]
         assert no_pod(told)
-        told = doctor(seed, *told.of("taints")["mend"].split())
+        told = doctor(seed, *told.of("taints")["fix"].split())
         assert told.names("failed") == []
 
 
@@ -227,7 +227,7 @@ def test_an_image_that_is_not_there(seed: Cluster) -> None:
     told = doctor(seed, "--image", "localhost/byok8s/no-such:rig", expect=3)
     assert told.names("failed") == ["image"]
     assert "localhost/byok8s/no-such:rig cannot be pulled" in told.of("image")["seen"]
-    assert told.of("image")["mend"].startswith("byok8s explain image-")
+    assert told.of("image")["fix"].startswith("byok8s explain image-")
 
 
 def test_an_image_for_another_architecture(seed: Cluster) -> None:
@@ -242,7 +242,7 @@ def test_an_image_for_another_architecture(seed: Cluster) -> None:
     told = doctor(seed, "--pod-template", "pod.yaml", expect=3)
     assert told.names("failed") == ["image"]
     assert "made for another architecture than the node's" in told.of("image")["seen"]
-    assert "node_selector=kubernetes.io/arch" in told.of("image")["mend"]
+    assert "node_selector=kubernetes.io/arch" in told.of("image")["fix"]
 
 
 def test_an_image_without_python(seed: Cluster) -> None:
@@ -260,7 +260,7 @@ def test_an_image_with_an_old_snakemake(seed: Cluster) -> None:
     told = doctor(seed, "--pod-template", "pod.yaml", expect=3)
     assert told.names("failed") == ["Snakemake"]
     assert "8.30.0 in the image" in told.of("Snakemake")["seen"]
-    assert told.of("Snakemake")["mend"].startswith("--image snakemake/snakemake:v")
+    assert told.of("Snakemake")["fix"].startswith("--image snakemake/snakemake:v")
 
 
 # -- the bucket --
@@ -274,7 +274,7 @@ def test_a_bucket_that_is_not_there(seed: Cluster) -> None:
     told = doctor(seed, *FILES, "-b", "no-such-bucket", expect=3)
     assert told.names("failed") == ["list"]
     assert "There is no bucket 'no-such-bucket'" in told.of("list")["seen"]
-    assert "aws s3 mb s3://no-such-bucket" in told.of("list")["mend"]
+    assert "aws s3 mb s3://no-such-bucket" in told.of("list")["fix"]
     assert set(told.names("not looked at", "pod")) == set(inside.S3)
     assert {"plan", "largest job", *bucket.OPERATIONS} <= set(told.names("not looked at"))
 
@@ -284,7 +284,7 @@ def test_a_bucket_that_can_only_be_read(seed: Cluster) -> None:
     with failing(url(seed), fault) as endpoint:
         told = doctor(seed, *FILES, "--s3-endpoint-url", endpoint, expect=3)
     assert told.names("failed") == ["put"]
-    assert "s3:PutObject" in told.of("put")["mend"]
+    assert "s3:PutObject" in told.of("put")["fix"]
     assert set(told.names("not looked at", "bucket")) == {"region", "get", "multipart", "delete"}
     assert set(told.names("not looked at", "pod")) == set(inside.S3)
 
@@ -295,7 +295,7 @@ def test_keys_that_are_wrong_in_the_pod_alone(seed: Cluster) -> None:
     told = doctor(seed, "--pod-template", "pod.yaml", expect=3)
     assert told.names("failed") == ["credentials"]
     assert "InvalidAccessKeyId" in told.of("credentials")["seen"]
-    assert "pod template" in told.of("credentials")["mend"]
+    assert "pod template" in told.of("credentials")["fix"]
     assert set(told.names("not looked at", "pod")) == set(OPERATIONS)
 
 
@@ -312,7 +312,7 @@ def test_a_server_that_only_this_machine_reaches(seed: Cluster) -> None:
         told = doctor(seed, "--s3-endpoint-url", endpoint, expect=3)
     assert told.names("failed") == ["route"]
     assert "Connection refused" in told.of("route")["seen"]
-    assert told.of("route")["mend"] == "byok8s explain s3-unreachable"
+    assert told.of("route")["fix"] == "byok8s explain s3-unreachable"
     assert set(told.names("not looked at", "pod")) == {*inside.S3} - {"route"}
 
 
@@ -324,7 +324,7 @@ def test_a_clock_that_differs_from_the_s3_servers(everybody: bool, field: str, s
     assert field in {check["field"] for check in told.checks if check["status"] == "failed"}
     found = [check for check in told.checks if (check["name"], check["field"]) == ("clock", field)]
     assert "is 60 min ahead of S3's" in found[0]["seen"]
-    assert found[0]["mend"].startswith("Set ")
+    assert found[0]["fix"].startswith("Set ")
 
 
 # -- DNS --
@@ -339,11 +339,11 @@ def test_dns_that_forwards_to_itself(seed: Cluster) -> None:
         assert told.names("failed") == ["DNS"]
         assert "DNS is broken in this cluster" in told.of("DNS")["seen"]
         assert "CoreDNS forwards names to itself" in told.of("DNS")["seen"]
-        assert told.of("DNS")["mend"] == "byok8s cluster fix-dns"
+        assert told.of("DNS")["fix"] == "byok8s cluster fix-dns"
         assert set(told.names("not looked at", "pod")) == set(inside.S3)
         # a run that reaches S3 by its address works
         told = doctor(seed, "--pod-template", "pod.yaml")
-        assert told.of("DNS", "warning")["mend"] == "byok8s cluster fix-dns"
+        assert told.of("DNS", "warning")["fix"] == "byok8s cluster fix-dns"
 
 
 def test_a_host_that_is_none_is_told_from_dns_that_is_broken(seed: Cluster) -> None:
@@ -373,7 +373,7 @@ def test_without_dns_a_run_that_uses_no_names_works(seed: Cluster) -> None:
         pytest.skip("this cluster has a DNS of its own")
     check = doctor(seed).of("DNS", "warning")
     assert "kubernetes.default.svc does not resolve in a pod" in check["seen"]
-    assert "Install CoreDNS" in check["mend"]
+    assert "Install CoreDNS" in check["fix"]
 
 
 # -- interrupted --

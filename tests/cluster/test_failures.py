@@ -217,9 +217,9 @@ def test_a_second_ctrl_c_waits_for_nothing_and_still_leaves_nothing(cluster: Clu
 def test_a_run_after_a_failed_one_makes_what_is_missing(cluster: Cluster) -> None:
     cluster.write(only("exit 1"))
     cluster.run("wf", "params", expect=1)
-    cluster.write(only("echo mended > {output}"))
+    cluster.write(only("echo fixed > {output}"))
     cluster.run("wf", "params")
-    assert cluster.read("out.txt") == "mended\n"
+    assert cluster.read("out.txt") == "fixed\n"
     assert Path(cluster.folder, ".snakemake").is_dir()
 
 

@@ -65,7 +65,7 @@ def test_a_workflow_file_may_name_the_repository(repository: Repository, folder:
     assert (folder / OUT).read_text() == "one mine\n"
 
 
-def test_another_commit_makes_anew_what_has_changed(repository: Repository, folder: Path) -> None:
+def test_another_commit_makes_again_what_has_changed(repository: Repository, folder: Path) -> None:
     byok8s(folder, "workflow-all", "params-theirs", "-s", f"git+{repository.folder}@v1")
     make = FLOW["workflow/scripts/make.py"].replace("print(words", 'print("now", words')
     commit = repository.commit({"workflow/scripts/make.py": make})

@@ -151,7 +151,7 @@ def test_an_image_that_cannot_be_saved_is_said_and_can_be_tried_again(user: User
     user.machine.trouble("disk-full")
     said = " ".join(user.types("up", "--image", IMAGE, expect=3).split())
     assert f"`docker save {IMAGE}` failed with exit code 1. write /dev/stdout: no space left" in said
-    user.machine.mend("disk-full")
+    user.machine.fix("disk-full")
     user.types("up", "--image", IMAGE)
     assert user.machine.images("kind", "byok8s") == [IMAGE]
 
@@ -264,7 +264,7 @@ def test_a_tool_that_fails_leaves_its_last_words_and_nothing_else(
     assert words in " ".join(report.split())
     assert "Nothing of it is left." in report
     assert user.machine.clusters(driver) == []
-    user.machine.mend("create")
+    user.machine.fix("create")
     user.types("up")
 
 
@@ -275,12 +275,12 @@ def test_what_cannot_be_removed_after_a_failure_is_named(user: User) -> None:
     said = " ".join(user.types("up", expect=3).split())
     assert "could not be removed: `minikube delete --profile byok8s` failed" in said
     assert "`byok8s cluster down` tries again" in said
-    user.machine.mend("delete")
+    user.machine.fix("delete")
     user.types("down")
     assert user.machine.clusters("minikube") == []
 
 
-def test_an_up_that_was_killed_half_way_is_mended(user: User) -> None:
+def test_an_up_that_was_killed_half_way_is_fixed(user: User) -> None:
     user.machine.install("minikube")
     user.machine.trouble("slow")
     first = user.start("up")
@@ -291,7 +291,7 @@ def test_an_up_that_was_killed_half_way_is_mended(user: User) -> None:
     first.communicate()
     for process in tool:
         os.kill(process, signal.SIGKILL)
-    user.machine.mend("slow")
+    user.machine.fix("slow")
     said = user.types("status", expect=3)
     assert "`byok8s cluster up` did not come to its end." in said
     assert said.endswith("    byok8s cluster up\n")
@@ -350,7 +350,7 @@ def test_what_cannot_be_asked_is_not_taken_for_gone(driver: str, user: User) -> 
     user.types("up")
     user.machine.trouble("docker-down")
     assert "Is the docker daemon running?" in " ".join(user.types("down", expect=3).split())
-    user.machine.mend("docker-down")
+    user.machine.fix("docker-down")
     user.types("down")
     assert user.machine.clusters(driver) == []
 

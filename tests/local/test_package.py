@@ -87,7 +87,7 @@ def test_bad_input_is_said(
 
 
 def test_two_versions_on_one_machine(bananas: Installed, tmp_path: Path) -> None:
-    """Each runs its own workflow, in the same folder too, where what has changed is made anew."""
+    """Each runs its own workflow, in the same folder too, where what has changed is made again."""
     changed = tmp_path / "changed"
     shutil.copytree(SEED, changed, ignore=shutil.ignore_patterns(".*"))
     snakefile = (changed / "Snakefile").read_text()

@@ -111,7 +111,7 @@ def test_two_thousand_files_under_three_prefixes_cost_ten_requests(case: Case) -
     assert len(case.counter.requests) > 100
 
 
-def test_a_real_run_plans_by_listings_and_asks_afresh_afterwards(case: Case) -> None:
+def test_a_real_run_plans_by_listings_and_asks_again_afterwards(case: Case) -> None:
     case.put(f"in/{i}.txt" for i in range(500))
     snakefile = """
 rule all:

@@ -1,4 +1,4 @@
-"""The S3 server that outlives its command: where it listens, and how it is found, stopped and mended."""
+"""The S3 server that outlives its command: where it listens, and how it is found, stopped and fixed."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from byok8s.settings import Settings
 COREFILE = (
     ".:53 {\n    errors\n    forward . /etc/resolv.conf {\n       max_concurrent 1000\n    }\n    loop\n}\n"
 )
-MENDED = COREFILE.replace("/etc/resolv.conf", "8.8.8.8 8.8.4.4")
+FIXED = COREFILE.replace("/etc/resolv.conf", "8.8.8.8 8.8.4.4")
 SERVERS = ("8.8.8.8", "8.8.4.4")
 NAMESERVERS = '["8.8.8.8", "8.8.4.4"]'
 
@@ -38,8 +38,8 @@ def changed(obj: Mapping[str, Json] | None, change: Change) -> dict[str, Json]:
 
 def test_the_change_is_the_line_that_forwards() -> None:
     change = forwarding(Kind.COREDNS, "coredns", config_map(Corefile=COREFILE, NodeHosts="x"), SERVERS)
-    assert (change.before, change.after) == ({"Corefile": COREFILE}, {"Corefile": MENDED})
-    assert change.body()["data"] == {"Corefile": MENDED}
+    assert (change.before, change.after) == ({"Corefile": COREFILE}, {"Corefile": FIXED})
+    assert change.body()["data"] == {"Corefile": FIXED}
     assert mapping(change.body(), "metadata")["resourceVersion"] == "7"
     assert change.diff().splitlines() == [
         "ConfigMap coredns, Corefile:",
@@ -69,10 +69,10 @@ def test_undo_gives_back_what_was_there(kind: Kind, before: dict[str, Json]) -> 
     once = changed(before, forwarding(kind, name, before, SERVERS))
     assert once["data"] != before["data"]
     twice = changed(once, forwarding(kind, name, once, ["1.1.1.1"]))
-    for mended in (once, twice):
-        change = undoing(mended)
+    for fixed in (once, twice):
+        change = undoing(fixed)
         assert not change.whole
-        undone = changed(mended, change)
+        undone = changed(fixed, change)
         assert undone["data"] == before["data"]
         assert mapping(undone, "metadata", "annotations") == {}
         with pytest.raises(InputError, match="nothing to undo"):
@@ -92,8 +92,8 @@ def test_a_config_map_that_kube_dns_did_not_have_is_made_and_goes_again() -> Non
 
 def test_what_somebody_has_edited_since_is_not_lost() -> None:
     before = config_map(Corefile=COREFILE)
-    mended = changed(before, forwarding(Kind.COREDNS, "coredns", before, SERVERS))
-    edited: dict[str, Json] = {**mended, "data": {"Corefile": MENDED.replace("    loop\n", "")}}
+    fixed = changed(before, forwarding(Kind.COREDNS, "coredns", before, SERVERS))
+    edited: dict[str, Json] = {**fixed, "data": {"Corefile": FIXED.replace("    loop\n", "")}}
     with pytest.raises(ClusterError, match="was edited after") as raised:
         undoing(edited)
     assert "-    loop" in raised.value.where
@@ -104,8 +104,8 @@ def test_what_somebody_has_edited_since_is_not_lost() -> None:
 
 def test_other_keys_that_somebody_has_edited_stay() -> None:
     before = config_map(Corefile=COREFILE, NodeHosts="a")
-    mended = changed(before, forwarding(Kind.COREDNS, "coredns", before, SERVERS))
-    edited: dict[str, Json] = {**mended, "data": {"Corefile": MENDED, "NodeHosts": "b"}}
+    fixed = changed(before, forwarding(Kind.COREDNS, "coredns", before, SERVERS))
+    edited: dict[str, Json] = {**fixed, "data": {"Corefile": FIXED, "NodeHosts": "b"}}
     assert changed(edited, undoing(edited))["data"] == {"Corefile": COREFILE, "NodeHosts": "b"}
 
 
@@ -123,7 +123,7 @@ def test_a_note_that_says_nothing(note: str) -> None:
 
 
 def test_what_is_so_already_is_no_change() -> None:
-    assert forwarding(Kind.COREDNS, "coredns", config_map(Corefile=MENDED), SERVERS).is_empty
+    assert forwarding(Kind.COREDNS, "coredns", config_map(Corefile=FIXED), SERVERS).is_empty
     held = config_map("kube-dns", upstreamNameservers=NAMESERVERS)
     assert forwarding(Kind.KUBE_DNS, "kube-dns", held, SERVERS).is_empty
 

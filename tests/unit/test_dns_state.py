@@ -10,7 +10,7 @@ LOOP = DnsState(Kind.COREDNS, 0, 2, ("coredns-a", "coredns-b"), looping=True, cr
 
 
 @pytest.mark.parametrize(
-    ("state", "problem", "mend"),
+    ("state", "problem", "fix"),
     [
         (DnsState(Kind.UNSEEN), "", ""),
         (DnsState(Kind.COREDNS, 2, 2, ("coredns-a",)), "", ""),
@@ -38,12 +38,12 @@ LOOP = DnsState(Kind.COREDNS, 0, 2, ("coredns-a", "coredns-b"), looping=True, cr
         (DnsState(Kind.COREDNS, 0, 0), "0 of 0 pods ready", "kubectl scale -n kube-system deployment -l "),
     ],
 )
-def test_the_problem_and_what_mends_it(state: DnsState, problem: str, mend: str) -> None:
+def test_the_problem_and_what_fixes_it(state: DnsState, problem: str, fix: str) -> None:
     assert problem in state.problem
     assert bool(problem) == bool(state.problem)
-    assert state.mend.startswith(mend)
-    assert bool(mend) == bool(state.mend)
-    assert state.words == f"{state.problem} {state.mend}".strip()
+    assert state.fix.startswith(fix)
+    assert bool(fix) == bool(state.fix)
+    assert state.words == f"{state.problem} {state.fix}".strip()
 
 
 @pytest.mark.parametrize(

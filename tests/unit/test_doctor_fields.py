@@ -54,7 +54,7 @@ def test_a_clock_that_s3_refuses_fails_a_run(ahead: float, status: Status, words
     check = clock.of_s3(ahead, "this machine's clock", "Set this machine's clock")
     assert check.status is status
     assert words in check.seen
-    assert bool(check.mend) is (status is not OK)
+    assert bool(check.fix) is (status is not OK)
 
 
 @pytest.mark.parametrize(("ahead", "status"), [(3, OK), (30, WARNING), (86400, WARNING)])
@@ -99,7 +99,7 @@ def test_a_right_that_is_missing_says_what_is_lost(missing: Right) -> None:
     assert found.name == missing.group_resource
     assert missing.verb in found.seen
     assert missing.purpose in found.seen
-    assert "byok8s rbac -k lab" in found.mend
+    assert "byok8s rbac -k lab" in found.fix
     assert ("a pod of its own" in found.seen) is (missing in STREAM_RIGHTS)
 
 
@@ -161,7 +161,7 @@ def test_pod_security_is_kept_whatever_is_enforced(profile: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "status", "mend"),
+    ("code", "message", "status", "fix"),
     [
         (
             403,
@@ -181,11 +181,11 @@ def test_pod_security_is_kept_whatever_is_enforced(profile: str) -> None:
     ],
 )
 def test_what_the_cluster_says_to_a_pod_that_is_tried(
-    code: int, message: str, status: Status, mend: str
+    code: int, message: str, status: Status, fix: str
 ) -> None:
     check = namespace.admission(ApiError("POST pods", code, "Forbidden", message))
     assert check.status is status
-    assert check.mend == (f"byok8s explain {mend}" if mend else "")
+    assert check.fix == (f"byok8s explain {fix}" if fix else "")
 
 
 GPU: Json = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
@@ -203,7 +203,7 @@ def test_nodes_that_are_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "status", "mend"),
+    ("found", "status", "fix"),
     [
         ([a_node(ready="False")], FAILED, "kubectl describe node n1"),
         ([a_node(), a_node("n2", ready="Unknown")], WARNING, "kubectl describe node n2"),
@@ -211,18 +211,18 @@ def test_nodes_that_are_well() -> None:
         ([a_node(unschedulable=True)], FAILED, "kubectl uncordon n1"),
     ],
 )
-def test_nodes_that_are_away(found: list[Object], status: Status, mend: str) -> None:
+def test_nodes_that_are_away(found: list[Object], status: Status, fix: str) -> None:
     check = of(nodes.checks(found, a_pod()), "ready")
-    assert (check.status, check.mend) == (status, mend)
+    assert (check.status, check.fix) == (status, fix)
 
 
 @pytest.mark.parametrize(
-    ("found", "said", "status", "mend"),
+    ("found", "said", "status", "fix"),
     [
         ([a_node(taints=TAINT)], "", FAILED, "--pod tolerations=gpu=yes:NoSchedule"),
         ([a_node(), a_node("n2", taints=TAINT)], "", OK, ""),
-        ([a_node()], '{"spec": {"nodeSelector": {"disk": "ssd"}}}', FAILED, "Mend --pod node_selector"),
-        ([a_node()], '{"spec": {"nodeSelector": {"taint": "tainted"}}}', FAILED, "Mend --pod node_selector"),
+        ([a_node()], '{"spec": {"nodeSelector": {"disk": "ssd"}}}', FAILED, "Fix --pod node_selector"),
+        ([a_node()], '{"spec": {"nodeSelector": {"taint": "tainted"}}}', FAILED, "Fix --pod node_selector"),
         (
             [a_node(taints=NOT_READY)],
             "",
@@ -237,11 +237,11 @@ def test_nodes_that_are_away(found: list[Object], status: Status, mend: str) -> 
         ),
     ],
 )
-def test_a_pod_that_no_node_takes(found: list[Object], said: str, status: Status, mend: str) -> None:
+def test_a_pod_that_no_node_takes(found: list[Object], said: str, status: Status, fix: str) -> None:
     check = of(nodes.checks(found, a_pod(said)), "taints")
     assert check.status is status
-    assert check.mend.startswith(mend)
-    assert bool(check.mend) is bool(mend)
+    assert check.fix.startswith(fix)
+    assert bool(check.fix) is bool(fix)
 
 
 def test_a_cluster_that_may_grow_a_node_may_still_take_it() -> None:
@@ -255,7 +255,7 @@ def test_architectures_that_differ_are_said() -> None:
     check = nodes.architecture([a_node(), a_node("n2"), a_node("n3", arch="arm64")])
     assert check.status is WARNING
     assert "amd64 (2 of 3 nodes), arm64 (1 of 3 nodes)" in check.seen
-    assert check.mend == "--pod node_selector=kubernetes.io/arch=amd64"
+    assert check.fix == "--pod node_selector=kubernetes.io/arch=amd64"
 
 
 def test_gpus_are_counted() -> None:
@@ -284,7 +284,7 @@ def test_what_s3_does_with_an_object(tried: dict[str, str], statuses: list[Statu
     checks = bucket.operations(tried, "s3://b/k")
     assert [check.status for check in checks] == statuses
     for check in checks:
-        assert ("s3:" in check.mend) is (check.status is FAILED)
+        assert ("s3:" in check.fix) is (check.status is FAILED)
     assert ("It stays there: s3://b/k" in checks[-1].seen) is (statuses[-1] is FAILED)
 
 

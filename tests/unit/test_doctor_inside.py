@@ -107,7 +107,7 @@ def test_one_thing_that_is_wrong(
     assert with_status(found, FAILED) == [failed] * bool(failed)
     assert set(with_status(found, SKIPPED)) == set(skipped)
     assert not failed or words in found[failed].seen
-    assert not failed or found[failed].mend
+    assert not failed or found[failed].fix
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_what_could_not_be_removed_is_said() -> None:
     check = of(replace(RAN, left="The API is away."))["pod"]
     assert check.status is WARNING
     assert "Left behind: The API is away." in check.seen
-    assert check.mend == "byok8s clean"
+    assert check.fix == "byok8s clean"
 
 
 def waiting(reason: str, message: str) -> Visit:
@@ -186,7 +186,7 @@ NO_MATCH = 'Failed to pull image "x": no match for platform in manifest: not fou
 
 
 @pytest.mark.parametrize(
-    ("visit", "failed", "words", "mend"),
+    ("visit", "failed", "words", "fix"),
     [
         (
             waiting("ImagePullBackOff", 'rpc error: code = NotFound desc = failed to pull "x": not found'),
@@ -230,12 +230,12 @@ NO_MATCH = 'Failed to pull image "x": no match for platform in manifest: not fou
         (Visit(Outcome(State.SUCCEEDED), {}), "pod", "something else ran in its place", ""),
     ],
 )
-def test_a_pod_that_tells_nothing(visit: Visit, failed: str, words: str, mend: str) -> None:
+def test_a_pod_that_tells_nothing(visit: Visit, failed: str, words: str, fix: str) -> None:
     found = of(visit)
     assert with_status(found, FAILED) == [failed]
     assert len(with_status(found, SKIPPED)) == len(inside.NAMES) - 1
     assert words in found[failed].seen
-    assert mend in found[failed].mend
+    assert fix in found[failed].fix
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ FIX = "byok8s cluster fix-dns"
 
 
 @pytest.mark.parametrize(
-    ("state", "host", "seen", "here", "status", "words", "mend"),
+    ("state", "host", "seen", "here", "status", "words", "fix"),
     [
         (
             CORE,
@@ -331,10 +331,10 @@ FIX = "byok8s cluster fix-dns"
     ],
 )
 def test_dns_that_is_broken_is_told_from_a_host_that_is_none(
-    state: DnsState, host: str, seen: Seen | None, here: bool, status: Status, words: str, mend: str
+    state: DnsState, host: str, seen: Seen | None, here: bool, status: Status, words: str, fix: str
 ) -> None:
     check = dns.check(state, host, seen, lambda _: here)
     assert check.status is status
     assert words in check.seen
-    assert mend in check.mend
-    assert bool(check.mend) is bool(mend)
+    assert fix in check.fix
+    assert bool(check.fix) is bool(fix)

@@ -47,7 +47,7 @@ def version(ahead: float = 0) -> Answer:
 
 
 def looked() -> dict[str, tuple[Status, str, str]]:
-    return {check.name: (check.status, check.seen, check.mend) for check in machine.look(None).checks}
+    return {check.name: (check.status, check.seen, check.fix) for check in machine.look(None).checks}
 
 
 def statuses() -> list[Status]:
@@ -70,10 +70,10 @@ def test_a_clock_that_differs_from_the_apis(ahead: float, words: str, use: Use) 
         use(server.url)
         found = looked()
     assert [name for name, (status, _, _) in found.items() if status is not OK] == ["clock"]
-    status, seen, mend = found["clock"]
+    status, seen, fix = found["clock"]
     assert status is WARNING
     assert f"this machine's clock is {words} the API server's" in seen
-    assert mend == "Set this machine's clock, as by NTP."
+    assert fix == "Set this machine's clock, as by NTP."
 
 
 def test_an_api_that_does_not_tell_its_time(use: Use) -> None:
@@ -88,10 +88,10 @@ def test_an_api_that_is_away_and_one_that_refuses_us(use: Use) -> None:
     connect.cache_clear()
     with answering(lambda _: REFUSED) as server:
         use(server.url)
-        status, seen, mend = looked()["API"]
+        status, seen, fix = looked()["API"]
     assert status is FAILED
     assert "Unauthorized" in seen
-    assert "Log in to the cluster again" in mend
+    assert "Log in to the cluster again" in fix
 
 
 def test_without_a_kubeconfig_all_of_the_cluster_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,7 +193,7 @@ def test_a_condition_that_is_not_met_is_no_passing_conflict(connect: Connect) ->
     assert len(server.requests) == 1
 
 
-def test_a_list_that_grows_too_old_between_its_pages_begins_anew(connect: Connect) -> None:
+def test_a_list_that_grows_too_old_between_its_pages_begins_again(connect: Connect) -> None:
     def page(name: str, more: str = "") -> Answer:
         return Answer(
             200, {"metadata": {"continue": more, "resourceVersion": "9"}, "items": [{"name": name}]}

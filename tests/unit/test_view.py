@@ -99,7 +99,7 @@ def test_a_field_of_the_doctors_report_fits_80_columns() -> None:
     ]
 
 
-def test_what_mends_several_checks_in_a_row_is_said_once() -> None:
+def test_what_fixes_several_checks_in_a_row_is_said_once() -> None:
     shown = view.field_lines(
         field(failed("a", "x", "Ask."), failed("b", "y", "Ask."), failed("c", "z", "Look."))
     )
@@ -138,8 +138,8 @@ def test_the_last_line_says_whether_a_run_would_work(fields: list[Field], said: 
 
 
 def test_a_report_for_machines() -> None:
-    told = json.loads(view.report_json(Report([field(failed("a", "seen", "mend"))])))
+    told = json.loads(view.report_json(Report([field(failed("a", "seen", "fix"))])))
     assert told == {
         "would_work": False,
-        "checks": [{"field": "f", "name": "a", "status": "failed", "seen": "seen", "mend": "mend"}],
+        "checks": [{"field": "f", "name": "a", "status": "failed", "seen": "seen", "fix": "fix"}],
     }

@@ -233,9 +233,12 @@ def test_a_silent_connection_is_dead(
         assert script.watched_from[:2] == ["1", "1"]
 
 
-@pytest.mark.parametrize(("long_enough", "begun_anew"), [(0.0, True), (3600.0, False)])
+@pytest.mark.parametrize(("long_enough", "begun_again"), [(0.0, True), (3600.0, False)])
 def test_a_watch_that_ends_as_soon_as_it_is_opened_is_not_opened_ever_faster(
-    long_enough: float, begun_anew: bool, client: Callable[[str], KubeClient], monkeypatch: pytest.MonkeyPatch
+    long_enough: float,
+    begun_again: bool,
+    client: Callable[[str], KubeClient],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun = []
 
@@ -248,4 +251,4 @@ def test_a_watch_that_ends_as_soon_as_it_is_opened_is_not_opened_ever_faster(
     news = Told()
     with serve(Script(A, [Step()] * 5 + [NEXT])) as address, news.watching(client(address)):
         news.expect("a 1", "a 3")
-    assert (len(begun) > 1) == begun_anew
+    assert (len(begun) > 1) == begun_again

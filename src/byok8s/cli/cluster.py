@@ -11,7 +11,7 @@ from byok8s.cli.cluster_status import status
 from byok8s.cli.cluster_up import up
 
 
-@click.group(short_help="Make a cluster on this machine; mend any cluster's DNS.")
+@click.group(short_help="Make a cluster on this machine; fix any cluster's DNS.")
 def cluster() -> None:
     """A cluster on this machine, with an S3 server beside it, made with minikube, kind, k3d or k3s; and the DNS of any
     cluster.

@@ -13,7 +13,7 @@ EPILOG = """\b
 Exit codes:
   0    a run would work, as far as was looked
   2    something that you gave is wrong: a file or a flag
-  3    a run would fail: it is said why, and what mends it
+  3    a run would fail: it is said why, and what fixes it
   130  interrupted
 """
 WOULD_FAIL = 3

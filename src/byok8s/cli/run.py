@@ -33,7 +33,7 @@ Exit codes:
     *("-f", "--force"),
     envvar="BYOK8S_FORCE",
     is_flag=True,
-    help="Make everything anew, even what is up to date.",
+    help="Make everything again, even what is up to date.",
 )
 @click.option(
     "--ignore-lock",

@@ -94,7 +94,7 @@ def apply(client: KubeClient, change: Change) -> None:
 
 
 def restart(client: KubeClient, wanted: int) -> None:
-    """Delete the DNS' pods, which their Deployment makes anew, and wait until so many are ready.
+    """Delete the DNS' pods, which their Deployment makes again, and wait until so many are ready.
 
     A pod that is ready goes only when the others are ready with the new configuration: one that does not work leaves
     the cluster with what it has. Raises ClusterError where none becomes ready, or they crash.
@@ -133,7 +133,7 @@ def _check_ours(state: DnsState) -> None:
             hint=f"What is wanted instead: {state.instead}" if state.instead else "",
         )
     if state.kind is Kind.NONE or not state.wanted:
-        raise ClusterError(state.problem, hint=state.mend)
+        raise ClusterError(state.problem, hint=state.fix)
 
 
 def _check_rights(client: KubeClient, namespace: str) -> None:
@@ -145,7 +145,7 @@ def _check_rights(client: KubeClient, namespace: str) -> None:
     ]
     if missing:
         raise ClusterError(
-            "You may not mend the cluster's DNS.",
+            "You may not fix the cluster's DNS.",
             where=f"Missing: {'; '.join(missing)}.",
             hint="Whoever runs the cluster has these rights, and may run this command.",
         )

@@ -21,11 +21,11 @@ SELECTOR = "k8s-app in (kube-dns,coredns)"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
-MEND = "byok8s cluster fix-dns"
+FIX = "byok8s cluster fix-dns"
 # CoreDNS since 1.2.3, and before: https://github.com/coredns/coredns/blob/master/plugin/loop/loop.go
 LOG_SHOWS_LOOP = re.compile(r"plugin/loop: (?:Loop \(.*\) detected for zone|Seen .* loop detected)")
 LOG_LINES = 50
-# A container that has just been started anew may seem to be well until it finds the loop again.
+# A container that has just been started again may seem to be well until it finds the loop again.
 STEADY = timedelta(seconds=60)
 
 
@@ -80,14 +80,14 @@ class DnsState:
         return ""
 
     @property
-    def mend(self) -> str:
-        """What mends the problem: a command, or what to do where no command can; empty without one."""
+    def fix(self) -> str:
+        """What fixes the problem: a command, or what to do where no command can; empty without one."""
         if not self.problem:
             return ""
         if self.kind is Kind.NONE:
             return "Install CoreDNS: https://github.com/coredns/deployment/tree/master/kubernetes"
         if self.looping:
-            return f"This DNS is managed by {self.managed}: {self.instead}" if self.managed else MEND
+            return f"This DNS is managed by {self.managed}: {self.instead}" if self.managed else FIX
         if self.crashing:
             return f"kubectl logs -n {NAMESPACE} --previous {self.pods[0]}"
         if self.pods:
@@ -96,8 +96,8 @@ class DnsState:
 
     @property
     def words(self) -> str:
-        """The problem and what mends it; empty without one."""
-        return f"{self.problem} {self.mend}".strip()
+        """The problem and what fixes it; empty without one."""
+        return f"{self.problem} {self.fix}".strip()
 
     @property
     def count(self) -> str:
@@ -194,7 +194,7 @@ def _replicas(deployment: Object) -> int:
 
 
 def _unsteady(client: KubeClient, pods: Sequence[Object]) -> list[Object]:
-    """Those that are not ready, or were started anew so lately that they may end again."""
+    """Those that are not ready, or were started again so lately that they may end again."""
     restarted = any(_restarts(status) for pod in pods for status in _containers(pod))
     now = client.now() if restarted else datetime.now(UTC)
     return [

@@ -22,14 +22,14 @@ class Status(Enum):
 class Check:
     """One thing that was looked at.
 
-    seen: what was found, or why it was not looked at. mend: the command or line that mends it; empty where there is
-    nothing to mend.
+    seen: what was found, or why it was not looked at. fix: the command or line that fixes it; empty where there is
+    nothing to fix.
     """
 
     name: str
     status: Status
     seen: str
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ def ok(name: str, seen: str) -> Check:
     return Check(name, Status.OK, seen)
 
 
-def warning(name: str, seen: str, mend: str = "") -> Check:
-    return Check(name, Status.WARNING, seen, mend)
+def warning(name: str, seen: str, fix: str = "") -> Check:
+    return Check(name, Status.WARNING, seen, fix)
 
 
-def failed(name: str, seen: str, mend: str = "") -> Check:
-    return Check(name, Status.FAILED, seen, mend)
+def failed(name: str, seen: str, fix: str = "") -> Check:
+    return Check(name, Status.FAILED, seen, fix)
 
 
 def skipped(name: str, why: str) -> Check:

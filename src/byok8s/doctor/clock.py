@@ -13,7 +13,7 @@ S3_SECONDS = 900.0
 
 
 def of_s3(ahead: float, whose: str, set_it: str) -> Check:
-    """ahead: seconds by which the clock is ahead of the S3 server's; whose: in words. set_it: what mends it."""
+    """ahead: seconds by which the clock is ahead of the S3 server's; whose: in words. set_it: what fixes it."""
     if abs(ahead) >= S3_SECONDS:
         return failed(NAME, f"{_words(ahead, whose)} S3's: S3 refuses 15 minutes", f"{set_it}, as by NTP.")
     return _small(ahead, whose, "S3's", set_it)

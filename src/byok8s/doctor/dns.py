@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
-from byok8s.dns.state import MEND, DnsState, Kind
+from byok8s.dns.state import FIX, DnsState, Kind
 from byok8s.doctor.check import Check, failed, ok, skipped, warning
 from byok8s.worker.probe import CLUSTER_NAME, Seen
 
@@ -32,7 +32,7 @@ def check(state: DnsState, host: str, seen: Seen | None, resolves_here: Callable
         f"{seen.host} does not resolve in a pod ({seen.unresolved[seen.host]}), though it does on this machine and "
         f"{CLUSTER_NAME} does in the pod: the name is known to your network alone, or the cluster's DNS asks the wrong "
         f"servers. {state.problem}".rstrip(),
-        f"{_mend(state)}; or give S3 by its address, as --s3-endpoint-url=http://10.0.0.5:9000",
+        f"{_fix(state)}; or give S3 by its address, as --s3-endpoint-url=http://10.0.0.5:9000",
     )
 
 
@@ -53,20 +53,20 @@ def _unvisited(state: DnsState, host: str) -> Check:
 def _broken(state: DnsState, seen: str, *, spared: bool) -> Check:
     """spared: whether S3 is reached all the same."""
     if spared:
-        return warning(NAME, f"{seen.strip()} {SPARED}.", _mend(state))
-    return failed(NAME, seen.strip(), _mend(state))
+        return warning(NAME, f"{seen.strip()} {SPARED}.", _fix(state))
+    return failed(NAME, seen.strip(), _fix(state))
 
 
-def _mend(state: DnsState) -> str:
+def _fix(state: DnsState) -> str:
     """Also of a DNS that looks well and yet does not answer."""
-    if state.managed and not state.mend:
+    if state.managed and not state.fix:
         return f"This DNS is managed by {state.managed}: {state.instead}"
-    return state.mend or MEND
+    return state.fix or FIX
 
 
 def _well(state: DnsState, resolved: str) -> Check:
     if state.problem:
-        return warning(NAME, f"it answers ({resolved}), but: {state.problem}", state.mend)
+        return warning(NAME, f"it answers ({resolved}), but: {state.problem}", state.fix)
     return ok(NAME, f"{resolved}; {_pods(state)}")
 
 

@@ -53,8 +53,8 @@ def _started(visit: Visit, image: str) -> list[Check]:
     if visit.seen:
         left = f" Left behind: {visit.left}" if visit.left else ""
         node = f"ran after {visit.waited:.1f} s on node {found.node} ({visit.seen.machine})"
-        mend = "byok8s clean"
-        pod = warning("pod", f"{node}.{left}", mend) if left else ok("pod", node)
+        fix = "byok8s clean"
+        pod = warning("pod", f"{node}.{left}", fix) if left else ok("pod", node)
         return [pod, ok("image", f"{image}, {pulled(visit.events)}")]
     cause, why = _trouble(visit)
     if WRONG_ARCHITECTURE.search(why):
@@ -76,8 +76,8 @@ def _started(visit: Visit, image: str) -> list[Check]:
             failed("image", f"{image} has no python: {why}", IMAGES),
             skipped("pod", "its image has no Python"),
         ]
-    mend = f"byok8s explain {cause.value}" if cause else ""
-    return [failed("pod", why, mend), skipped("image", "no pod has run")]
+    fix = f"byok8s explain {cause.value}" if cause else ""
+    return [failed("pod", why, fix), skipped("image", "no pod has run")]
 
 
 def _trouble(visit: Visit) -> tuple[Cause | None, str]:

@@ -35,8 +35,8 @@ def _ready(nodes: Sequence[Object]) -> Check:
         return ok("ready", seen)
     judge = failed if len(away) == len(nodes) and not fit.may_grow(nodes) else warning
     name, why = next(iter(away.items()))
-    mend = f"kubectl uncordon {name}" if why == CORDONED else f"kubectl describe node {name}"
-    return judge("ready", f"{seen}; {', '.join(f'{name} is {why}' for name, why in away.items())}", mend)
+    fix = f"kubectl uncordon {name}" if why == CORDONED else f"kubectl describe node {name}"
+    return judge("ready", f"{seen}; {', '.join(f'{name} is {why}' for name, why in away.items())}", fix)
 
 
 def _away(node: Object) -> str:
@@ -83,13 +83,13 @@ def takes(nodes: Sequence[Object], pod: Object) -> Check:
         tainted = [node for node in nodes if fit.objection(pod, [node])]
         return ok("taints", f"{len(nodes) - len(tainted)} of {len(nodes)} nodes take a pod of this run")
     if fit.may_grow(nodes):
-        return warning("taints", f"{why}. The cluster may grow one that does", _mend(nodes, pod))
-    return failed("taints", why, _mend(nodes, pod))
+        return warning("taints", f"{why}. The cluster may grow one that does", _fix(nodes, pod))
+    return failed("taints", why, _fix(nodes, pod))
 
 
-def _mend(nodes: Sequence[Object], pod: Object) -> str:
+def _fix(nodes: Sequence[Object], pod: Object) -> str:
     taint = fit.in_the_way(pod, nodes)
     if taint is None:
-        return "Mend --pod node_selector or the pod template: `kubectl get nodes --show-labels` shows what there is."
+        return "Fix --pod node_selector or the pod template: `kubectl get nodes --show-labels` shows what there is."
     value = f"={taint['value']}" if taint.get("value") else ""
     return f"--pod tolerations={taint.get('key')}{value}:{taint.get('effect')}"

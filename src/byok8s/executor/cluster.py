@@ -91,7 +91,7 @@ class ClusterRun:
         self._created = datetime.fromisoformat(created).timestamp() if created else time.time()
         maker = text(made, "metadata", "annotations", CONTROLLER_ANNOTATION)
         left = [] if maker == annotations.get(CONTROLLER_ANNOTATION) else self._left()
-        self._create_contents(contents, anew=bool(left))
+        self._create_contents(contents, again=bool(left))
         if left:
             self._renew_lease()
         threading.Thread(target=self._keep_lease, name="lease", daemon=True).start()
@@ -111,8 +111,8 @@ class ClusterRun:
         # an empty patch reads it without the right to get
         return self._client.patch(self._owner, {}, patience=CLEAN_UP_PATIENCE)
 
-    def _create_contents(self, contents: Contents, *, anew: bool) -> None:
-        if anew:  # the credentials may have changed, and it cannot be known
+    def _create_contents(self, contents: Contents, *, again: bool) -> None:
+        if again:  # the credentials may have changed, and it cannot be known
             self._client.delete(f"{self._secrets}/{self.names.secret}")
         values = {**contents.secret, **({manifest.RUN_FILE: contents.run} if contents.run else {})}
         secret = manifest.secret(self.names, self._reference, values)

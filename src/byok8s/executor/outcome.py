@@ -18,7 +18,7 @@ from byok8s.tail import without_frame
 from byok8s.worker.description import Left, Stored
 from byok8s.worker.protocol import Result, result
 
-# The kubelet goes on trying after these, without end; none of them mends itself while a job waits.
+# The kubelet goes on trying after these, without end; none of them fixes itself while a job waits.
 # ErrImagePull is not among them: the first failed pull may be a passing fault; ImagePullBackOff follows it.
 STUCK = frozenset(
     {

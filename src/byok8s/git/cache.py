@@ -99,7 +99,7 @@ class _Kept:
         except msgspec.MsgspecError as error:
             raise InputError(
                 f"{self._pins} cannot be read: {error}.",
-                hint=f"Remove {self.folder}: it is fetched anew then.",
+                hint=f"Remove {self.folder}: it is fetched again then.",
             ) from error
 
     def commit(self, ref: str) -> str | None:

@@ -41,7 +41,7 @@ class Entry:
 def write(git: Git, commit: str, folder: Path) -> list[Entry]:
     """Make `folder`, with the commit's files in it, each with the commit's time. Returns what it has.
 
-    The time is the commit's, for Snakemake compares those of files: a tree that is fetched anew elsewhere is as old
+    The time is the commit's, for Snakemake compares those of files: a tree that is fetched again elsewhere is as old
     as it was. Submodules are left out. Raises InputError where a name or a link would be dangerous; Refused where
     the commit is not whole; OSError where it cannot be written.
     """

@@ -1,7 +1,7 @@
 """One list, then one watch, for as long as a run lasts.
 
 No Python client's watch survives 410 Gone, a reset in mid-event and an API server that is away, all three;
-this one does: it resumes at the last resourceVersion it saw, lists anew where that has expired, and pauses
+this one does: it resumes at the last resourceVersion it saw, lists again where that has expired, and pauses
 ever longer while the server cannot be reached.
 (https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes)
 """

@@ -49,7 +49,7 @@ def choose(among: dict[str, Driver], wanted: str | None) -> Driver:
     raise ClusterError(
         f"{wanted} cannot make a cluster here." if wanted else "No local cluster can be made here.",
         where="\n".join(_row(name, reason) for name, reason in reasons.items()),
-        hint="Mend or install one of them; or run without a cluster: byok8s WORKFLOW PARAMS --local",
+        hint="Fix or install one of them; or run without a cluster: byok8s WORKFLOW PARAMS --local",
     )
 
 

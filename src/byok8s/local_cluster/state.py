@@ -1,4 +1,4 @@
-"""What `byok8s cluster up` has made: written before anything is made, so that a killed `up` can be mended."""
+"""What `byok8s cluster up` has made: written before anything is made, so that a killed `up` can be fixed."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def write(package: Package, output: Path, *, force: bool) -> None:
     if before and not (force and is_package(output)):
         raise InputError(
             f"{output} is there already.",
-            hint="--force packages anew into a folder that 'byok8s package' has made; --output names another one."
+            hint="--force packages again into a folder that 'byok8s package' has made; --output names another one."
             if not force
             else "It was not made by 'byok8s package', so it stays. --output names another folder.",
         )

@@ -13,7 +13,7 @@ worker to controller
     {"is": "hello", "version": 6, "jobs": {ID: BOOLEAN, ...}}
         First on every stream, with the jobs that run (true) and those whose end has not been forgotten.
     {"is": "log", "job": ID, "text": OUTPUT, "to": BYTE}
-        A piece of its output, and where the next begins: so a stream that is opened anew loses nothing.
+        A piece of its output, and where the next begins: so a stream that is opened again loses nothing.
     {"is": "file", "job": ID, "path": PATH, "text": CONTENT, "first": BOOLEAN}
         A piece of one of the rule's log files, before the end of the job.
     {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME, "stored": [{...}, ...],

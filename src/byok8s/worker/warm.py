@@ -1,4 +1,4 @@
-"""What every job would load anew, loaded once: a job's process is forked from one that has it."""
+"""What every job would load again, loaded once: a job's process is forked from one that has it."""
 
 from __future__ import annotations
 

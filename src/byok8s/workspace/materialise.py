@@ -14,7 +14,7 @@ from byok8s.workspace.source import Source
 # what of the workspace is the source's
 MANIFEST = Path(".byok8s", "workflow.json")
 LARGE_BYTES = 1_000_000  # of a repository's file: data, of which pods get only what a rule names as a source
-# Snakemake makes anew what is older than its script. A file that is here for the first time has not changed since.
+# Snakemake makes again what is older than its script. A file that is here for the first time has not changed since.
 LONG_AGO = 946_684_800.0  # 2000-01-01
 
 

@@ -67,7 +67,7 @@ class Machine:
     def trouble(self, name: str) -> None:
         (self.folder / f"trouble-{name}").touch()
 
-    def mend(self, name: str) -> None:
+    def fix(self, name: str) -> None:
         (self.folder / f"trouble-{name}").unlink()
 
     def calls(self, program: str) -> list[list[str]]:
