@@ -42,14 +42,14 @@ def adjusted(
     """Have Snakemake do what byok8s needs.
 
     cores: what the Snakefile knows as workflow.cores, unless --cores says it. planned: is called once the DAG is known,
-    before anything is done. record: of the run, for jobs that fail on this machine. provenance: the bucket's records of
+    before anything is done. record: of the run, for jobs of this machine. provenance: the bucket's records of
     how files were made. Raises WorkflowError for a Snakemake that has other names.
     """
     from snakemake import workflow
     from snakemake.executors import local
 
     _check(workflow)
-    reports = {"report_job_error": here.reporting(local.Executor.report_job_error, record)} if record else {}
+    reports = _reports(local.Executor, record) if record else {}
     with (
         _replaced(workflow.Workflow, {"cores": _cores(cores)}),
         _replaced(local.Executor, reports),
@@ -65,6 +65,15 @@ def adjusted(
         _recorded(provenance) if provenance else nullcontext(),
     ):
         yield
+
+
+def _reports(executor: Any, record: Record) -> dict[str, object]:
+    """Return what notes the jobs of this machine in the record of the run."""
+    return {
+        "run_job": here.beginning(executor.run_job, record),
+        "report_job_success": here.ending(executor.report_job_success, record),
+        "report_job_error": here.reporting(executor.report_job_error, record),
+    }
 
 
 @contextmanager

@@ -60,7 +60,9 @@ def words(command: commands.Command) -> str:
             return f"{type(command).__name__.lower()}-{of.id}"
         case commands.AwaitEnd(_, task_id) | commands.Forget(_, task_id):
             return f"{type(command).__name__.removesuffix('End').lower()}-{task_id}"
-        case commands.NoteGiven() | commands.NoteBegan() | commands.KeepEvents() | commands.Warn():
+        case commands.NoteGiven() | commands.NoteBegan() | commands.NotePod() | commands.NoteIdle():
+            return ""
+        case commands.KeepEvents() | commands.Warn():
             return ""
     short = {
         "CreatePod": "create",

@@ -318,7 +318,9 @@ def test_a_pod_that_is_gone_was_ended_by_what_its_last_status_says() -> None:
     ],
 )
 def test_the_result_of_a_worker(result: Result, state: State, cause: Cause | None) -> None:
-    assert of_result(result, "n") == Outcome(state, result.why, result.last_lines, "n", cause=cause)
+    assert of_result(result, "n") == Outcome(
+        state, result.why, result.last_lines, "n", cause=cause, exit=result.code
+    )
 
 
 # Where no source is named, the API server of the rig (Kubernetes 1.20.2) answered so

@@ -33,10 +33,37 @@ def reporting(original: Callable[..., None], record: Record) -> Callable[..., No
     return report
 
 
+def beginning(original: Callable[..., None], record: Record) -> Callable[..., None]:
+    """Return Snakemake's `run_job`, which notes that a job begins here."""
+
+    def run_job(self: Any, job: JobExecutorInterface) -> None:
+        for member in _members(job):
+            task = tasks.here(member)
+            record.given(task)
+            record.began(task, "")
+        original(self, job)
+
+    return run_job
+
+
+def ending(original: Callable[..., None], record: Record) -> Callable[..., None]:
+    """Return Snakemake's `report_job_success`, which notes that a job has ended well here."""
+
+    def report(self: Any, job_info: Any) -> None:
+        for member in _members(job_info.job):
+            record.succeeded_here(tasks.here(member))
+        original(self, job_info)
+
+    return report
+
+
+def _members(job: Any) -> Iterator[JobExecutorInterface]:
+    yield from job.jobs if job.is_group() else [job]
+
+
 def words(job: JobExecutorInterface, error: BaseException | None, record: Record) -> str:
     """Return what is said of a failed job, of which the record then has the logs."""
     task, found = tasks.here(job), _outcome(error)
-    record.given(task)
     for path in task.logs:
         with suppress(OSError), Path(path).open(encoding="utf-8", errors="replace") as log:
             record.add_file(task, path, iter(partial(log.read, CHUNK_CHARACTERS), ""), first=True)

@@ -16,6 +16,7 @@ from byok8s.kube import ApiError
 from byok8s.kube.json import Json, Object, get_in, items, text
 from byok8s.tail import without_frame
 from byok8s.worker.description import Left, Stored
+from byok8s.worker.measured import Measured
 from byok8s.worker.protocol import Result, result
 
 # The kubelet goes on trying after these, without end; none of them fixes itself while a job waits.
@@ -72,7 +73,8 @@ class Outcome:
     lingers: its container has ended, and others keep the pod running. unplaced: the pod waits for a node that takes it.
     stuck: its kubelet tries in vain to start it. cause: the name of what `why` says; also of a pod that waits, or that
     still runs while something is about to end it. stored: what its job has put into the bucket, as far as it could be
-    told. left: what it has left that no rule declares, and that is lost.
+    told. left: what it has left that no rule declares, and that is lost. exit: the exit code of its job, None if that
+    is not known. measured: how long its job took, and what it used.
     """
 
     state: State
@@ -86,6 +88,8 @@ class Outcome:
     cause: Cause | None = None
     stored: tuple[Stored, ...] = ()
     left: tuple[Left, ...] = ()
+    exit: int | None = None
+    measured: Measured = Measured()
 
     def words(self, pod: str, said: Said | None, more: str) -> str:
         """For the person whose job has failed: why, what it has said itself, and what to type for more.
@@ -136,7 +140,14 @@ def outcome(pod: Object) -> Outcome:
 def _succeeded(ended: Json, node: str, *, lingers: bool = False) -> Outcome:
     report = _worker_report(text(ended, "message"))
     return Outcome(
-        State.SUCCEEDED, node=node, has_log=True, lingers=lingers, stored=report.stored, left=report.left
+        State.SUCCEEDED,
+        node=node,
+        has_log=True,
+        lingers=lingers,
+        stored=report.stored,
+        left=report.left,
+        exit=0,
+        measured=report.measured,
     )
 
 
@@ -159,7 +170,15 @@ def of_result(of: Result, node: str) -> Outcome:
     """Return the outcome of a job that a worker has run."""
     state = State.FAILED if of.code else State.SUCCEEDED
     return Outcome(
-        state, of.why, of.last_lines, node, cause=causes.named(of.cause), stored=of.stored, left=of.left
+        state,
+        of.why,
+        of.last_lines,
+        node,
+        cause=causes.named(of.cause),
+        stored=of.stored,
+        left=of.left,
+        exit=of.code,
+        measured=of.measured,
     )
 
 
@@ -197,14 +216,23 @@ def _failed(pod: Object, node: str) -> Outcome:
     ended = container.ended(pod)
     code = get_in(ended, "exitCode")
     report = _worker_report(text(ended, "message"))
-    has_log = isinstance(code, int)
     if found := _disruption(pod):
         cause, why = found
     elif get_in(pod, "metadata", "deletionTimestamp"):
         return replace(GONE, last_lines=report.last_lines, node=node)
     else:
         cause, why = _ended_container(pod, ended, report)
-    return Outcome(State.FAILED, why, report.last_lines, node, has_log=has_log, cause=cause)
+    exit_code = code if isinstance(code, int) else None
+    return Outcome(
+        State.FAILED,
+        why,
+        report.last_lines,
+        node,
+        has_log=exit_code is not None,
+        cause=cause,
+        exit=exit_code,
+        measured=report.measured,
+    )
 
 
 def _disruption(pod: Object) -> tuple[Cause, str] | None:

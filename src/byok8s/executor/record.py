@@ -11,9 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
-from byok8s.executor.manifest import Task
-from byok8s.executor.outcome import Outcome
+from byok8s.executor.cause import Kind
+from byok8s.executor.manifest import PodPlan, Task
+from byok8s.executor.outcome import Outcome, State
 from byok8s.executor.said import Said, said
+from byok8s.history import event
+from byok8s.history.writer import History, history
 from byok8s.workspace import users_folder
 
 OF_NO_NAME = re.compile(
@@ -36,7 +39,9 @@ class _Times:
 
 
 class Record:
-    """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output. Any thread may call.
+    """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output, and events.jsonl all that happens.
+
+    Any thread may call.
 
     A line has id, job (the name of its log), rule, pod, node, outcome, why and output; given, began and ended in
     seconds since 1970: when Snakemake gave the job, when it began in a pod (0 for never), and when its end was known
@@ -50,6 +55,7 @@ class Record:
         self._on_trouble = on_trouble
         self._in_trouble = False
         self._times: dict[str, _Times] = {}  # by task id: those under way
+        self.events = of_run(run, self._tell)
 
     def log(self, task: Task) -> Path:
         return self._folder / "logs" / f"{task.title or task.rule.replace('/', '_')}-{task.id}.log"
@@ -77,11 +83,41 @@ class Record:
     def given(self, task: Task) -> None:
         with self._lock:
             self._times[task.id] = _Times(time.time())
+        self.events.note("job.given", **_asked(task), name=self.log(task).stem)
 
-    def began(self, task: Task) -> None:
+    def began(self, task: Task, pod: str) -> None:
+        """pod: nothing for this machine."""
         with self._lock:
-            if (times := self._times.get(task.id)) and not times.began:
-                times.began = time.time()
+            times = self._times.get(task.id)
+            if times is None or times.began:
+                return
+            times.began = time.time()
+        self.events.note("job.began", id=task.id, pod=pod)
+
+    def asked(self, plan: PodPlan) -> None:
+        """A pod is asked for."""
+        shape = plan.shape
+        self.events.note("worker.created", pod=plan.name, threads=shape.cores, mem_mb=shape.memory_mb)
+
+    def pod(self, pod: str, found: Outcome) -> None:
+        """Something new is known of a pod."""
+        self.events.note(
+            _pod_event(found),
+            pod=pod,
+            node=found.node,
+            cause=found.cause.value if found.cause else None,
+            why=found.why,
+        )
+
+    def idle(self, pod: str) -> None:
+        """A worker has nothing to do."""
+        self.events.note("worker.idle", pod=pod)
+
+    def succeeded_here(self, task: Task) -> None:
+        """A job has ended well on this machine, which leaves neither a row nor a log."""
+        with self._lock:
+            self._times.pop(task.id, None)
+        self._note_end(task, "", Outcome(State.SUCCEEDED))
 
     def ended(self, task: Task, pod: str, found: Outcome) -> None:
         row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
@@ -95,7 +131,33 @@ class Record:
                 {**row, **files, "given": times.given, "began": times.began, "ended": time.time()}
             )
             self._write(self._folder / "jobs.jsonl", [f"{line}\n"], "a")
+        self._note_end(task, pod, found)
         self.add_output(task, ())  # of a job that has said nothing there is a log, too
+
+    def _note_end(self, task: Task, pod: str, found: Outcome) -> None:
+        """Note an end and, as a worker tells them no sooner, the phases before it."""
+        measured = found.measured
+        for name, seconds in (
+            ("job.fetched", measured.fetch),
+            ("job.ran", measured.run),
+            ("job.stored", measured.store),
+        ):
+            if seconds is not None:
+                self.events.note(name, id=task.id, seconds=seconds)
+        state = _ended_state(found)
+        self.events.note(
+            "job.ended",
+            urgent=state != event.COMPLETE,
+            id=task.id,
+            state=state,
+            exit=found.exit,
+            cause=found.cause.value if found.cause else None,
+            why=found.why,
+            pod=pod,
+            node=found.node,
+            max_rss=measured.max_rss,
+            cpu_time=measured.cpu_time,
+        )
 
     def _write(self, path: Path, words: Iterable[str], mode: str) -> None:
         try:
@@ -103,9 +165,45 @@ class Record:
             with _opened(users_folder() / path, mode) as file:
                 file.writelines(words)
         except OSError as error:
-            if not self._in_trouble:
-                self._in_trouble = True
-                self._on_trouble(f"The run's record in {self._folder} is not complete: {error}.")
+            self._tell(f"The run's record in {self._folder} is not complete: {error}.")
+
+    def _tell(self, trouble: str) -> None:
+        if not self._in_trouble:
+            self._in_trouble = True
+            self._on_trouble(trouble)
+
+
+def of_run(run: str, on_trouble: Callable[[str], None]) -> History:
+    """Return the one writer of a run's events."""
+    return history(users_folder().absolute() / folder(run) / event.FILE, on_trouble)
+
+
+def _asked(task: Task) -> dict[str, object]:
+    """Return what the event says of a job that is given."""
+    return {
+        "id": task.id,
+        "job": task.job,
+        "rule": task.rule,
+        "rules": list(task.rules) or None,
+        "wildcards": dict(task.wildcards) or None,
+        "threads": task.shape.cores,
+        "mem_mb": task.shape.mem_mb,
+        "disk_mb": task.shape.disk_mb,
+        "attempt": task.attempt + task.losses + task.ooms,
+    }
+
+
+def _pod_event(found: Outcome) -> str:
+    if found.state is State.WAITING:
+        return "worker.scheduled" if found.node else "worker.waits"
+    return "worker.started" if found.state is State.RUNNING else "worker.gone"
+
+
+def _ended_state(found: Outcome) -> str:
+    if found.state is State.SUCCEEDED:
+        return event.COMPLETE
+    ours = found.cause is None or found.cause.kind is Kind.JOB
+    return event.EXECUTOR_ERROR if ours else event.SYSTEM_ERROR
 
 
 def inside(path: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byok8s.executor.manifest import Shape, Task
-from byok8s.executor.shapes import number
+from byok8s.executor.shapes import cores, number
 from byok8s.worker.description import JobDescription, to_json
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def task(
         title=_title(job),
         outputs=tuple(file.path for member in description.members for file in member.output),
         logs=tuple(os.path.normpath(Path(cwd, path)) for path in job.log),
+        wildcards=_wildcards(job),
+        rules=_rules(job),
         attempt=job.attempt,
         shared=tuple(_shared(description)),
     )
@@ -52,10 +54,12 @@ def here(job: JobExecutorInterface) -> Task:
     return Task(
         job=_identity(job),
         rule=job.name,
-        shape=Shape(1),
+        shape=Shape(cores(job), number(job, "mem_mb")),
         title=_title(job),
         outputs=tuple(map(str, job.output)),
         logs=tuple(map(str, job.log)),
+        wildcards=_wildcards(job),
+        rules=_rules(job),
         attempt=job.attempt,
     )
 
@@ -68,9 +72,17 @@ def _identity(job: JobExecutorInterface) -> str:
     return hashlib.sha256("".join(specs).encode()).hexdigest()[:12]
 
 
+def _wildcards(job: JobExecutorInterface) -> dict[str, str]:
+    return {} if job.is_group() else {name: str(value) for name, value in job.wildcards_dict.items()}
+
+
+def _rules(job: JobExecutorInterface) -> tuple[str, ...]:
+    return tuple(member.rule.name for member in job.jobs) if job.is_group() else ()
+
+
 def _title(job: JobExecutorInterface) -> str:
     """For people and file names, as in sort-sample=a."""
-    wildcards = [] if job.is_group() else [f"{name}={value}" for name, value in job.wildcards_dict.items()]
+    wildcards = [f"{name}={value}" for name, value in _wildcards(job).items()]
     return re.sub(r"[^A-Za-z0-9_.=,-]+", "_", "-".join([job.name, ",".join(wildcards)]).strip("-"))[
         :LONGEST_TITLE
     ]

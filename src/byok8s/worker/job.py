@@ -14,6 +14,7 @@ from pathlib import Path
 from byok8s.worker import evidence
 from byok8s.worker.failure import SIGNAL_BASE, of_exit_code
 from byok8s.worker.folder import SHARED_FOLDERS
+from byok8s.worker.measured import FILE, measured
 from byok8s.worker.process import Order, Process, left
 from byok8s.worker.protocol import Result
 
@@ -65,12 +66,13 @@ class Job:
 
     def result(self) -> Result:
         """Waits for the process, whose output has ended."""
-        _, status = os.waitpid(self.pid, 0)
+        _, status, usage = os.wait4(self.pid, 0)
         os.close(self.output)
         _kill_group(self.pid, signal.SIGKILL)
         if self._partial:
             self._keep(self._partial)
-        return self._judge(os.waitstatus_to_exitcode(status))
+        result = self._judge(os.waitstatus_to_exitcode(status))
+        return replace(result, measured=measured(self.folder.parent / FILE, usage))
 
     def _judge(self, exit_code: int) -> Result:
         last_lines = "\n".join(self._last)

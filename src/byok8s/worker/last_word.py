@@ -18,6 +18,7 @@ def leave(result: Result, succeeded: Sequence[str] = ()) -> None:
     succeeded: other jobs, whose end nobody has fetched: for a controller that comes back. Raises OSError.
     """
     lines, stored = result.last_lines.splitlines(), [asdict(item) for item in result.stored]
+    known = {name: value for name, value in asdict(result.measured).items() if value is not None}
     left = [asdict(item) | {"paths": item.paths[:1]} for item in result.left]
     while True:
         word = json.dumps(
@@ -28,6 +29,7 @@ def leave(result: Result, succeeded: Sequence[str] = ()) -> None:
                 "last_lines": "\n".join(lines),
                 "stored": stored,
                 **({"left": left} if left else {}),
+                **({"measured": known} if known else {}),
             }
         )
         if len(word) <= MOST_BYTES or not (lines or stored or left):

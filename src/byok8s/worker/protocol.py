@@ -17,9 +17,10 @@ worker to controller
     {"is": "file", "job": ID, "path": PATH, "text": CONTENT, "first": BOOLEAN}
         A piece of one of the rule's log files, before the end of the job.
     {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME, "stored": [{...}, ...],
-     "left": [{...}, ...]}
+     "left": [{...}, ...], "measured": {...}}
         stored: what is known of each object that it has put into the bucket, a Stored of byok8s.worker.description.
         left: files that no rule declares and that were not kept, by rule: a Left of byok8s.worker.description.
+        measured: how long it took and what it used, a Measured of byok8s.worker.measured.
     {"is": "pong"}
 
 A line that is no such object is passed over: a later version may say more. A version that is not ours ends the
@@ -33,6 +34,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from byok8s.worker.description import Left, Stored
+from byok8s.worker.measured import Measured, from_json
 
 VERSION = 6
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
@@ -44,7 +46,7 @@ Message = Mapping[str, object]
 class Result:
     """What became of a job. code: 0 for success. why: in a few words, when it is another. cause: the name of that, one
     of byok8s.executor.cause; one that is not known there is no fault. stored: what it has put into the bucket. left:
-    what it has left that no rule declares, and that is lost.
+    what it has left that no rule declares, and that is lost. measured: how long it took, and what it used.
     """
 
     code: int
@@ -53,6 +55,7 @@ class Result:
     cause: str = ""
     stored: tuple[Stored, ...] = ()
     left: tuple[Left, ...] = ()
+    measured: Measured = Measured()
 
 
 def line(message: Message) -> bytes:
@@ -70,7 +73,13 @@ def result(message: object) -> Result | None:
     words = (_text(message.get(name)) for name in ("why", "last_lines", "cause"))
     why, last_lines, cause = words
     return Result(
-        message["code"], why, last_lines, cause, _stored(message.get("stored")), _left(message.get("left"))
+        message["code"],
+        why,
+        last_lines,
+        cause,
+        _stored(message.get("stored")),
+        _left(message.get("left")),
+        from_json(message.get("measured")),
     )
 
 

@@ -24,6 +24,7 @@ from typing import Any, Final, NoReturn
 from byok8s.worker import machinery, outputs, standard_output
 from byok8s.worker.description import Done, File, JobDescription, Member, RunDescription, Stored
 from byok8s.worker.failure import Failure, failure
+from byok8s.worker.measured import Phases
 from byok8s.worker.member import perform
 from byok8s.worker.places import Places
 from byok8s.worker.transfer import Transfer
@@ -35,12 +36,13 @@ _RESULT: Final = "member-{}.json"
 
 @dataclass
 class Runner:
-    """root: the folder that stands for the controller's. transfer: makes a connection to the bucket."""
+    """root: the folder that stands for the controller's. transfer: makes a connection to the bucket. phases: notes how long each takes."""
 
     run: RunDescription
     job: JobDescription
     root: Path
     transfer: Transfer
+    phases: Phases = Phases()
     _began: list[Member] = field(default_factory=list)
 
     def carry_out(self) -> Done:
@@ -52,27 +54,30 @@ class Runner:
         machinery.SCRATCH.mkdir(exist_ok=True)
         for path, content in self.job.files.items():
             _lay(self.root / path, base64.b64decode(content))
-        self._fetch()
-        self._bring_environments()
+        with self.phases.timed("fetch"):
+            self._fetch()
+            self._bring_environments()
         undeclared = Undeclared(self.run, self.root, self.job.members, self._temporary_folders(places))
         kept: list[list[File]] = []
         try:
-            for number, level in enumerate(self.job.levels):
-                self._run_level(level, places)
-                kept.append(undeclared.kept(level))
-                for path in self.job.drop[number] if number < len(self.job.drop) else ():
-                    _remove(Path(path))
+            with self.phases.timed("run"):
+                for number, level in enumerate(self.job.levels):
+                    self._run_level(level, places)
+                    kept.append(undeclared.kept(level))
+                    for path in self.job.drop[number] if number < len(self.job.drop) else ():
+                        _remove(Path(path))
         except BaseException:
             with suppress(Exception):  # the failure is what matters
                 self.transfer.store(_logs(self._began))
             raise
         # level after level, so that no file of the bucket is newer than what was made of it
-        stored = [
-            stored
-            for level, beside in zip(self.job.levels, kept, strict=True)
-            # what is kept first: an output that is there counts as made, with all that belongs to it
-            for stored in [*self.transfer.store(beside), *self._store(level)]
-        ]
+        with self.phases.timed("store"):
+            stored = [
+                stored
+                for level, beside in zip(self.job.levels, kept, strict=True)
+                # what is kept first: an output that is there counts as made, with all that belongs to it
+                for stored in [*self.transfer.store(beside), *self._store(level)]
+            ]
         return Done(stored, undeclared.left())
 
     def _temporary_folders(self, places: Places) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from byok8s.worker import description, folder, member, process
 from byok8s.worker.cache import Cache, Keeper
 from byok8s.worker.description import Done, RunDescription
+from byok8s.worker.measured import FILE, Phases
 from byok8s.worker.parsed import Parsed
 from byok8s.worker.process import Order, Process
 from byok8s.worker.runner import Runner
@@ -93,7 +94,8 @@ class Workplace:
         self._connection.use_ahead()
         job = description.job_from_json(self._whole(order.description))
         cache = None if order.cached is None else Cache(folder.CACHE, order.cached, process.NOTES)
-        return Runner(self.run, job, root, Transfer(self._connection, cache)).carry_out()
+        phases = Phases(root.parent / FILE)
+        return Runner(self.run, job, root, Transfer(self._connection, cache), phases).carry_out()
 
     def _whole(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """The description itself, also when it is in the bucket because it is long."""

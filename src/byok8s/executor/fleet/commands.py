@@ -108,6 +108,7 @@ class NoteBegan:
     """A task has begun in a pod."""
 
     task: Task
+    pod: str
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,21 @@ class NoteEnded:
     task: Task
     pod: str
     found: Outcome
+
+
+@dataclass(frozen=True)
+class NotePod:
+    """Something else is known of a pod than before; also that it has ended, or that the cluster does not take it."""
+
+    pod: str
+    found: Outcome
+
+
+@dataclass(frozen=True)
+class NoteIdle:
+    """A worker has nothing to do any more."""
+
+    pod: str
 
 
 @dataclass(frozen=True)
@@ -148,7 +164,7 @@ class EndRun:
 
 Request: TypeAlias = CreatePod | DeletePod | AskOwner | KeepLog | KeepEvents | SayWhyItWaits
 ToStream: TypeAlias = Connect | Disconnect | Run | Resume | AwaitEnd | Forget
-Note: TypeAlias = NoteGiven | NoteBegan | NoteEnded | Report | Warn | EndRun
+Note: TypeAlias = NoteGiven | NoteBegan | NoteEnded | NotePod | NoteIdle | Report | Warn | EndRun
 Command: TypeAlias = Request | ToStream | Note
 
 

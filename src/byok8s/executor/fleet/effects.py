@@ -96,6 +96,8 @@ class Effects:
                 commands.NoteGiven()
                 | commands.NoteBegan()
                 | commands.NoteEnded()
+                | commands.NotePod()
+                | commands.NoteIdle()
                 | commands.Report()
                 | commands.Warn()
                 | commands.EndRun()
@@ -133,8 +135,12 @@ class Effects:
         match command:
             case commands.NoteGiven(task):
                 self._record.given(task)
-            case commands.NoteBegan(task):
-                self._record.began(task)
+            case commands.NoteBegan(task, pod):
+                self._record.began(task, pod)
+            case commands.NotePod(pod, found):
+                self._record.pod(pod, found)
+            case commands.NoteIdle(pod):
+                self._record.idle(pod)
             case commands.NoteEnded(task, pod, found):
                 self._reports.submit(partial(self._record.ended, task, pod, found))
             case commands.Report(task, pod, found):
@@ -162,6 +168,7 @@ class Effects:
     def _work(self, command: Request) -> tuple[ThreadPoolExecutor, Callable[[], None]]:
         match command:
             case commands.CreatePod(plan):
+                self._record.asked(plan)
                 return self._requests, partial(self._create_pod, plan)
             case commands.DeletePod(pod):
                 return self._requests, partial(self._delete_pod, pod)

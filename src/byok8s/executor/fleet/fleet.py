@@ -15,13 +15,14 @@ from byok8s.executor.fleet.commands import (
     KeepEvents,
     NoteEnded,
     NoteGiven,
+    NotePod,
     Report,
     SayWhyItWaits,
     Step,
     TaskEnded,
     Warn,
 )
-from byok8s.executor.fleet.events import Closed, Event, OwnerSeen, PodGone, PodSeen, Submitted, Tick
+from byok8s.executor.fleet.events import Closed, Event, OwnerSeen, PodGone, PodRefused, PodSeen, Submitted, Tick
 from byok8s.executor.fleet.pending import PendingPods
 from byok8s.executor.fleet.retries import RetryPolicy
 from byok8s.executor.fleet.room import DEFAULT_REUSE_FACTOR
@@ -102,6 +103,9 @@ class Fleet:
             case Submitted(task):
                 self._out.append(NoteGiven(task))
                 self._placement.handle(event, now)
+            case PodRefused(pod, found):
+                self._out.append(NotePod(pod, found))
+                self._placement.handle(event, now)
             case Tick():
                 for pod, found in self._pending.overdue(now):
                     self._placement.handle(PodSeen(pod, found), now)
@@ -130,12 +134,25 @@ class Fleet:
         """Return the news with what was known before, and whether it is one that somebody must have asked for."""
         match event:
             case PodSeen(pod, found, leaving):
+                before = self._pending.last(pod)
                 found = self._pending.see(pod, found, now)
+                self._note(pod, before)
                 self._any_ran |= found.state is State.RUNNING
                 return PodSeen(pod, found), not leaving
             case PodGone(pod, found):
                 expected = self._pending.has_ended(pod)
-                return PodGone(pod, self._pending.gone(pod, found)), expected
+                found = self._pending.gone(pod, found)
+                if not expected:
+                    self._out.append(NotePod(pod, found))
+                return PodGone(pod, found), expected
+
+    def _note(self, pod: str, before: Outcome | None) -> None:
+        """Have noted what is known of a pod, if it is something else than before."""
+        now = self._pending.last(pod)
+        if now and (
+            before is None or (before.state, before.node, before.cause) != (now.state, now.node, now.cause)
+        ):
+            self._out.append(NotePod(pod, now))
 
     def _doubts(self) -> Iterator[PodNews]:
         yield from self._asked

@@ -38,6 +38,10 @@ class PendingPods:
         pod.last = recall(pod.last, found)
         return self._judge(pod, now)
 
+    def last(self, name: str) -> Outcome | None:
+        """Return what was last read of a pod, as it is."""
+        return self._pods[name].last if name in self._pods else None
+
     def overdue(self, now: float) -> list[tuple[str, Outcome]]:
         """Return the pods of which nothing new is read, and which have waited for too long by now."""
         judged = [(name, self._judge(pod, now)) for name, pod in self._pods.items() if pod.since is not None]

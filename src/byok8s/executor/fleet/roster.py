@@ -48,10 +48,9 @@ class Roster:
         del self._workers[worker.pod]
 
     def rest(self, worker: Worker, now: float) -> None:
-        """Note that a worker has nothing to do."""
-        if worker.idle_since is None:
-            worker.idle_since = now
-            self._idle.setdefault(worker.shape, {})[worker.pod] = worker
+        """Note that a worker has nothing to do any more."""
+        worker.idle_since = now
+        self._idle.setdefault(worker.shape, {})[worker.pod] = worker
 
     def occupy(self, worker: Worker) -> None:
         """Note that a worker has something to do, or can do nothing any more."""

@@ -145,7 +145,7 @@ class SinglePods:
             if found.ended:
                 self._ended(pod, single.task, found)
             elif found.state is State.RUNNING:
-                self._out.append(NoteBegan(single.task))
+                self._out.append(NoteBegan(single.task, pod))
 
     def _on_gone(self, pod: str, found: Outcome) -> None:
         self._left.pop(pod, None)

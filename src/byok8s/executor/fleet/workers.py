@@ -112,7 +112,7 @@ class Workers:
                 worker.claimed[claimed.id] = claimed
                 self._out += [
                     commands.NoteGiven(claimed),
-                    commands.NoteBegan(claimed),
+                    commands.NoteBegan(claimed, pod),
                     commands.Resume(pod, claimed),
                 ]
 
@@ -216,7 +216,8 @@ class Workers:
             self._roster.occupy(worker)
         elif task := self._queues.take_for(worker.shape, self._factor):
             self._run(worker, task)
-        else:
+        elif worker.idle_since is None:
+            self._out.append(commands.NoteIdle(worker.pod))
             self._roster.rest(worker, now)
         for shape in self._queues.shapes():
             self._start_workers(shape, now)
@@ -225,7 +226,7 @@ class Workers:
     def _run(self, worker: Worker, task: Task) -> None:
         self._roster.occupy(worker)
         worker.begin(task)
-        self._out += [commands.NoteBegan(task), commands.Run(worker.pod, task)]
+        self._out += [commands.NoteBegan(task, worker.pod), commands.Run(worker.pod, task)]
 
     def _start_workers(self, shape: Shape, now: float) -> None:
         """Start as many workers as the tasks of this shape can use, besides those on their way."""

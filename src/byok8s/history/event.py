@@ -1,0 +1,57 @@
+"""A line of a run's events: one JSON object. docs/events.schema.json says what each has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+SCHEMA: Final = "byok8s.events/1"
+FILE: Final = "events.jsonl"
+LONGEST_WORDS: Final = 1000
+
+# Of runs and jobs: names of GA4GH's WES and TES, which tell a fault of the job's from one of what it runs on
+RUNNING: Final = "RUNNING"
+COMPLETE: Final = "COMPLETE"
+EXECUTOR_ERROR: Final = "EXECUTOR_ERROR"
+SYSTEM_ERROR: Final = "SYSTEM_ERROR"
+CANCELED: Final = "CANCELED"
+
+Event: TypeAlias = Mapping[str, object]
+
+
+def line(milliseconds: int, name: str, facts: Mapping[str, object]) -> bytes:
+    """Return an event as a line. milliseconds: since 1970. What is None or empty text is left out."""
+    known = {key: _short(value) for key, value in facts.items() if value is not None and value != ""}
+    whole = {"schema": SCHEMA, "time": _time(milliseconds), "event": name, **known}
+    # surrogates, as of a file's name that is no UTF-8, are written as escapes
+    return json.dumps(whole).encode() + b"\n"
+
+
+def parsed(data: bytes) -> Iterator[Event]:
+    """Yield the events of some lines. One that is cut off or of another schema is left out."""
+    for row in data.splitlines():
+        try:
+            found = json.loads(row)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and found.get("schema") == SCHEMA and milliseconds(found) is not None:
+            yield found
+
+
+def milliseconds(event: Event) -> int | None:
+    """Return when an event was, since 1970; None if it does not say so."""
+    try:
+        return round(datetime.fromisoformat(str(event.get("time"))).timestamp() * 1000)
+    except ValueError:
+        return None
+
+
+def _time(milliseconds: int) -> str:
+    when = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def _short(value: object) -> object:
+    return value[:LONGEST_WORDS] if isinstance(value, str) else value

@@ -1,0 +1,244 @@
+"""What is known of a run after some of its events: `fold` takes in one after another, whoever wants to know it.
+
+Values in, values out; no clock: what lasts is reckoned up to a time that the asker names.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from byok8s.history import event as events
+from byok8s.history.event import CANCELED, COMPLETE, RUNNING, Event
+
+PHASES = {"job.fetched": "fetch", "job.ran": "run", "job.stored": "store"}
+
+
+@dataclass(frozen=True)
+class Try:
+    """A try of a job. Times are in milliseconds since 1970, None for what has not happened.
+
+    state: empty before it has begun, then one of `event`'s. rules: of a group's jobs, else its own. seconds: by phase.
+    threads, mem_mb: asked for. max_rss: in MB. cpu_time: in seconds.
+    """
+
+    id: str
+    job: str = ""
+    rule: str = ""
+    rules: tuple[str, ...] = ()
+    name: str = ""
+    wildcards: Mapping[str, str] = field(default_factory=dict)
+    threads: int | None = None
+    mem_mb: int | None = None
+    attempt: int = 1
+    given: int | None = None
+    began: int | None = None
+    ended: int | None = None
+    state: str = ""
+    pod: str = ""
+    node: str = ""
+    exit: int | None = None
+    cause: str = ""
+    why: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    max_rss: float | None = None
+    cpu_time: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.state not in {"", RUNNING, COMPLETE, CANCELED}
+
+    @property
+    def waits(self) -> bool:
+        return not self.state
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A pod. phase: created, waits, scheduled, started, idle, busy or gone. since: when that began."""
+
+    pod: str
+    phase: str
+    since: int
+    threads: int | None = None
+    mem_mb: int | None = None
+    node: str = ""
+    why: str = ""
+    cause: str = ""
+
+
+@dataclass
+class State:
+    """All that is known of a run.
+
+    facts: what its start says. planned: jobs by rule. tries: by id, in the order in which they were given. latest: the
+    last try of each job, by job. first, last: times of events. exit: the exit code of byok8s, None while it is not over.
+    """
+
+    facts: Mapping[str, object] = field(default_factory=dict)
+    planned: Counter[str] = field(default_factory=Counter)
+    tries: dict[str, Try] = field(default_factory=dict)
+    latest: dict[str, str] = field(default_factory=dict)
+    workers: dict[str, Worker] = field(default_factory=dict)
+    first: int | None = None
+    last: int | None = None
+    state: str = ""
+    exit: int | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.state not in {"", RUNNING}
+
+    def jobs(self) -> Iterator[Try]:
+        """Yield the last try of each job."""
+        return (self.tries[id_] for id_ in self.latest.values())
+
+    def count(self, rule: str, *, state: str) -> int:
+        return sum(each.rules.count(rule) for each in self.jobs() if each.state == state)
+
+    def failures(self) -> list[Try]:
+        """Return the jobs that have failed for good, or have not been tried again yet, in the order of their ends."""
+        return sorted((each for each in self.jobs() if each.failed), key=lambda each: each.ended or 0)
+
+
+def folded(all_: Iterable[Event]) -> State:
+    """Return what is known after events, from the first one on."""
+    state = State()
+    for each in all_:
+        fold(state, each)
+    return state
+
+
+def fold(state: State, event: Event) -> None:
+    """Take in one more event: into this very state, as copies of a long run's would take the square of its length.
+
+    An event of another kind than these is one of a later version, and changes nothing but the time.
+    """
+    when = events.milliseconds(event) or 0
+    state.first = when if state.first is None else state.first
+    state.last = when
+    kind, _, what = _text(event, "event").partition(".")
+    if kind == "run":
+        _fold_run(state, event, what)
+    elif kind == "job" and (id_ := _text(event, "id")):
+        _fold_job(state, event, id_, when)
+    elif kind == "worker" and (pod := _text(event, "pod")):
+        _fold_worker(state, event, pod, what, when)
+
+
+def _fold_run(state: State, event: Event, what: str) -> None:
+    match what:
+        case "started":
+            state.facts = {**event, **({"time": state.facts["time"]} if state.facts else {})}
+            state.state, state.exit = RUNNING, None
+        case "planned":
+            # a run that goes on plans what is left
+            done = Counter(rule for each in state.jobs() if each.state == COMPLETE for rule in each.rules)
+            planned = event.get("jobs")
+            counts = planned.items() if isinstance(planned, Mapping) else ()
+            state.planned = done + Counter({str(rule): n for rule, n in counts if isinstance(n, int)})
+        case "ended":
+            state.state = _text(event, "state") or CANCELED
+            state.exit = _int(event, "exit")
+            for each in list(state.tries.values()):
+                if each.state in {"", RUNNING}:
+                    state.tries[each.id] = replace(each, state=CANCELED, ended=state.last)
+            for worker in list(state.workers.values()):
+                if worker.phase != "gone":
+                    state.workers[worker.pod] = replace(worker, phase="gone", since=state.last or 0)
+
+
+def _fold_job(state: State, event: Event, id_: str, when: int) -> None:
+    found = state.tries.get(id_) or Try(id_, job=id_.partition("-")[0])
+    kind = _text(event, "event")
+    match kind:
+        case "job.given":
+            # given again: by a controller that goes on with a run, of which the one before had begun it
+            found = _given(event, found, when)
+            state.latest.pop(found.job, None)
+            state.latest[found.job] = id_
+        case "job.began" if found.ended is None:
+            found = replace(found, state=RUNNING, began=found.began or when, pod=_text(event, "pod"))
+            _busy(state, found.pod, when)
+        case "job.fetched" | "job.ran" | "job.stored":
+            seconds = _number(event, "seconds")
+            found = replace(found, seconds={**found.seconds, PHASES[kind]: seconds or 0.0})
+        case "job.ended":
+            found = _ended(event, found, when)
+    state.tries[id_] = found
+
+
+def _given(event: Event, found: Try, when: int) -> Try:
+    wildcards, rules = event.get("wildcards"), event.get("rules")
+    rule = _text(event, "rule")
+    again = found.given is not None and found.ended is None
+    return Try(
+        found.id,
+        job=_text(event, "job") or found.job,
+        rule=rule,
+        rules=tuple(map(str, rules)) if isinstance(rules, list) else (rule,),
+        name=_text(event, "name") or found.id,
+        wildcards={str(key): str(value) for key, value in wildcards.items()}
+        if isinstance(wildcards, Mapping)
+        else {},
+        threads=_int(event, "threads"),
+        mem_mb=_int(event, "mem_mb"),
+        attempt=_int(event, "attempt") or 1,
+        given=found.given if again else when,
+        began=found.began if again else None,
+        state=found.state if again else "",
+        pod=found.pod if again else "",
+    )
+
+
+def _ended(event: Event, found: Try, when: int) -> Try:
+    return replace(
+        found,
+        ended=when,
+        state=_text(event, "state"),
+        pod=_text(event, "pod") or found.pod,
+        node=_text(event, "node"),
+        exit=_int(event, "exit"),
+        cause=_text(event, "cause"),
+        why=_text(event, "why"),
+        max_rss=_number(event, "max_rss"),
+        cpu_time=_number(event, "cpu_time"),
+    )
+
+
+def _fold_worker(state: State, event: Event, pod: str, what: str, when: int) -> None:
+    before = state.workers.get(pod) or Worker(pod, what, when)
+    # that a pod runs is said again when something is about to end it
+    phase = before.phase if what == "started" and before.phase in {"busy", "idle"} else what
+    since = before.since if before.phase == phase else when
+    state.workers[pod] = replace(
+        before,
+        phase=phase,
+        since=since,
+        threads=before.threads if before.threads is not None else _int(event, "threads"),
+        mem_mb=before.mem_mb if before.mem_mb is not None else _int(event, "mem_mb"),
+        node=_text(event, "node") or before.node,
+        why=_text(event, "why"),
+        cause=_text(event, "cause"),
+    )
+
+
+def _busy(state: State, pod: str, when: int) -> None:
+    if worker := state.workers.get(pod):
+        state.workers[pod] = replace(worker, phase="busy", since=when, why="", cause="")
+
+
+def _text(event: Event, name: str) -> str:
+    value = event.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _int(event: Event, name: str) -> int | None:
+    value = event.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(event: Event, name: str) -> float | None:
+    value = event.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,77 @@
+"""Writes a run's events, from whatever thread learns of one."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from byok8s.history.event import line, milliseconds, parsed
+
+_TAIL_BYTES: Final = 64 * 1024
+
+
+class History:
+    """A file of events, of which each is written at once with one call, and none is forced onto the disk.
+
+    A controller that goes on with a run adds to what the one before it has written. on_trouble: is told once of a disk
+    that takes no more. urgent: is set when there is an event for which nobody should wait.
+    """
+
+    def __init__(self, path: Path, on_trouble: Callable[[str], None]) -> None:
+        self.path = path
+        self.urgent = threading.Event()
+        self._on_trouble = on_trouble
+        self._lock = threading.Lock()
+        self._file = -1
+        self._last = 0  # the time of the last event, in milliseconds
+        self._over = False
+
+    def note(self, name: str, /, *, urgent: bool = False, **facts: object) -> None:
+        """Note an event. No event is earlier than the one before it, whatever becomes of the clock."""
+        with self._lock:
+            try:
+                self._write(name, facts)
+            except OSError as error:
+                if not self._over:
+                    self._on_trouble(f"The record of events in {self.path} is not complete: {error}.")
+                self._over = True
+        if urgent:
+            self.urgent.set()
+
+    def close(self) -> None:
+        """Let go of the file. What comes after that is not noted."""
+        with self._lock:
+            self._over = True
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+        _OPEN.pop(self.path, None)
+
+    def _write(self, name: str, facts: dict[str, object]) -> None:
+        if self._over:
+            return
+        if self._file < 0:
+            self._open()
+        self._last = max(self._last, time.time_ns() // 1_000_000)
+        os.write(self._file, line(self._last, name, facts))
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        size = os.fstat(self._file).st_size
+        tail = os.pread(self._file, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+        self._last = max((milliseconds(event) or 0 for event in parsed(tail)), default=0)
+        if tail and not tail.endswith(b"\n"):  # a disk was full, or its machine has lost power
+            os.write(self._file, b"\n")
+
+
+_OPEN: dict[Path, History] = {}  # a process has one writer for each file, whoever wants to write
+
+
+def history(path: Path, on_trouble: Callable[[str], None]) -> History:
+    """Return the writer of the file at an absolute path."""
+    return _OPEN.setdefault(path, History(path, on_trouble))

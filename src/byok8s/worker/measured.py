@@ -1,0 +1,73 @@
+"""What a job has taken: how long each of its phases, and how much of the machine."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from resource import struct_rusage
+from typing import Final
+
+FILE: Final = "phases"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """None for what is not known. fetch, run, store: seconds by the clock of the job's own node.
+
+    max_rss, cpu_time: by the names of Snakemake's benchmarks: MB that the largest of the job's processes had, and
+    seconds of a processor that all of them have used.
+    """
+
+    fetch: float | None = None
+    run: float | None = None
+    store: float | None = None
+    max_rss: float | None = None
+    cpu_time: float | None = None
+
+
+NAMES: Final = tuple(field.name for field in fields(Measured))
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Notes how long each phase takes, in a file that is there also when the job's process is killed. None: nowhere."""
+
+    file: Path | None = field(default=None)
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Note how long this takes, whatever becomes of it."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            if self.file:
+                with suppress(OSError), self.file.open("a") as file:
+                    file.write(json.dumps({phase: round(time.monotonic() - start, 3)}) + "\n")
+
+
+def measured(file: Path, usage: struct_rusage) -> Measured:
+    """Return what a job has taken that has ended. file: of its phases."""
+    found: dict[str, object] = {
+        "max_rss": round(usage.ru_maxrss / 1024, 2),
+        "cpu_time": round(usage.ru_utime + usage.ru_stime, 2),
+    }
+    with suppress(OSError, ValueError):
+        for row in file.read_text().splitlines():
+            found |= json.loads(row)
+    return from_json(found)
+
+
+def from_json(found: object) -> Measured:
+    """Return what JSON says, as far as it is numbers: a job may write anything."""
+    values = found if isinstance(found, dict) else {}
+    numbers = {
+        name: float(value)
+        for name in NAMES
+        if isinstance(value := values.get(name), int | float) and 0 <= value < float("inf")
+    }
+    return Measured(**numbers)
