@@ -119,26 +119,31 @@ class InBucket:
 # -- which run --
 
 
-def record(run: str | None, said: Settings) -> Record:
+def record(run: str | None, said: Settings, part: str = "logs") -> Record:
     """Return the record of a run, without its id that of the newest one: in this folder, else in the bucket.
 
-    said: where the bucket is, if flags say it. Raises InputError if there is no such run, BucketError for a bucket that
-    cannot be used.
+    said: where the bucket is, if flags say it. part: the file or folder that it must have if it is the newest. Raises
+    InputError if there is no such run, BucketError for a bucket that cannot be used.
     """
-    here = sorted(path.name for path in RUNS.glob("*") if (path / "logs").is_dir() or path.name == run)
+    here = here_with(part)
     wants_bucket = bool(said.s3_bucket) and run is None
-    if here and not wants_bucket and (run is None or run in here):
+    if not wants_bucket and (run is None or (RUNS / run).is_dir()) and (run or here):
         return InFolder(run or here[-1])
     bucket = contents.place(said)
     s3.check_bucket(bucket)
-    found = _in_bucket(bucket, run)
-    if not found:
-        raise InputError(
-            f"There is no record of {f'run {run}' if run else 'any run'} in this folder, nor in {bucket.url}.",
-            hint="A run's record is in .byok8s/runs/RUN/, and in the bucket once the run has ended.",
-        )
-    newest = max(found)
-    return InBucket(bucket, newest, found[newest])
+    for each in [run] if run else reversed(ids_in(bucket)):
+        found = in_bucket(bucket, each)
+        if any(run or name == part or name.startswith(f"{part}/") for name in found.files()):
+            return found
+    raise InputError(
+        f"There is no record of {f'run {run}' if run else 'any run'} in this folder, nor in {bucket.url}.",
+        hint="A run's record is in .byok8s/runs/RUN/, and in the bucket as soon as the run has jobs.",
+    )
+
+
+def here_with(part: str) -> list[str]:
+    """Return the runs of this folder whose record has a file or folder, the oldest first."""
+    return sorted(path.parent.name for path in RUNS.glob(f"*/{part}"))
 
 
 def is_run(word: str) -> bool:
@@ -148,16 +153,28 @@ def is_run(word: str) -> bool:
     )
 
 
-def _in_bucket(bucket: s3.Bucket, run: str | None) -> dict[str, dict[str, int]]:
-    """Return the sizes of the records' files by run: of one, or of all."""
+def ids_in(bucket: s3.Bucket) -> list[str]:
+    """Return the ids of the runs whose records a bucket has, the oldest first."""
     top = f"{bucket.prefix}/{RUNS.as_posix()}/".lstrip("/")
-    found: dict[str, dict[str, int]] = {}
     pages = s3.connect(bucket.endpoint_url).get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket.name, Prefix=f"{top}{run}/" if run else top):
-        for each in page.get("Contents", []):
-            of, _, name = each["Key"].removeprefix(top).partition("/")
-            found.setdefault(of, {})[name] = each["Size"]
-    return found
+    found = pages.paginate(Bucket=bucket.name, Prefix=top, Delimiter="/")
+    return sorted(
+        each["Prefix"].removeprefix(top).rstrip("/")
+        for page in found
+        for each in page.get("CommonPrefixes", [])
+    )
+
+
+def in_bucket(bucket: s3.Bucket, run: str, part: str = "") -> InBucket:
+    """Return the record of a run in a bucket, which has no files if there is none. part: all that is wanted of it."""
+    top = f"{bucket.prefix}/{RUNS.as_posix()}/{run}/".lstrip("/")
+    pages = s3.connect(bucket.endpoint_url).get_paginator("list_objects_v2")
+    found = (
+        each
+        for page in pages.paginate(Bucket=bucket.name, Prefix=top + part)
+        for each in page.get("Contents", [])
+    )
+    return InBucket(bucket, run, {each["Key"].removeprefix(top): each["Size"] for each in found})
 
 
 # -- which jobs --
@@ -256,7 +273,7 @@ def follow(
     """Tell what logs say, and what they say from now on, until the run has ended."""
     follower = _Follower(of, tell, most * LINE_BYTES)
     while True:
-        over = not _is_alive(of.run)  # before what is read for the last time
+        over = not is_alive(of.run)  # before what is read for the last time
         found = [job for job in jobs(of) if what is None or job.is_named(what)]
         if over and what is not None and not found:
             raise _no_such_job(of, what)
@@ -302,8 +319,9 @@ class _Follower:
             self._tell(row.decode(errors="replace"))
 
 
-def _is_alive(run: str) -> bool:
+def is_alive(run: str) -> bool:
+    """Return whether a controller of this folder is at work on a run."""
     holder = last_holder(LOCK)
-    if holder is None or holder.run != run or holder.ended:
+    if holder is None or holder.run != run or holder.ended or holder.is_gone():
         return False
     return datetime.now(UTC) - holder.heard < timedelta(seconds=4 * EVERY_SECONDS)

@@ -9,15 +9,31 @@ import signal
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Protocol
 
-from byok8s import clean, contents, errors, fetch, params, preflight, registry, s3, snakemake, workspace
+from byok8s import (
+    __version__,
+    clean,
+    contents,
+    errors,
+    fetch,
+    flush,
+    params,
+    preflight,
+    registry,
+    s3,
+    snakemake,
+    workspace,
+)
 from byok8s.adjust import CACHE
 from byok8s.executor import capacity, key, record
 from byok8s.executor.names import new_run_id
+from byok8s.history import event
+from byok8s.history.writer import History
 from byok8s.inputs import Inputs, Person
 from byok8s.kube import connect
 from byok8s.locks.folder import FolderLock, folder_lock
@@ -89,7 +105,7 @@ def execute(request: Request, view: View) -> int:
             stack.enter_context(_claimed(plan, lock, view))
         view.show_plan(plan)
         targets = Targets()
-        code = _run_snakemake(plan, view, targets)
+        code = _carried_out(plan, view, targets) if lock else _run_snakemake(plan, view, targets)
         if lock and plan.resumed:
             _clear(plan, view)
             lock.settle()
@@ -220,13 +236,60 @@ def _download(plan: Plan, paths: Collection[str], folder: Path, view: View, *, h
         view.warn(str(error))
 
 
-def _run_snakemake(plan: Plan, view: View, targets: Targets) -> int:
+def _carried_out(plan: Plan, view: View, targets: Targets) -> int:
+    """Run Snakemake, with its start and its end among the run's events. Returns the exit code."""
+    events, bucket = record.of_run(plan.run, view.warn), plan.request.bucket
+    key = f"{record.folder(plan.run).as_posix()}/{event.FILE}"
+    code = errors.Byok8sError.exit_code
+    with flush.flushed(bucket, key, events, view.warn) if bucket else contextlib.nullcontext():
+        try:
+            code = _run_snakemake(plan, view, targets, events)
+        except errors.Byok8sError as error:
+            code = error.exit_code
+            raise
+        finally:
+            if events.begun:
+                state = _STATES.get(code, event.SYSTEM_ERROR)
+                events.note("run.ended", {"exit": code, "state": state})
+            events.close()
+    return code
+
+
+_STATES = {
+    0: event.COMPLETE,
+    errors.WORKFLOW_FAILED: event.EXECUTOR_ERROR,
+    errors.INTERRUPTED: event.CANCELED,
+}
+
+
+def _start(plan: Plan) -> dict[str, object]:
+    """Return what the events say of a run as it starts. Of the params nothing: they may hold secrets."""
+    request, cluster = plan.request, plan.cluster
+    return {
+        "run": plan.run,
+        "byok8s": __version__,
+        "snakemake": metadata.version("snakemake"),
+        "snakefile": str(request.snakefile),
+        "targets": list(request.targets) or None,
+        "bucket": request.bucket.url if request.bucket else None,
+        "context": cluster.context if cluster else None,
+        "namespace": cluster.namespace if cluster else None,
+        "image": plan.image if cluster else None,
+        "most_jobs": request.jobs,
+        "resumed": bool(plan.resumed),
+    }
+
+
+def _run_snakemake(plan: Plan, view: View, targets: Targets, events: History | None = None) -> int:
+    """events: of a run, and of a dry run nothing."""
     with (
         _params(plan) as copy,
         _workspace(plan, view) as place,
         _records(plan, place, view) as book,
         _interruptible() as interrupted,
     ):
+        if events:
+            events.note("run.started", _start(plan))
         # by way of the workspace, which is what pods are given
         within = place.folder / copy
         arguments = snakemake.arguments(

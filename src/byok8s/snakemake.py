@@ -138,7 +138,7 @@ def run(
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        planned = partial(_planned, targets, provenance, software)
+        planned = partial(_planned, targets, record, provenance, software)
         with (
             adjust.adjusted(cores, planned, record, provenance),
             nullcontext() if software is None else adjust.made_in_pods(),
@@ -185,12 +185,16 @@ def _of_what_is_here() -> str:
     return f"\n{inputs.named(found)}: in your folder, and not in the bucket. --upload yes uploads what is needed."
 
 
-def _planned(targets: Targets, records: Records | None, software: Software | None, dag: DAG) -> None:
+def _planned(
+    targets: Targets, record: Record | None, records: Records | None, software: Software | None, dag: DAG
+) -> None:
     """Announce what a plan makes. Look at one that is carried out on this machine, and have its inputs in the bucket.
 
     The executor does so for those of a cluster, if there is anything to do.
     """
     targets.planned(dag)
+    if record and not dag.workflow.dryrun:
+        record.planned(job.rule.name for job in dag.needrun_jobs())
     if records:
         records.planned(dag)
     if software:

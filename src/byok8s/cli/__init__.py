@@ -10,6 +10,7 @@ from byok8s.cli.cluster import cluster
 from byok8s.cli.default_command import DefaultCommand
 from byok8s.cli.doctor import doctor
 from byok8s.cli.envs import envs
+from byok8s.cli.events import events
 from byok8s.cli.explain import explain
 from byok8s.cli.get import get
 from byok8s.cli.init import init
@@ -21,6 +22,9 @@ from byok8s.cli.put import put
 from byok8s.cli.rbac import rbac
 from byok8s.cli.rm import rm
 from byok8s.cli.run import EPILOG, run
+from byok8s.cli.runs import runs
+from byok8s.cli.status import status
+from byok8s.cli.trace import trace
 
 
 @click.group(
@@ -43,6 +47,7 @@ byok8s.add_command(clean)
 byok8s.add_command(cluster)
 byok8s.add_command(doctor)
 byok8s.add_command(envs)
+byok8s.add_command(events)
 byok8s.add_command(explain)
 byok8s.add_command(get)
 byok8s.add_command(init)
@@ -53,6 +58,9 @@ byok8s.add_command(params)
 byok8s.add_command(put)
 byok8s.add_command(rbac)
 byok8s.add_command(rm)
+byok8s.add_command(runs)
+byok8s.add_command(status)
+byok8s.add_command(trace)
 
 
 def main() -> None:

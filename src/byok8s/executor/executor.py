@@ -356,6 +356,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
             return
         info = SubmittedJobInfo(job)
         self.report_job_submission(info)
+        task = tasks.here(job)
+        self._record.given(task)
+        if found is True:
+            self._record.succeeded_here(task)
         self._end_of_cached(info, found)
 
     def _end_of_cached(self, info: SubmittedJobInfo, found: bool | Exception) -> None:

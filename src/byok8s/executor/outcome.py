@@ -16,7 +16,7 @@ from byok8s.kube import ApiError
 from byok8s.kube.json import Json, Object, get_in, items, text
 from byok8s.tail import without_frame
 from byok8s.worker.description import Left, Stored
-from byok8s.worker.measured import Measured
+from byok8s.worker.measured import UNKNOWN, Measured
 from byok8s.worker.protocol import Result, result
 
 # The kubelet goes on trying after these, without end; none of them fixes itself while a job waits.
@@ -89,7 +89,7 @@ class Outcome:
     stored: tuple[Stored, ...] = ()
     left: tuple[Left, ...] = ()
     exit: int | None = None
-    measured: Measured = Measured()
+    measured: Measured = UNKNOWN
 
     def words(self, pod: str, said: Said | None, more: str) -> str:
         """For the person whose job has failed: why, what it has said itself, and what to type for more.

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,6 +80,10 @@ class Record:
     def add_output(self, task: Task, words: Iterable[str], *, first: bool = False) -> None:
         """first: it is the beginning, whatever an earlier controller has noted."""
         self._write(self.log(task), words, "w" if first else "a")
+
+    def planned(self, rules: Iterable[str]) -> None:
+        """rules: one for each job that has to be done."""
+        self.events.note("run.planned", jobs=Counter(rules))
 
     def given(self, task: Task) -> None:
         with self._lock:

@@ -73,7 +73,7 @@ class State:
     """All that is known of a run.
 
     facts: what its start says. planned: jobs by rule. tries: by id, in the order in which they were given. latest: the
-    last try of each job, by job. first, last: times of events. exit: the exit code of byok8s, None while it is not over.
+    last try of each job, by job. first, last: times of events. exit: byok8s' exit code, None while it is not over.
     """
 
     facts: Mapping[str, object] = field(default_factory=dict)

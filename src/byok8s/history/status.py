@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from byok8s.history.event import CANCELED, COMPLETE, RUNNING
+from byok8s.history.event import CANCELED, COMPLETE, RUNNING, Event
 from byok8s.history.state import State, Try, Worker
 
 MOST_LINES: Final = 20  # of jobs and of failures; the rest is counted
@@ -117,7 +118,9 @@ def head(run: str, state: State, now: int, *, alive: bool) -> str:
     found = word(state, alive=alive)
     words = WORDS.get(found, "failed")
     until = now if alive and not state.over else state.last
-    elapsed = f", {span((until - state.first) / 1000)}" if until is not None and state.first is not None else ""
+    elapsed = (
+        f", {span((until - state.first) / 1000)}" if until is not None and state.first is not None else ""
+    )
     said = f"{run}: {words}, {done} of {total} jobs done" + (f", {failed} failed" if failed else "")
     return said + elapsed
 
@@ -192,6 +195,15 @@ def span(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def told(event: Event) -> str:
+    """Return an event as a line for people."""
+    time, _, rest = str(event.get("time", "")).partition(".")
+    facts = {name: value for name, value in event.items() if name not in {"schema", "time", "event"}}
+    return f"{time.replace('T', ' ')}.{rest.rstrip('Z')}  {event.get('event', ''):<16}  " + "  ".join(
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in facts.items()
+    )
+
+
 # -- for machines --
 
 
@@ -202,12 +214,16 @@ def as_json(run: str, state: State, now: int, *, alive: bool) -> dict[str, objec
         **summary(run, state, now, alive=alive),
         "rules": [vars(rule) for rule in rules(state)],
         "running": [
-            {"id": each.id, "job": each.name, "rule": each.rule, "pod": each.pod, "seconds": lasted(each, until)}
+            {
+                "id": each.id,
+                "job": each.name,
+                "rule": each.rule,
+                "pod": each.pod,
+                "seconds": lasted(each, until),
+            }
             for each in running(state)
         ],
-        "workers": [
-            {**vars(worker), "since": (until - worker.since) / 1000} for worker in workers(state)
-        ],
+        "workers": [{**vars(worker), "since": (until - worker.since) / 1000} for worker in workers(state)],
         "failures": [
             {
                 "id": each.id,

@@ -21,16 +21,16 @@ def _duration(each: Try) -> int | None:
 def _realtime(each: Try) -> int | None:
     if (run := each.seconds.get("run")) is not None:
         return round(run * 1000)
-    if each.pod or each.ended is None or each.began is None:  # in a pod, that is with its files' way there and back
+    if (
+        each.pod or each.ended is None or each.began is None
+    ):  # in a pod, that is with its files' way there and back
         return None
     return each.ended - each.began
 
 
 def _percent(each: Try) -> float | None:
     realtime = _realtime(each)
-    return (
-        round(each.cpu_time * 100_000 / realtime, 1) if each.cpu_time is not None and realtime else None
-    )
+    return round(each.cpu_time * 100_000 / realtime, 1) if each.cpu_time is not None and realtime else None
 
 
 def _date(milliseconds: int | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +30,12 @@ class History:
         self._last = 0  # the time of the last event, in milliseconds
         self._over = False
 
-    def note(self, name: str, /, *, urgent: bool = False, **facts: object) -> None:
+    @property
+    def begun(self) -> bool:
+        """Whether this process has noted an event."""
+        return self._file >= 0
+
+    def note(self, name: str, facts: Mapping[str, object], *, urgent: bool = False) -> None:
         """Note an event. No event is earlier than the one before it, whatever becomes of the clock."""
         with self._lock:
             try:
@@ -51,7 +56,7 @@ class History:
                 self._file = -1
         _OPEN.pop(self.path, None)
 
-    def _write(self, name: str, facts: dict[str, object]) -> None:
+    def _write(self, name: str, facts: Mapping[str, object]) -> None:
         if self._over:
             return
         if self._file < 0:

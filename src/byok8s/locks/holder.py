@@ -55,6 +55,18 @@ class Holder:
         """Itself, if it was killed during a run, else such a one that it knows of."""
         return self if self.run and not self.ended else self.unfinished
 
+    def is_gone(self) -> bool:
+        """Return whether it is known to have been killed: its process was one of this machine's."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass
+        return False
+
     def shares_folder(self, other: Holder) -> bool:
         """A folder of the same name on another host may be a copy."""
         return (self.host, self.folder) == (other.host, other.folder)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from byok8s.errors import BucketError, InUse
 from byok8s.locks.heartbeat import EVERY_SECONDS, beating
-from byok8s.locks.holder import Holder, decode, encode
+from byok8s.locks.holder import Holder, decode, encode, this_process
 from byok8s.s3.client import Bucket, connect
 
 if TYPE_CHECKING:
@@ -69,6 +69,12 @@ def prefix_lock(
         lock.release()
 
 
+def holder(bucket: Bucket) -> Holder | None:
+    """Return who is at work on a bucket's prefix; None if nobody is, or has not been heard of for too long."""
+    found = PrefixLock(bucket, this_process(), lambda _: None).found()
+    return found.holder if found and found.silence < DEAD_AFTER_SECONDS else None
+
+
 class PrefixLock:
     """The object; `prefix_lock` says what is what."""
 
@@ -82,13 +88,13 @@ class PrefixLock:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            found = self._read()
+            found = self.found()
             if found and not ignore and not self._is_free(found, alone=alone):
                 raise self._in_use(found)
             if ignore:
                 self._put()
             elif not self._write_if(_unchanged(found)):
-                raise self._in_use(self._read())
+                raise self._in_use(self.found())
         except (ClientError, BotoCoreError) as error:
             raise BucketError(
                 f"The run cannot be noted in {self._bucket.url}.",
@@ -101,7 +107,7 @@ class PrefixLock:
         from botocore.exceptions import BotoCoreError, ClientError
 
         with suppress(ClientError, BotoCoreError):
-            found = self._read()
+            found = self.found()
             if found and not self._is_mine(found):
                 self._say_lost(found)
                 return
@@ -113,7 +119,7 @@ class PrefixLock:
         from botocore.exceptions import BotoCoreError, ClientError
 
         with suppress(ClientError, BotoCoreError):
-            found = self._read()
+            found = self.found()
             if found and self._is_mine(found):
                 self._client.delete_object(Bucket=self._bucket.name, Key=self._key)
 
@@ -150,7 +156,7 @@ class PrefixLock:
                 "This one goes on; mind that both may write the same files."
             )
 
-    def _read(self) -> _Found | None:
+    def found(self) -> _Found | None:
         from botocore.exceptions import ClientError
 
         try:
@@ -187,7 +193,7 @@ class PrefixLock:
         return True
 
     def _holds(self) -> bool:
-        found = self._read()
+        found = self.found()
         return found is not None and self._is_mine(found)
 
 

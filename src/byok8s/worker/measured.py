@@ -29,6 +29,7 @@ class Measured:
     cpu_time: float | None = None
 
 
+UNKNOWN: Final = Measured()
 NAMES: Final = tuple(field.name for field in fields(Measured))
 
 
@@ -48,6 +49,9 @@ class Phases:
             if self.file:
                 with suppress(OSError), self.file.open("a") as file:
                     file.write(json.dumps({phase: round(time.monotonic() - start, 3)}) + "\n")
+
+
+NOWHERE: Final = Phases()
 
 
 def measured(file: Path, usage: struct_rusage) -> Measured:

@@ -34,7 +34,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from byok8s.worker.description import Left, Stored
-from byok8s.worker.measured import Measured, from_json
+from byok8s.worker.measured import UNKNOWN, Measured, from_json
 
 VERSION = 6
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
@@ -55,7 +55,7 @@ class Result:
     cause: str = ""
     stored: tuple[Stored, ...] = ()
     left: tuple[Left, ...] = ()
-    measured: Measured = Measured()
+    measured: Measured = UNKNOWN
 
 
 def line(message: Message) -> bytes:

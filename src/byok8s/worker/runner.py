@@ -24,7 +24,7 @@ from typing import Any, Final, NoReturn
 from byok8s.worker import machinery, outputs, standard_output
 from byok8s.worker.description import Done, File, JobDescription, Member, RunDescription, Stored
 from byok8s.worker.failure import Failure, failure
-from byok8s.worker.measured import Phases
+from byok8s.worker.measured import NOWHERE, Phases
 from byok8s.worker.member import perform
 from byok8s.worker.places import Places
 from byok8s.worker.transfer import Transfer
@@ -36,13 +36,15 @@ _RESULT: Final = "member-{}.json"
 
 @dataclass
 class Runner:
-    """root: the folder that stands for the controller's. transfer: makes a connection to the bucket. phases: notes how long each takes."""
+    """root: the folder that stands for the controller's. transfer: makes a connection to the bucket. phases: notes how long
+    each takes.
+    """
 
     run: RunDescription
     job: JobDescription
     root: Path
     transfer: Transfer
-    phases: Phases = Phases()
+    phases: Phases = NOWHERE
     _began: list[Member] = field(default_factory=list)
 
     def carry_out(self) -> Done:

@@ -47,7 +47,7 @@ class Dispatch:
         on_crash: Callable[[Exception], None],
         environments: MakersOfEnvironments | None = None,
     ) -> None:
-        self._environments = environments
+        self._environments, self._record = environments, record
         self._cluster, self._options, self._logger = cluster, options, logger
         self.reuses = options.reuse
         self._loop = Loop(on_crash)
@@ -58,11 +58,8 @@ class Dispatch:
             cluster.names.selector,
             on_change=self._on_change,
             on_delete=self._on_delete,
-            on_lost=lambda cause: logger.warning(
-                f"Lost the Kubernetes API: {cause}. The jobs go on; the run is given up when it stays away for "
-                f"{duration(OUTAGE_SECONDS)}."
-            ),
-            on_found=lambda: logger.info("The Kubernetes API is back."),
+            on_lost=self._on_lost,
+            on_found=self._on_found,
             on_crash=on_crash,
         )
 
@@ -102,6 +99,17 @@ class Dispatch:
             return
         leaving = bool(text(pod, "metadata", "deletionTimestamp"))
         self._loop.put(PodSeen(text(pod, "metadata", "name"), outcome(pod), leaving))
+
+    def _on_lost(self, cause: str) -> None:
+        self._record.events.note("api.away", {"why": cause})
+        self._logger.warning(
+            f"Lost the Kubernetes API: {cause}. The jobs go on; the run is given up when it stays away for "
+            f"{duration(OUTAGE_SECONDS)}."
+        )
+
+    def _on_found(self) -> None:
+        self._record.events.note("api.back", {})
+        self._logger.info("The Kubernetes API is back.")
 
     def _on_delete(self, name: str) -> None:
         if self._environments:

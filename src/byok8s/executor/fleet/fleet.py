@@ -22,7 +22,16 @@ from byok8s.executor.fleet.commands import (
     TaskEnded,
     Warn,
 )
-from byok8s.executor.fleet.events import Closed, Event, OwnerSeen, PodGone, PodRefused, PodSeen, Submitted, Tick
+from byok8s.executor.fleet.events import (
+    Closed,
+    Event,
+    OwnerSeen,
+    PodGone,
+    PodRefused,
+    PodSeen,
+    Submitted,
+    Tick,
+)
 from byok8s.executor.fleet.pending import PendingPods
 from byok8s.executor.fleet.retries import RetryPolicy
 from byok8s.executor.fleet.room import DEFAULT_REUSE_FACTOR

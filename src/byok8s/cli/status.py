@@ -1,0 +1,50 @@
+"""byok8s status: how a run is."""
+
+from __future__ import annotations
+
+import json
+from typing import NoReturn
+
+import click
+
+from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
+
+EPILOG = """\b
+Exit codes:
+  0    it is shown
+  2    a flag is wrong, or there is no such run
+  3    the bucket cannot be used
+  130  interrupted
+  141  whoever reads the output has ended, as head does
+"""
+
+
+@click.command(epilog=EPILOG, short_help="Show how a run is: rules, jobs, workers and failures.")
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For machines, and nothing cut.")
+@bucket_option
+@endpoint_option
+@debug_option
+def status(
+    *, run: str | None, as_json: bool, s3_bucket: str | None, s3_endpoint_url: str | None, debug: bool
+) -> NoReturn:
+    """Show how a run is: what is done, what runs, what waits and why, and what has failed.
+
+    RUN is the newest one, unless its id is given. What is shown comes from the record in this folder, or else in the
+    bucket, into which a run puts it every few seconds; so it is there also when the run has been killed.
+    """
+
+    def carry_out() -> int:
+        from byok8s import runs, view
+        from byok8s.history import status
+        from byok8s.settings import Settings
+
+        found = runs.run(run, Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
+        if as_json:
+            said = status.as_json(found.id, found.state, found.now, alive=found.alive)
+            view.say(json.dumps(said, indent=2))
+        else:
+            view.say("\n".join(status.lines(found.id, found.state, found.now, alive=found.alive)))
+        return 0
+
+    exit_with(carry_out, debug=debug)

@@ -1,0 +1,85 @@
+"""Puts a run's events into the bucket while it runs: so they are there whatever becomes of its controller."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from byok8s import s3
+from byok8s.history.event import parsed
+from byok8s.history.writer import History
+
+EVERY_SECONDS: Final = 10.0
+URGENT_SECONDS: Final = 1.0  # between two flushes, however much fails
+SHARE: Final = 20  # a flush of a long record takes a while: this many times as long there is none after it
+LAST_SECONDS: Final = 5.0  # to wait for the last flush
+
+
+@contextmanager
+def flushed(bucket: s3.Bucket, key: str, events: History, warn: Callable[[str], None]) -> Iterator[None]:
+    """Have events in the bucket, at most some seconds late, and in the end all of them.
+
+    key: below the bucket's prefix. warn: is told once of a bucket that takes nothing; the run goes on.
+    """
+    flusher = _Flusher(bucket, key, events, warn)
+    thread = threading.Thread(target=flusher.live, name="flush", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        flusher.over.set()
+        events.urgent.set()
+        thread.join(LAST_SECONDS)
+
+
+class _Flusher:
+    """over: is set when no event comes any more; then there is one last flush."""
+
+    def __init__(self, bucket: s3.Bucket, key: str, events: History, warn: Callable[[str], None]) -> None:
+        self.over = threading.Event()
+        self._bucket, self._events, self._warn = bucket, events, warn
+        self._key = f"{bucket.prefix}/{key}".lstrip("/")
+        self._put = 0  # bytes
+        self._planned = self._failed = False
+
+    def live(self) -> None:
+        pause = 0.0
+        while not self.over.is_set():
+            self.over.wait(pause)
+            self._events.urgent.wait(max(0.0, EVERY_SECONDS - pause))
+            self._events.urgent.clear()
+            start = time.monotonic()
+            self._flush()
+            pause = max(URGENT_SECONDS, SHARE * (time.monotonic() - start))
+        self._flush()  # what came during the one before
+
+    def _flush(self) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            data = self._events.path.read_bytes()
+        except OSError:  # a run that was refused leaves no record
+            return
+        data = data[: data.rfind(b"\n") + 1]
+        if len(data) == self._put or not self._is_planned(data):
+            return
+        try:
+            client = s3.connect(self._bucket.endpoint_url)
+            client.put_object(Bucket=self._bucket.name, Key=self._key, Body=data)
+        except (BotoCoreError, ClientError) as error:
+            if not self._failed:
+                self._warn(
+                    f"The run's record of events cannot be put into {self._bucket.url} now: {error}. The run goes on, "
+                    f"and it is tried again; the record is in {self._events.path}."
+                )
+            self._failed = True
+        else:
+            self._put = len(data)
+
+    def _is_planned(self, data: bytes) -> bool:
+        """Return whether the run has come that far: one that is refused before leaves nothing in the bucket."""
+        self._planned = self._planned or any(event.get("event") == "run.planned" for event in parsed(data))
+        return self._planned

@@ -1,0 +1,98 @@
+"""How runs are, out of their records' events: in this folder, or in the bucket. No controller is asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from byok8s import contents, logs, s3
+from byok8s.errors import InputError
+from byok8s.history.event import FILE, Event, parsed
+from byok8s.history.state import State, folded
+from byok8s.s3 import prefix_lock
+from byok8s.settings import Settings
+
+LOOK_SECONDS: Final = 0.5
+LOOK_IN_BUCKET_SECONDS: Final = 5.0  # into which a run puts its events every some seconds
+AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its record has it. alive: whether a controller is at work on it. now: in milliseconds since 1970."""
+
+    id: str
+    state: State
+    alive: bool
+    now: int
+
+
+def run(id_: str | None, said: Settings) -> Run:
+    """Return a run, without its id the newest. said: where the bucket is, if flags say it.
+
+    Raises InputError if there is no such run, or no events of it; BucketError for a bucket that cannot be used.
+    """
+    record = logs.record(id_, said, FILE)
+    if FILE not in record.files():
+        raise InputError(
+            f"The record of run {record.run} has no events.",
+            where=f"It is {record.place}, and has no {FILE}.",
+            hint="An older version of byok8s has made it; `byok8s logs` shows its jobs.",
+        )
+    return _read(record, alive=_is_alive(record, said))
+
+
+def listed(said: Settings, most: int) -> list[Run]:
+    """Return the newest runs, the newest first: this folder's, or without any, or with --s3-bucket, the bucket's."""
+    here = logs.here_with(FILE)
+    if here and not said.s3_bucket:
+        return [_read(logs.InFolder(each), alive=logs.is_alive(each)) for each in reversed(here[-most:])]
+    bucket = contents.place(said)
+    s3.check_bucket(bucket)
+    newest = logs.ids_in(bucket)[-most:]
+    alive = _at_work(bucket)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        records = threads.map(lambda each: logs.in_bucket(bucket, each, FILE), reversed(newest))
+        known = [record for record in records if record.files()]
+        return list(threads.map(lambda record: _read(record, alive=record.run == alive), known))
+
+
+def events(id_: str | None, said: Settings, tell: Callable[[Event], None], *, follow: bool) -> None:
+    """Tell the events of a run, and if they are followed what comes until the run ends."""
+    record = logs.record(id_, said, FILE)
+    told = 0
+    while True:
+        alive = follow and _is_alive(record, said)  # before what is read for the last time
+        data = _events(record, told)
+        whole = data.rfind(b"\n") + 1
+        for event in parsed(data[:whole] if alive else data):
+            tell(event)
+        told += whole
+        if not alive:
+            return
+        time.sleep(LOOK_IN_BUCKET_SECONDS if isinstance(record, logs.InBucket) else LOOK_SECONDS)
+        record = logs.record(record.run, said, FILE)
+
+
+def _read(record: logs.Record, *, alive: bool) -> Run:
+    return Run(record.run, folded(parsed(_events(record, 0))), alive, time.time_ns() // 1_000_000)
+
+
+def _events(record: logs.Record, start: int) -> bytes:
+    size = record.files().get(FILE, 0)
+    return record.read(FILE, start, size) if size > start else b""
+
+
+def _is_alive(record: logs.Record, said: Settings) -> bool:
+    if isinstance(record, logs.InBucket):
+        return _at_work(contents.place(said)) == record.run
+    return logs.is_alive(record.run)
+
+
+def _at_work(bucket: s3.Bucket) -> str | None:
+    """Return the run that is at work on a bucket's prefix."""
+    found = prefix_lock.holder(bucket)
+    return found.run if found else None
