@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from byok8s import s3
+from byok8s.errors import BucketError
 from byok8s.history.event import parsed
 from byok8s.history.writer import History
 
@@ -41,7 +42,7 @@ class _Flusher:
     def __init__(self, bucket: s3.Bucket, key: str, events: History, warn: Callable[[str], None]) -> None:
         self.over = threading.Event()
         self._bucket, self._events, self._warn = bucket, events, warn
-        self._key = f"{bucket.prefix}/{key}".lstrip("/")
+        self._key = key
         self._put = 0  # bytes
         self._planned = self._failed = False
 
@@ -57,8 +58,6 @@ class _Flusher:
         self._flush()  # what came during the one before
 
     def _flush(self) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             data = self._events.path.read_bytes()
         except OSError:  # a run that was refused leaves no record
@@ -67,13 +66,11 @@ class _Flusher:
         if len(data) == self._put or not self._is_planned(data):
             return
         try:
-            client = s3.connect(self._bucket.endpoint_url)
-            client.put_object(Bucket=self._bucket.name, Key=self._key, Body=data)
-        except (BotoCoreError, ClientError) as error:
+            s3.put(self._bucket, self._key, data)
+        except BucketError as error:
             if not self._failed:
                 self._warn(
-                    f"The run's record of events cannot be put into {self._bucket.url} now: {error}. The run goes on, "
-                    f"and it is tried again; the record is in {self._events.path}."
+                    f"{error}. The run goes on, and it is tried again; the file is {self._events.path}."
                 )
             self._failed = True
         else:

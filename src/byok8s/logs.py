@@ -158,11 +158,8 @@ def ids_in(bucket: s3.Bucket) -> list[str]:
     top = f"{bucket.prefix}/{RUNS.as_posix()}/".lstrip("/")
     pages = s3.connect(bucket.endpoint_url).get_paginator("list_objects_v2")
     found = pages.paginate(Bucket=bucket.name, Prefix=top, Delimiter="/")
-    return sorted(
-        each["Prefix"].removeprefix(top).rstrip("/")
-        for page in found
-        for each in page.get("CommonPrefixes", [])
-    )
+    prefixes = [each["Prefix"] for page in found for each in page.get("CommonPrefixes", [])]
+    return sorted(prefix.removeprefix(top).rstrip("/") for prefix in prefixes)
 
 
 def in_bucket(bucket: s3.Bucket, run: str, part: str = "") -> InBucket:

@@ -158,9 +158,9 @@ def test_of_two_at_once_one_gets_it_or_one_is_told(
 ) -> None:
     """Both have seen that nobody is there, and then both write."""
     first, second = PrefixLock(bucket, ADA, said.append), PrefixLock(bucket, BOB, said.append)
-    read = second._read
+    read = second.found
     before = [None]  # what it has read before the first wrote
-    monkeypatch.setattr(second, "_read", lambda: before.pop() if before else read())
+    monkeypatch.setattr(second, "found", lambda: before.pop() if before else read())
     first.acquire(alone=True, ignore=False)
     if conditions:
         with pytest.raises(InUse, match="ada@laptop"):

@@ -79,7 +79,7 @@ def _outcome(error: BaseException | None) -> Outcome:
         for cause in _causes(error):
             if isinstance(cause, subprocess.CalledProcessError):
                 failure = of_exit_code(cause.returncode, str(cause.cmd))
-                return Outcome(State.FAILED, failure.why, cause=named(failure.cause))
+                return Outcome(State.FAILED, failure.why, cause=named(failure.cause), exit=failure.code)
     return Outcome(State.FAILED, "its error is said above")
 
 

@@ -83,12 +83,12 @@ class Record:
 
     def planned(self, rules: Iterable[str]) -> None:
         """rules: one for each job that has to be done."""
-        self.events.note("run.planned", jobs=Counter(rules))
+        self.events.note("run.planned", {"jobs": Counter(rules)})
 
     def given(self, task: Task) -> None:
         with self._lock:
             self._times[task.id] = _Times(time.time())
-        self.events.note("job.given", **_asked(task), name=self.log(task).stem)
+        self.events.note("job.given", {**_asked(task), "name": self.log(task).stem})
 
     def began(self, task: Task, pod: str) -> None:
         """pod: nothing for this machine."""
@@ -97,32 +97,29 @@ class Record:
             if times is None or times.began:
                 return
             times.began = time.time()
-        self.events.note("job.began", id=task.id, pod=pod)
+        self.events.note("job.began", {"id": task.id, "pod": pod})
 
     def asked(self, plan: PodPlan) -> None:
         """A pod is asked for."""
         shape = plan.shape
-        self.events.note("worker.created", pod=plan.name, threads=shape.cores, mem_mb=shape.memory_mb)
+        facts = {"pod": plan.name, "threads": shape.cores, "mem_mb": shape.memory_mb}
+        self.events.note("worker.created", facts)
 
     def pod(self, pod: str, found: Outcome) -> None:
         """Something new is known of a pod."""
-        self.events.note(
-            _pod_event(found),
-            pod=pod,
-            node=found.node,
-            cause=found.cause.value if found.cause else None,
-            why=found.why,
-        )
+        cause = found.cause.value if found.cause else None
+        facts = {"pod": pod, "node": found.node, "cause": cause, "why": found.why}
+        self.events.note(_pod_event(found), facts)
 
     def idle(self, pod: str) -> None:
         """A worker has nothing to do."""
-        self.events.note("worker.idle", pod=pod)
+        self.events.note("worker.idle", {"pod": pod})
 
     def succeeded_here(self, task: Task) -> None:
         """A job has ended well on this machine, which leaves neither a row nor a log."""
         with self._lock:
             self._times.pop(task.id, None)
-        self._note_end(task, "", Outcome(State.SUCCEEDED))
+        self._note_end(task, "", Outcome(State.SUCCEEDED, exit=0))
 
     def ended(self, task: Task, pod: str, found: Outcome) -> None:
         row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
@@ -148,21 +145,20 @@ class Record:
             ("job.stored", measured.store),
         ):
             if seconds is not None:
-                self.events.note(name, id=task.id, seconds=seconds)
+                self.events.note(name, {"id": task.id, "seconds": seconds})
         state = _ended_state(found)
-        self.events.note(
-            "job.ended",
-            urgent=state != event.COMPLETE,
-            id=task.id,
-            state=state,
-            exit=found.exit,
-            cause=found.cause.value if found.cause else None,
-            why=found.why,
-            pod=pod,
-            node=found.node,
-            max_rss=measured.max_rss,
-            cpu_time=measured.cpu_time,
-        )
+        facts: dict[str, object] = {
+            "id": task.id,
+            "state": state,
+            "exit": found.exit,
+            "cause": found.cause.value if found.cause else None,
+            "why": found.why,
+            "pod": pod,
+            "node": found.node,
+            "max_rss": measured.max_rss,
+            "cpu_time": measured.cpu_time,
+        }
+        self.events.note("job.ended", facts, urgent=state != event.COMPLETE)
 
     def _write(self, path: Path, words: Iterable[str], mode: str) -> None:
         try:

@@ -23,7 +23,7 @@ WORDS: Final[Mapping[str, str]] = {
 }
 PHASES: Final[Mapping[str, str]] = {
     "created": "asked for",
-    "waits": "no node",
+    "waits": "waiting for a node",
     "scheduled": "on a node, pulling its image or starting",
     "started": "started",
     "idle": "idle",

@@ -38,10 +38,17 @@ class Answer(TypedDict):
     HTTPHeaders: dict[str, str]
 
 
+class ListedPrefix(TypedDict):
+    """What the keys of several objects have in common, up to a delimiter."""
+
+    Prefix: str
+
+
 class Listing(TypedDict, total=False):
-    """What we read of an answer of ListObjectsV2; `Contents` is absent where nothing was found."""
+    """What we read of an answer of ListObjectsV2; a list is absent where nothing was found."""
 
     Contents: list[ListedObject]
+    CommonPrefixes: list[ListedPrefix]
     ResponseMetadata: Answer
 
 

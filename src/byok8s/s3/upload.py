@@ -13,6 +13,17 @@ from byok8s.s3.client import Bucket, connect
 _THREADS: Final = 8
 
 
+def put(bucket: Bucket, key: str, data: bytes) -> None:
+    """Put an object. key: below the bucket's prefix. Raises BucketError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    whole = f"{bucket.prefix}/{key}".lstrip("/")
+    try:
+        connect(bucket.endpoint_url).put_object(Bucket=bucket.name, Key=whole, Body=data)
+    except (BotoCoreError, ClientError) as error:
+        raise BucketError(f"{key} cannot be put into {bucket.url}: {error}") from error
+
+
 def upload(bucket: Bucket, folder: Path, files: Sequence[Path], under: str, seconds: float) -> None:
     """Put files, which lie in `folder`, to the same places under a key.
 

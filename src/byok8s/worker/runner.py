@@ -36,8 +36,8 @@ _RESULT: Final = "member-{}.json"
 
 @dataclass
 class Runner:
-    """root: the folder that stands for the controller's. transfer: makes a connection to the bucket. phases: notes how long
-    each takes.
+    """root: the folder that stands for the controller's. transfer: makes a connection to the bucket. phases: notes how
+    long each takes.
     """
 
     run: RunDescription
