@@ -150,7 +150,7 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _job(each: Try, until: int) -> str:
     took = span(lasted(each, until) or 0)
-    return f"  {took:>9}  {each.name}" + (f"  on {each.pod}" if each.pod else "  on this machine")
+    return f"  {took:>10}  {each.name}" + (f"  on {each.pod}" if each.pod else "  on this machine")
 
 
 def _failure(run: str, each: Try) -> list[str]:

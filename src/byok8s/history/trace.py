@@ -29,8 +29,8 @@ def _realtime(each: Try) -> int | None:
 
 
 def _percent(each: Try) -> float | None:
-    realtime = _realtime(each)
-    return round(each.cpu_time * 100_000 / realtime, 1) if each.cpu_time is not None and realtime else None
+    whole = sum(each.seconds.values())  # the time spent on files is in cpu_time, too
+    return round(each.cpu_time * 100 / whole, 1) if each.cpu_time is not None and whole else None
 
 
 def _date(milliseconds: int | None) -> str | None:
