@@ -13,6 +13,8 @@ from breaking import delete_bucket, own_bucket, small_disk
 from byok8s import s3
 from byok8s.kube import Object
 from corner import Cluster, await_line
+from folders import run_in
+from happened import events_of, of_kind
 from rig_control import away, killed, process, stopped
 from s3_faults import Fault, failing
 from snakefiles import LONG_LOG, ONCE, many
@@ -139,6 +141,10 @@ def test_an_image_with_no_such_tag(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
+def status(cluster: Cluster) -> str:
+    return run_in(cluster.folder, [*cluster.program, "status"], cluster.environment)
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["workers", "single pods"])
 def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], cluster: Cluster) -> None:
@@ -149,9 +155,12 @@ def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], c
     run.kill()
     run.communicate()
     assert cluster.names() != []
+    assert "Running when last heard of:" in status(cluster)
     said = cluster.run("wf", "params", "--jobs", "2", *flags)
     assert "Going on with 2 pods that are at work for this run." in said
     assert_all_made_once(cluster, 4)
+    assert ": complete, 5 of 5 jobs done" in status(cluster)
+    assert len(of_kind(events_of(cluster.folder), "run.started")) == 2
     began = {job["pod"] for job in jobs(cluster)}
     assert len(began) == (2 if not flags else 4)
 

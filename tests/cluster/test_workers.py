@@ -1,5 +1,6 @@
 """Many jobs in one pod: what they share is the pod, and nothing else; and what becomes of them when it breaks."""
 
+import json
 import threading
 import time
 from collections import Counter
@@ -8,9 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from breaking import evict, quota
+from byok8s.history.event import Event
 from byok8s.kube.json import text
 from corner import Cluster
 from counting_proxy import counting
+from folders import run_in
+from happened import events_of, of_kind
 from rig_control import away, process
 
 
@@ -32,6 +36,30 @@ def many(count: int, shell: str) -> str:
     )
 
 
+def assert_all_is_noted(cluster: Cluster, jobs: int) -> None:
+    """Every job's and every pod's phases are events, and another folder sees from the bucket what came of them."""
+    events = events_of(cluster.folder)
+    for kind in ("given", "began", "fetched", "ran", "stored", "ended"):
+        of_pods = [event for event in of_kind(events, f"job.{kind}") if event["id"] != id_of_all(events)]
+        assert len({event["id"] for event in of_pods}) == len(of_pods) == jobs
+    ends = [event for event in of_kind(events, "job.ended") if "node" in event]
+    assert all(event["max_rss"] and event["cpu_time"] for event in ends)
+    for kind in ("scheduled", "started"):
+        noted = {event["pod"] for event in of_kind(events, f"worker.{kind}")}
+        assert noted == {event["pod"] for event in ends}
+    elsewhere = cluster.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    command = [*cluster.program, "trace", "--json"]
+    rows = json.loads(run_in(elsewhere, command, cluster.environment))
+    assert [row["status"] for row in rows] == ["COMPLETED"] * (jobs + 1)
+    assert {row["native_id"] for row in rows} == {event["pod"] for event in ends} | {None}
+
+
+def id_of_all(events: list[Event]) -> object:
+    """Return the id of the job of rule all, which runs on this machine."""
+    return next(event["id"] for event in of_kind(events, "job.given") if event["rule"] == "all")
+
+
 def test_jobs_share_workers(cluster: Cluster) -> None:
     workflow(cluster, many(12, "echo {wildcards.i} > {output}"))
     finished = threading.Event()
@@ -48,6 +76,7 @@ def test_jobs_share_workers(cluster: Cluster) -> None:
     assert not [key for key in cluster.kept() if "params" in key or key == ".byok8s/lock"]
     assert 1 <= len(seen[0]) <= 2
     assert cluster.names() == []
+    assert_all_is_noted(cluster, 12)
 
 
 def test_what_jobs_share_is_fetched_once_a_worker(cluster: Cluster) -> None:
@@ -79,6 +108,7 @@ def test_without_reuse_each_job_has_a_pod(cluster: Cluster) -> None:
     cluster.run("wf", "params", "--no-reuse", "--jobs", "2")
     assert len({cluster.read(f"out-{i}.txt") for i in range(3)}) == 3
     assert cluster.names() == []
+    assert_all_is_noted(cluster, 3)
 
 
 def test_nothing_of_one_job_reaches_the_next(cluster: Cluster) -> None:

@@ -16,6 +16,7 @@ import pytest
 from byok8s import files, s3
 from byok8s.s3.embedded import embedded_server
 from folders import run_in
+from happened import events_of, of_kind
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
 
@@ -130,6 +131,13 @@ def test_a_failed_job_and_its_words(folder: Path) -> None:
     assert f"{words}What to do: byok8s explain exit-code" in said
     for named in (more.split(), ["logs", "target1"], ["logs", "x"], ["logs", "--failed"]):
         assert "\nthe reason\n" in run_in(folder, [sys.executable, "-m", "byok8s", *named], environment())
+    ended = [event for event in events_of(folder) if str(event["event"]).endswith(".ended")]
+    assert [(event["event"], event["state"], event["exit"]) for event in ended] == [
+        ("job.ended", "EXECUTOR_ERROR", 3),
+        ("run.ended", "EXECUTOR_ERROR", 1),
+    ]
+    assert ": failed, 0 of 1 jobs done, 1 failed" in status(folder)
+    assert "exit code 3 (exit-code)\n    More: byok8s logs " in status(folder)
 
 
 def test_what_a_job_leaves_beside_its_output_is_in_the_folder(folder: Path) -> None:
@@ -184,11 +192,18 @@ def test_a_second_one_in_the_folder_is_refused_and_a_killed_one_goes_on(folder: 
     assert f"Another byok8s is at work in this folder: run {run_id}, process {first.pid} of" in refusal
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
+    assert f"{run_id}: its controller is gone; the same command goes on with it, 0 of 1" in status(folder)
     (folder / "Snakefile").write_text(snakefile.format(0))
     second = run(folder, "workflow-alpha", "params-blue")
     assert f"{run_id} (goes on; its controller was last heard of at " in second
     assert read(folder, "x") == "made\n"
+    assert f"{run_id}: complete, 1 of 1 jobs done" in status(folder)
+    assert [event["resumed"] for event in of_kind(events_of(folder), "run.started")] == [False, True]
     assert run_of(run(folder, "workflow-alpha", "params-blue")) != run_id
+
+
+def status(folder: Path) -> str:
+    return run_in(folder, [sys.executable, "-m", "byok8s", "status"], environment())
 
 
 def run_of(said: str) -> str:

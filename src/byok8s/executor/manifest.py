@@ -71,12 +71,12 @@ class Shape:
 class Task:
     """One attempt at a Snakemake job.
 
-        job: the same for the same rule and wildcards in every run, and unique in one. title: for people and file names.
-        description: a JobDescription as JSON, or where in the bucket it is. logs: the rule's log files, within the pod's
-    XX. rules: of a group's jobs. attempt: Snakemake's own count. losses, ooms:
-        tries lost to infrastructure, and to too little memory. adopted: the id of the try that an earlier controller of the
-        run has begun. shared: the inputs that other tasks take, too, each with its size in bytes: a worker that has them
-        need not fetch them.
+    job: the same for the same rule and wildcards in every run, and unique in one. title: for people and file names.
+    description: a JobDescription as JSON, or where in the bucket it is. logs: the rule's log files, within the pod's
+    root. outputs: as the Snakefile has them. runtime: in minutes, None without an end. wildcards: of a group none.
+    rules: of a group's jobs. attempt: Snakemake's own count. losses, ooms: tries lost to infrastructure, and to too
+    little memory. adopted: the id of the try that an earlier controller of the run has begun. shared: the inputs that
+    other tasks take, too, each with its size in bytes: a worker that has them need not fetch them.
     """
 
     job: str
