@@ -126,8 +126,7 @@ def record(run: str | None, said: Settings, part: str = "logs") -> Record:
     InputError if there is no such run, BucketError for a bucket that cannot be used.
     """
     here = here_with(part)
-    wants_bucket = bool(said.s3_bucket) and run is None
-    if not wants_bucket and (run is None or (RUNS / run).is_dir()) and (run or here):
+    if (run or not names_another_bucket(said)) and (run is None or (RUNS / run).is_dir()) and (run or here):
         return InFolder(run or here[-1])
     bucket = contents.place(said)
     s3.check_bucket(bucket)
@@ -139,6 +138,12 @@ def record(run: str | None, said: Settings, part: str = "logs") -> Record:
         f"There is no record of {f'run {run}' if run else 'any run'} in this folder, nor in {bucket.url}.",
         hint="A run's record is in .byok8s/runs/RUN/, and in the bucket as soon as the run has jobs.",
     )
+
+
+def names_another_bucket(said: Settings) -> bool:
+    """Return whether flags or environment name a bucket, and not that of the last run in this folder."""
+    last = last_holder(LOCK)
+    return bool(said.s3_bucket) and not (last and last.place.bucket == contents.place(said).url)
 
 
 def here_with(part: str) -> list[str]:

@@ -48,7 +48,7 @@ def run(id_: str | None, said: Settings) -> Run:
 def listed(said: Settings, most: int) -> list[Run]:
     """Return the newest runs, the newest first: this folder's, or without any, or with --s3-bucket, the bucket's."""
     here = logs.here_with(FILE)
-    if here and not said.s3_bucket:
+    if here and not logs.names_another_bucket(said):
         return [_read(logs.InFolder(each), alive=logs.is_alive(each)) for each in reversed(here[-most:])]
     bucket = contents.place(said)
     s3.check_bucket(bucket)

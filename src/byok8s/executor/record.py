@@ -83,7 +83,7 @@ class Record:
 
     def planned(self, rules: Iterable[str]) -> None:
         """rules: one for each job that has to be done."""
-        self.events.note("run.planned", {"jobs": Counter(rules)})
+        self.events.note("run.planned", {"jobs": Counter(rules)}, urgent=True)
 
     def given(self, task: Task) -> None:
         with self._lock:
