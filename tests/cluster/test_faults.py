@@ -155,7 +155,9 @@ def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], c
     run.kill()
     run.communicate()
     assert cluster.names() != []
-    assert "Running when last heard of:" in status(cluster)
+    said = status(cluster)
+    assert "Running when last heard of:" in said
+    assert said.count("  running on byok8s-") == (2 if not flags else 0)  # a single pod tells it at its end
     said = cluster.run("wf", "params", "--jobs", "2", *flags)
     assert "Going on with 2 pods that are at work for this run." in said
     assert_all_made_once(cluster, 4)

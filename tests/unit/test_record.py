@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from byok8s.executor.cause import Cause
 from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.outcome import Outcome, State
 from byok8s.executor.record import Record
+from byok8s.worker.measured import Measured
+from happened import events_of
 
 
 def test_a_line_for_each_ended_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,3 +92,43 @@ def test_a_rules_log_files_are_kept_by_their_paths_and_nowhere_else(
     assert (folder / "logs/b/run.log").read_text() == "of b"
     found = {file for file in tmp_path.rglob("*") if file.is_file()}
     assert found == {(folder / kept).absolute(), (folder / "logs/b/run.log").absolute()}
+
+
+def test_a_phase_is_noted_once_whether_it_is_told_on_the_way_or_with_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record, task = Record("run-1", pytest.fail), Task("1", "sort", Shape(1))
+    record.given(task)
+    record.began(task, "pod")
+    record.phase(task, "fetch", 1.5)
+    record.phase(task, "fetch", 1.5)
+    record.phase(task, "flight", 1.5)
+    measured = Measured(fetch=1.5, run=2.0, max_rss=8.0)
+    record.ended(task, "pod", Outcome(State.SUCCEEDED, exit=0, measured=measured))
+    record.phase(task, "store", 1.0)  # too late
+    noted = events_of(tmp_path)
+    assert [event["event"] for event in noted] == [
+        *("job.given", "job.began", "job.fetched", "job.ran", "job.ended")
+    ]
+    assert noted[-1]["max_rss"] == 8.0
+
+
+@pytest.mark.parametrize(
+    ("cause", "state"),
+    [
+        (None, "EXECUTOR_ERROR"),
+        (Cause.EXIT_CODE, "EXECUTOR_ERROR"),
+        (Cause.EVICTED, "SYSTEM_ERROR"),
+        (Cause.QUOTA, "SYSTEM_ERROR"),
+    ],
+)
+def test_whose_failure_it_is(
+    cause: Cause | None, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record, task = Record("run-1", pytest.fail), Task("1", "sort", Shape(1))
+    record.given(task)
+    record.ended(task, "", Outcome(State.FAILED, "why", cause=cause))
+    assert record.events.urgent.is_set()
+    assert events_of(tmp_path)[-1]["state"] == state

@@ -8,9 +8,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from byok8s.executor.cause import Kind
 from byok8s.executor.manifest import PodPlan, Task
@@ -31,12 +31,16 @@ def folder(run: str) -> Path:
     return Path(".byok8s", "runs", run)
 
 
+_PHASES: Final = {"fetch": "job.fetched", "run": "job.ran", "store": "job.stored"}
+
+
 @dataclass
 class _Times:
-    """given: by Snakemake. began: in a pod, 0 for never. In seconds since 1970."""
+    """given: by Snakemake. began: in a pod, 0 for never. In seconds since 1970. phases: those that are noted."""
 
     given: float
     began: float = 0.0
+    phases: set[str] = field(default_factory=set)
 
 
 class Record:
@@ -117,9 +121,16 @@ class Record:
 
     def succeeded_here(self, task: Task) -> None:
         """A job has ended well on this machine, which leaves neither a row nor a log."""
-        with self._lock:
-            self._times.pop(task.id, None)
         self._note_end(task, "", Outcome(State.SUCCEEDED, exit=0))
+
+    def phase(self, task: Task, phase: str, seconds: float) -> None:
+        """A job under way has a phase behind it."""
+        with self._lock:
+            times = self._times.get(task.id)
+            if times is None or phase in times.phases or phase not in _PHASES:
+                return
+            times.phases.add(phase)
+        self.events.note(_PHASES[phase], {"id": task.id, "seconds": seconds})
 
     def ended(self, task: Task, pod: str, found: Outcome) -> None:
         row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
@@ -128,7 +139,8 @@ class Record:
         if found.left:
             files["left"] = [asdict(item) for item in found.left]
         with self._lock:
-            times = self._times.pop(task.id, None) or _Times(time.time())
+            times = self._times.get(task.id) or _Times(time.time())
+            self._times[task.id] = times
             line = json.dumps(
                 {**row, **files, "given": times.given, "began": times.began, "ended": time.time()}
             )
@@ -137,15 +149,12 @@ class Record:
         self.add_output(task, ())  # of a job that has said nothing there is a log, too
 
     def _note_end(self, task: Task, pod: str, found: Outcome) -> None:
-        """Note an end and, as a worker tells them no sooner, the phases before it."""
+        """Note an end, and before it the phases that were not told while the job ran."""
         measured = found.measured
-        for name, seconds in (
-            ("job.fetched", measured.fetch),
-            ("job.ran", measured.run),
-            ("job.stored", measured.store),
-        ):
-            if seconds is not None:
-                self.events.note(name, {"id": task.id, "seconds": seconds})
+        for phase, seconds in measured.phases():
+            self.phase(task, phase, seconds)
+        with self._lock:
+            self._times.pop(task.id, None)
         state = _ended_state(found)
         facts: dict[str, object] = {
             "id": task.id,

@@ -50,8 +50,11 @@ class Try:
         return self.state not in {"", RUNNING, COMPLETE, CANCELED}
 
     @property
-    def waits(self) -> bool:
-        return not self.state
+    def phase(self) -> str:
+        """What it is at while it runs; nothing as long as that is not known."""
+        return (
+            "storing its outputs" if "run" in self.seconds else "running" if "fetch" in self.seconds else ""
+        )
 
 
 @dataclass(frozen=True)

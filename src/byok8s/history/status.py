@@ -150,7 +150,8 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _job(each: Try, until: int) -> str:
     took = span(lasted(each, until) or 0)
-    return f"  {took:>10}  {each.name}" + (f"  on {each.pod}" if each.pod else "  on this machine")
+    where = f"on {each.pod}" if each.pod else "on the controller's machine"
+    return f"  {took:>10}  {each.name}  {f'{each.phase} ' if each.phase else ''}{where}"
 
 
 def _failure(run: str, each: Try) -> list[str]:
@@ -219,6 +220,7 @@ def as_json(run: str, state: State, now: int, *, alive: bool) -> dict[str, objec
                 "job": each.name,
                 "rule": each.rule,
                 "pod": each.pod,
+                "phase": each.phase,
                 "seconds": lasted(each, until),
             }
             for each in running(state)

@@ -14,7 +14,7 @@ from pathlib import Path
 from byok8s.worker import evidence
 from byok8s.worker.failure import SIGNAL_BASE, of_exit_code
 from byok8s.worker.folder import SHARED_FOLDERS
-from byok8s.worker.measured import FILE, measured
+from byok8s.worker.measured import FILE, measured, over
 from byok8s.worker.process import Order, Process, left
 from byok8s.worker.protocol import Result
 
@@ -49,6 +49,10 @@ class Job:
         data = os.read(self.output, 65536)
         self._remember(data.decode(errors="replace"))
         return data
+
+    def phases(self) -> dict[str, float]:
+        """Return how many seconds each phase took that it has behind it."""
+        return dict(over(self.folder.parent / FILE).phases())
 
     def end(self, because: str, cause: str) -> None:
         """Ask it to end, and make it end after a while. because, cause: the result's."""

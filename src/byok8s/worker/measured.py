@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from resource import struct_rusage
 from typing import Final
 
 FILE: Final = "phases"
+PHASES: Final = ("fetch", "run", "store")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class Measured:
     store: float | None = None
     max_rss: float | None = None
     cpu_time: float | None = None
+
+    def phases(self) -> Iterator[tuple[str, float]]:
+        """Yield the phases that are over, and how many seconds each took."""
+        for name in PHASES:
+            if (seconds := getattr(self, name)) is not None:
+                yield name, seconds
 
 
 UNKNOWN: Final = Measured()
@@ -56,14 +63,20 @@ NOWHERE: Final = Phases()
 
 def measured(file: Path, usage: struct_rusage) -> Measured:
     """Return what a job has taken that has ended. file: of its phases."""
-    found: dict[str, object] = {
+    used = {
         "max_rss": round(usage.ru_maxrss / 1024, 2),
         "cpu_time": round(usage.ru_utime + usage.ru_stime, 2),
     }
-    with suppress(OSError, ValueError):
+    return replace(over(file), **used)
+
+
+def over(file: Path) -> Measured:
+    """Return the phases that a job has behind it."""
+    found: dict[str, object] = {}
+    with suppress(OSError, ValueError, TypeError):
         for row in file.read_text().splitlines():
             found |= json.loads(row)
-    return from_json(found)
+    return from_json({name: found.get(name) for name in PHASES})
 
 
 def from_json(found: object) -> Measured:

@@ -16,6 +16,8 @@ worker to controller
         A piece of its output, and where the next begins: so a stream that is opened again loses nothing.
     {"is": "file", "job": ID, "path": PATH, "text": CONTENT, "first": BOOLEAN}
         A piece of one of the rule's log files, before the end of the job.
+    {"is": "phase", "job": ID, "phase": NAME, "seconds": N}
+        A phase of its that is over: fetch, run or store. Those that have not been told come with its end.
     {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME, "stored": [{...}, ...],
      "left": [{...}, ...], "measured": {...}}
         stored: what is known of each object that it has put into the bucket, a Stored of byok8s.worker.description.

@@ -34,6 +34,7 @@ KEPT = folder.WORK / "kept"
 MOST_TOLD = 100  # a termination message has room for 4096 bytes
 FORSAKEN_SECONDS = float(os.environ.get("BYOK8S_FORSAKEN_SECONDS", "300"))
 SEND_SECONDS = 30.0
+PHASE_SECONDS = 1.0  # between two looks at how far a job is
 GATHER_SECONDS = 0.1  # what a job says meanwhile is one message: each costs the controller time
 
 
@@ -73,6 +74,8 @@ class Server:
         # by job: bytes of its output, for those that this stream has asked for
         self._sent: dict[str, int] = {}
         self._tell_at = 0.0  # when what the running job has written is due; 0 for nothing to tell
+        self._phases_told: set[str] = set()  # of the running job
+        self._look_at = 0.0  # when how far it is is looked at again
         self._heard = time.monotonic()
         self._ending = False
 
@@ -89,6 +92,8 @@ class Server:
                     self._on_output()
             if self._job and self._tell_at and time.monotonic() >= self._tell_at:
                 self._tell(self._job.order.job)
+            if self._job and time.monotonic() >= self._look_at:
+                self._tell_phases(self._job)
             if self._job and self._job.output_is_over():
                 self._on_end(self._job)
             if self._job and self._job.deadline and time.monotonic() > self._job.deadline:
@@ -128,6 +133,7 @@ class Server:
             self._stream.close()
             self._stream = None
         self._sent.clear()
+        self._phases_told.clear()
 
     def _on_data(self) -> None:
         assert self._stream
@@ -169,6 +175,16 @@ class Server:
                 self._say({"is": "file", "job": job, "path": path, "text": text, "first": first})
             self._say(done(job, kept.result))
 
+    def _tell_phases(self, job: Job) -> None:
+        """Tell which phases the running job has behind it, each once a stream; all of them come with its end."""
+        self._look_at = time.monotonic() + PHASE_SECONDS
+        if job.order.job not in self._sent:
+            return
+        for phase, seconds in job.phases().items():
+            if phase not in self._phases_told:
+                self._phases_told.add(phase)
+                self._say({"is": "phase", "job": job.order.job, "phase": phase, "seconds": seconds})
+
     def _say(self, message: Message) -> None:
         if self._stream:
             try:
@@ -183,6 +199,8 @@ class Server:
             # it is about to end; or this very job is asked for again: the controller gives a busy worker no other
             return
         self._sent[job] = 0
+        self._phases_told.clear()
+        self._look_at = time.monotonic() + PHASE_SECONDS
         self._kept[job] = Kept(KEPT / job)
         try:
             order, root = _order(job, message), folder.make(job)

@@ -17,6 +17,7 @@ from byok8s.kube import ApiError, ExecStream, Unreachable
 from byok8s.kube.client import pause_after, pauses
 from byok8s.kube.faults import FORBIDDEN
 from byok8s.worker import protocol
+from byok8s.worker.measured import from_json
 from byok8s.worker.protocol import Message
 
 HEARTBEAT_SECONDS = 20.0
@@ -158,9 +159,15 @@ class WorkerStream:
             self._put(TaskDone(self._pod, task_id, result))
         elif output and kind == "log":
             self._keep_output(output, message)
+        elif output and kind == "phase":
+            self._keep_phase(output.task, message)
         elif output and kind == "file":
             text, first = str(message.get("text", "")), bool(message.get("first"))
             self._record.add_file(output.task, str(message.get("path", "")), [text], first=first)
+
+    def _keep_phase(self, task: Task, message: Message) -> None:
+        for phase, seconds in from_json({message.get("phase"): message.get("seconds")}).phases():
+            self._record.phase(task, phase, seconds)
 
     def _keep_output(self, output: _Output, message: Message) -> None:
         to = message.get("to")
