@@ -1,31 +1,37 @@
-"""Puts a run's events into the bucket while it runs: so they are there whatever becomes of its controller."""
+"""Puts a run's events into the bucket while it runs, and what failed jobs have said.
+
+So they are there whatever becomes of its controller.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from byok8s import s3
 from byok8s.errors import BucketError
-from byok8s.history.event import parsed
+from byok8s.history.event import COMPLETE, parsed
 from byok8s.history.writer import History
 
 EVERY_SECONDS: Final = 10.0
 URGENT_SECONDS: Final = 1.0  # between two flushes, however much fails
 SHARE: Final = 20  # a flush of a long record takes a while: this many times as long there is none after it
 LAST_SECONDS: Final = 5.0  # to wait for the last flush
+MOST_FAILURES: Final = 50  # whose logs come along with one flush; all come in the end
+LOGS_SECONDS: Final = 30.0
 
 
 @contextmanager
-def flushed(bucket: s3.Bucket, key: str, events: History, warn: Callable[[str], None]) -> Iterator[None]:
+def flushed(bucket: s3.Bucket, under: str, events: History, warn: Callable[[str], None]) -> Iterator[None]:
     """Have events in the bucket, at most some seconds late, and in the end all of them.
 
-    key: below the bucket's prefix. warn: is told once of a bucket that takes nothing; the run goes on.
+    under: the record's place below the bucket's prefix. warn: is told once of a bucket that takes nothing; the run goes on.
     """
-    flusher = _Flusher(bucket, key, events, warn)
+    flusher = _Flusher(bucket, under, events, warn)
     thread = threading.Thread(target=flusher.live, name="flush", daemon=True)
     thread.start()
     try:
@@ -39,10 +45,11 @@ def flushed(bucket: s3.Bucket, key: str, events: History, warn: Callable[[str], 
 class _Flusher:
     """over: is set when no event comes any more; then there is one last flush."""
 
-    def __init__(self, bucket: s3.Bucket, key: str, events: History, warn: Callable[[str], None]) -> None:
+    def __init__(self, bucket: s3.Bucket, under: str, events: History, warn: Callable[[str], None]) -> None:
         self.over = threading.Event()
         self._bucket, self._events, self._warn = bucket, events, warn
-        self._key = key
+        self._under = under
+        self._names: dict[object, str] = {}  # of jobs under way, by id
         self._put = 0  # bytes
         self._planned = self._failed = False
 
@@ -66,7 +73,8 @@ class _Flusher:
         if len(data) == self._put or not self._is_planned(data):
             return
         try:
-            s3.put(self._bucket, self._key, data)
+            s3.put(self._bucket, f"{self._under}/{self._events.path.name}", data)
+            self._put_logs(self._newly_failed(data[self._put :]))
         except BucketError as error:
             if not self._failed:
                 self._warn(
@@ -78,5 +86,28 @@ class _Flusher:
 
     def _is_planned(self, data: bytes) -> bool:
         """Return whether the run has come that far: one that is refused before leaves nothing in the bucket."""
-        self._planned = self._planned or any(event.get("event") == "run.planned" for event in parsed(data))
+        self._planned = self._planned or any(event["event"] == "run.planned" for event in parsed(data))
         return self._planned
+
+    def _newly_failed(self, data: bytes) -> list[str]:
+        """Return the names of the jobs that have failed according to some more events."""
+        failed = []
+        for event in parsed(data):
+            if event["event"] == "job.given":
+                self._names[event.get("id")] = str(event.get("name"))
+            elif event["event"] == "job.ended":
+                name = self._names.pop(event.get("id"), "")
+                if name and event.get("state") != COMPLETE:
+                    failed.append(name)
+        return failed
+
+    def _put_logs(self, jobs: Sequence[str]) -> None:
+        folder = self._events.path.parent
+        files = [file for job in jobs[:MOST_FAILURES] for file in _logs(folder / "logs", job)]
+        if files:
+            s3.upload(self._bucket, folder, files, self._under, LOGS_SECONDS)
+
+
+def _logs(folder: Path, job: str) -> Iterator[Path]:
+    found = [folder / f"{job}.log", folder / f"{job}.events", *(folder / job).rglob("*")]
+    return (file for file in found if file.is_file())

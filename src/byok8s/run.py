@@ -239,9 +239,9 @@ def _download(plan: Plan, paths: Collection[str], folder: Path, view: View, *, h
 def _carried_out(plan: Plan, view: View, targets: Targets) -> int:
     """Run Snakemake, with its start and its end among the run's events. Returns the exit code."""
     events, bucket = record.of_run(plan.run, view.warn), plan.request.bucket
-    key = f"{record.folder(plan.run).as_posix()}/{event.FILE}"
+    under = record.folder(plan.run).as_posix()
     code = errors.Byok8sError.exit_code
-    with flush.flushed(bucket, key, events, view.warn) if bucket else contextlib.nullcontext():
+    with flush.flushed(bucket, under, events, view.warn) if bucket else contextlib.nullcontext():
         try:
             code = _run_snakemake(plan, view, targets, events)
         except errors.Byok8sError as error:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from byok8s.history.event import Event
 
 RUN = "20260102-000000-bbbb"
-KEY = f".byok8s/runs/{RUN}/events.jsonl"
+UNDER = f".byok8s/runs/{RUN}"
+KEY = f"{UNDER}/events.jsonl"
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def fail(events: History, number: int) -> None:
 def test_a_failure_is_in_the_bucket_at_once_and_the_end_always(
     client: s3.S3Client, bucket: s3.Bucket, events: History
 ) -> None:
-    with flush.flushed(bucket, KEY, events, pytest.fail):
+    with flush.flushed(bucket, UNDER, events, pytest.fail):
         events.note("run.planned", {"jobs": {"sort": 1}})
         fail(events, 1)
         eventually(lambda: b"job.ended" in in_bucket(client, bucket))
@@ -86,10 +87,26 @@ def test_a_failure_is_in_the_bucket_at_once_and_the_end_always(
     assert in_bucket(client, bucket) == events.path.read_bytes()
 
 
+def test_what_a_failed_job_has_said_is_in_the_bucket_when_its_failure_is(
+    client: s3.S3Client, bucket: s3.Bucket, events: History
+) -> None:
+    for number in (1, 2):
+        log = events.path.parent / "logs" / f"sort-{number:012x}.log"
+        log.parent.mkdir(exist_ok=True)
+        log.write_text(f"said by {number}\n")
+    with flush.flushed(bucket, UNDER, events, pytest.fail):
+        events.note("run.planned", {"jobs": {"sort": 2}})
+        fail(events, 2)
+        eventually(lambda: b"job.ended" in in_bucket(client, bucket))
+    here = f"{bucket.name}/{bucket.prefix}"
+    assert "said by 2" in says("logs", "sort", "-b", here)
+    assert "said by 1" not in says("logs", "sort", "-b", here)
+
+
 def test_a_run_that_is_refused_leaves_nothing(
     client: s3.S3Client, bucket: s3.Bucket, events: History
 ) -> None:
-    with flush.flushed(bucket, KEY, events, pytest.fail):
+    with flush.flushed(bucket, UNDER, events, pytest.fail):
         events.note("run.ended", {"exit": 2, "state": "SYSTEM_ERROR"})
     assert in_bucket(client, bucket) == b""
 
@@ -102,7 +119,7 @@ def test_a_bucket_that_takes_nothing_is_told_once(
     monkeypatch.setattr(flush, "SHARE", 0)
     events.note("run.planned", {"jobs": {"sort": 2}})
     with flush.flushed(
-        s3.Bucket("no-such-bucket", bucket.prefix, bucket.endpoint_url), KEY, events, told.append
+        s3.Bucket("no-such-bucket", bucket.prefix, bucket.endpoint_url), UNDER, events, told.append
     ):
         for number in (1, 2):
             fail(events, number)

@@ -26,7 +26,7 @@ def test_phases_are_noted_as_they_end_and_also_if_they_fail(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "words", ["", "[1]", "nonsense", '{"fetch": "x"}', '{"fetch": -1}', '{"max_rss": 5}', "null"]
+    "words", ["", "[1]", "nonsense", '{"fetch": "x"}', '{"fetch": -1}', '{"max_rss": 5}', "null", "[" * 4000]
 )
 def test_a_job_may_write_anything(words: str, tmp_path: Path) -> None:
     (tmp_path / "phases").write_text(words)

@@ -46,7 +46,8 @@ def logs(
 
     RUN is the newest one, unless its id is given. A RULE names all of its jobs, a FILE the job that makes it, or one of
     its log files; JOB is what a failure says. Without any the jobs are listed, or with --failed the logs of all that
-    have failed shown. The record is that of this folder, or else of the bucket, into which a run puts it as it ends.
+    have failed shown. The record is that of this folder, or else of the bucket, into which a run puts the logs of a
+    failed job at once, and all others as it ends.
     """
 
     def carry_out() -> int:

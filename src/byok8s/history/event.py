@@ -36,7 +36,9 @@ def parsed(data: bytes) -> Iterator[Event]:
             found = json.loads(row)
         except ValueError:
             continue
-        if isinstance(found, dict) and found.get("schema") == SCHEMA and milliseconds(found) is not None:
+        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+            continue
+        if isinstance(found.get("event"), str) and milliseconds(found) is not None:
             yield found
 
 
