@@ -29,7 +29,7 @@ LOGS_SECONDS: Final = 30.0
 def flushed(bucket: s3.Bucket, under: str, events: History, warn: Callable[[str], None]) -> Iterator[None]:
     """Have events in the bucket, at most some seconds late, and in the end all of them.
 
-    under: the record's place below the bucket's prefix. warn: is told once of a bucket that takes nothing; the run goes on.
+    under: the record's place below the bucket's prefix. warn: is told once of a bucket that takes nothing.
     """
     flusher = _Flusher(bucket, under, events, warn)
     thread = threading.Thread(target=flusher.live, name="flush", daemon=True)
