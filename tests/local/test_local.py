@@ -236,8 +236,9 @@ def test_two_folders_with_one_bucket(folder: Path, tmp_path: Path) -> None:
         client = s3.connect(server.endpoint_url, keys)
         assert client.get_object(Bucket="local", Key="p/alpha.txt")["Body"].read() == b"alpha blue\n"
         left = client.list_objects_v2(Bucket="local", Prefix="p/.byok8s/").get("Contents", [])
-        # how files were made stays with them
-        assert [each["Key"] for each in left if not each["Key"].startswith("p/.byok8s/records/")] == []
+        # how files were made stays with them, and what has happened in runs
+        kept = ("p/.byok8s/records/", "p/.byok8s/runs/")
+        assert [each["Key"] for each in left if not each["Key"].startswith(kept)] == []
 
 
 def test_the_quickstarts_own_workflow(tmp_path: Path) -> None:
