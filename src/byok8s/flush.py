@@ -51,13 +51,15 @@ class _Flusher:
         self._under = under
         self._names: dict[object, str] = {}  # of jobs under way, by id
         self._put = 0  # bytes
-        self._planned = self._failed = False
+        self._begun = self._failed = False
 
     def live(self) -> None:
         pause = 0.0
         while not self.over.is_set():
             self.over.wait(pause)
-            self._events.urgent.wait(max(0.0, EVERY_SECONDS - pause))
+            # the first soon: whoever asks from elsewhere finds the run
+            every = EVERY_SECONDS if self._put else URGENT_SECONDS
+            self._events.urgent.wait(max(0.0, every - pause))
             self._events.urgent.clear()
             start = time.monotonic()
             self._flush()
@@ -70,7 +72,7 @@ class _Flusher:
         except OSError:  # a run that was refused leaves no record
             return
         data = data[: data.rfind(b"\n") + 1]
-        if len(data) == self._put or not self._is_planned(data):
+        if len(data) == self._put or not self._has_begun(data):
             return
         try:
             s3.put(self._bucket, f"{self._under}/{self._events.path.name}", data)
@@ -84,10 +86,12 @@ class _Flusher:
         else:
             self._put = len(data)
 
-    def _is_planned(self, data: bytes) -> bool:
-        """Return whether the run has come that far: one that is refused before leaves nothing in the bucket."""
-        self._planned = self._planned or any(event["event"] == "run.planned" for event in parsed(data))
-        return self._planned
+    def _has_begun(self, data: bytes) -> bool:
+        """Return whether the run has a job or a pod: one that is refused before leaves nothing in the bucket."""
+        self._begun = self._begun or any(
+            str(event["event"]).startswith(("job.", "worker.")) for event in parsed(data)
+        )
+        return self._begun
 
     def _newly_failed(self, data: bytes) -> list[str]:
         """Return the names of the jobs that have failed according to some more events."""

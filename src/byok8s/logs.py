@@ -136,7 +136,7 @@ def record(run: str | None, said: Settings, part: str = "logs") -> Record:
             return found
     raise InputError(
         f"There is no record of {f'run {run}' if run else 'any run'} in this folder, nor in {bucket.url}.",
-        hint="A run's record is in .byok8s/runs/RUN/, and in the bucket as soon as the run is planned.",
+        hint="A run's record is in .byok8s/runs/RUN/, and in the bucket as soon as the run has a job.",
     )
 
 

@@ -103,10 +103,11 @@ def test_what_a_failed_job_has_said_is_in_the_bucket_when_its_failure_is(
     assert "said by 1" not in says("logs", "sort", "-b", here)
 
 
-def test_a_run_that_is_refused_leaves_nothing(
+def test_a_run_that_is_refused_once_it_is_planned_leaves_nothing(
     client: s3.S3Client, bucket: s3.Bucket, events: History
 ) -> None:
     with flush.flushed(bucket, UNDER, events, pytest.fail):
+        events.note("run.planned", {"jobs": {"sort": 1}})
         events.note("run.ended", {"exit": 2, "state": "SYSTEM_ERROR"})
     assert in_bucket(client, bucket) == b""
 

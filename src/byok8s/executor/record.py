@@ -87,7 +87,7 @@ class Record:
 
     def planned(self, rules: Iterable[str]) -> None:
         """rules: one for each job that has to be done."""
-        self.events.note("run.planned", {"jobs": Counter(rules)}, urgent=True)
+        self.events.note("run.planned", {"jobs": Counter(rules)})
 
     def given(self, task: Task) -> None:
         with self._lock:
