@@ -212,3 +212,8 @@ def test_the_trace() -> None:
 def test_the_status_in_a_trace(state: str, said: str) -> None:
     (row,) = trace.rows(folded((*GIVEN, at(9, "job.ended", id=A, state=state))))
     assert row["status"] == said
+
+
+def test_of_a_record_without_a_start_no_end_is_missed() -> None:
+    """Plain Snakemake's, with the executor: it notes jobs and pods."""
+    assert status.word(folded((given(2, A), BEGAN)), alive=False) == ""

@@ -15,7 +15,7 @@ from byok8s.history.state import State, Try, Worker
 MOST_LINES: Final = 20  # of jobs and of failures; the rest is counted
 LOST: Final = "LOST"  # no end is noted, and nobody is at work on it
 WORDS: Final[Mapping[str, str]] = {
-    "": "starting",
+    "": "state not known",  # of plain Snakemake with the executor, which notes jobs and pods alone
     RUNNING: "running",
     COMPLETE: "complete",
     CANCELED: "interrupted",
@@ -89,7 +89,7 @@ def workers(state: State) -> list[Worker]:
 
 def word(state: State, *, alive: bool) -> str:
     """Return the state of a run: that of its record, or that nobody is at work on it any more."""
-    return state.state if alive or state.over else LOST
+    return state.state if alive or state.over or not state.state else LOST
 
 
 # -- for people --
