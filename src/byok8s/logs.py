@@ -37,6 +37,9 @@ class Record(Protocol):
     def files(self) -> Mapping[str, int]:
         """Return the sizes of its files, by their paths within it."""
 
+    def size(self, name: str) -> int:
+        """Return the size of a file, 0 if there is none."""
+
     def read(self, name: str, start: int, end: int) -> bytes:
         """Return the bytes of a file from start to before end, and fewer if there are fewer."""
 
@@ -83,6 +86,12 @@ class InFolder:
         found = ((path, path.lstat()) for path in self._folder.rglob("*") if path.is_file())
         return {path.relative_to(self._folder).as_posix(): status.st_size for path, status in found}
 
+    def size(self, name: str) -> int:
+        try:
+            return (self._folder / name).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def read(self, name: str, start: int, end: int) -> bytes:
         try:
             with (self._folder / name).open("rb") as file:
@@ -106,6 +115,9 @@ class InBucket:
 
     def files(self) -> Mapping[str, int]:
         return self._sizes
+
+    def size(self, name: str) -> int:
+        return self._sizes.get(name, 0)
 
     def read(self, name: str, start: int, end: int) -> bytes:
         if start >= min(end, self._sizes[name]):

@@ -36,7 +36,7 @@ def run(id_: str | None, said: Settings) -> Run:
     Raises InputError if there is no such run, or no events of it; BucketError for a bucket that cannot be used.
     """
     record = logs.record(id_, said, FILE)
-    if FILE not in record.files():
+    if not record.size(FILE):
         raise InputError(
             f"The record of run {record.run} has no events.",
             where=f"It is {record.place}, and has no {FILE}.",
@@ -73,8 +73,11 @@ def events(id_: str | None, said: Settings, tell: Callable[[Event], None], *, fo
         told += whole
         if not alive:
             return
-        time.sleep(LOOK_IN_BUCKET_SECONDS if isinstance(record, logs.InBucket) else LOOK_SECONDS)
-        record = logs.record(record.run, said, FILE)
+        if isinstance(record, logs.InBucket):
+            time.sleep(LOOK_IN_BUCKET_SECONDS)
+            record = logs.in_bucket(contents.place(said), record.run, FILE)
+        else:
+            time.sleep(LOOK_SECONDS)
 
 
 def _read(record: logs.Record, *, alive: bool) -> Run:
@@ -82,7 +85,7 @@ def _read(record: logs.Record, *, alive: bool) -> Run:
 
 
 def _events(record: logs.Record, start: int) -> bytes:
-    size = record.files().get(FILE, 0)
+    size = record.size(FILE)
     return record.read(FILE, start, size) if size > start else b""
 
 
