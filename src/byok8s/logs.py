@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -153,9 +154,14 @@ def record(run: str | None, said: Settings, part: str = "logs") -> Record:
 
 
 def names_another_bucket(said: Settings) -> bool:
-    """Return whether flags or environment name a bucket, and not that of the last run in this folder."""
+    """Return whether a flag names a bucket, and not that of the last run in this folder.
+
+    One that the environment names for all folders does not hide this folder's own record.
+    """
+    if said.s3_bucket in {None, "", os.environ.get("BYOK8S_S3_BUCKET")}:
+        return False
     last = last_holder(LOCK)
-    return bool(said.s3_bucket) and not (last and last.place.bucket == contents.place(said).url)
+    return not (last and last.place.bucket == contents.place(said).url)
 
 
 def here_with(part: str) -> list[str]:

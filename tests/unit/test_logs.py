@@ -102,6 +102,13 @@ def test_no_run_and_no_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "No bucket is named" in says(code=2)
 
 
+@pytest.mark.usefixtures("run")
+def test_a_bucket_of_the_environment_does_not_hide_this_folders_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BYOK8S_S3_BUCKET", "for-all-folders")
+    assert len(says().splitlines()) == 3
+    assert logs.names_another_bucket(Settings(s3_bucket="another"))
+
+
 def test_a_log_of_a_gigabyte_is_read_from_its_end(run: Record) -> None:
     log = next(Path(".byok8s/runs", NEW, "logs").glob("map*.log"))
     with log.open("r+b") as file:
