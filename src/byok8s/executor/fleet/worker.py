@@ -25,8 +25,8 @@ class Worker:
 
     since: when it was made. there: whether it has said hello. earlier: the id of an earlier controller's task that is
     under way, whether anybody has claimed it or not. claimed: tasks of an earlier controller that were given again, by
-    id. idle_since: None while it is busy, or not there yet. fetched: the inputs that its tasks shared with others. used:
-    whether it has had a task.
+    id. idle_since: None while it is busy, or not there yet. fetched: the inputs that its tasks shared with others.
+    used: whether it has had a task.
     """
 
     pod: str
