@@ -104,14 +104,18 @@ class Server:
                 self._tell_phases(self._job)
             if self._job and self._job.output_is_over():
                 self._on_end(self._job)
-            if self._job and not self._ending and self._job.look_at_tool():
-                self._ending = True
-            if self._job and self._job.deadline and time.monotonic() > self._job.deadline:
-                self._job.deadline = None
-                because = f"it ran longer than its runtime allows ({self._job.order.runtime} min)"
-                self._job.end(because, "deadline")
+            if self._job and not self._ending:
+                self._end_early(self._job)
         if self._job:
             self._on_end(self._job)
+
+    def _end_early(self, job: Job) -> None:
+        """End a job whose container is gone, or whose time is over."""
+        if job.look_at_tool():
+            self._ending = True
+        elif job.deadline and time.monotonic() > job.deadline:
+            job.deadline = None
+            job.end(f"it ran longer than its runtime allows ({job.order.runtime} min)", "deadline")
 
     def _is_over(self) -> bool:
         if self._ending or (self._spoilt and not self._kept):
