@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 NO_LIMIT = 1_000_000  # of threads: without one a dry run has a limit of 1, and shows every job with that
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"
-USED_OF_CONDA = {
+USED_OF_SOFTWARE = {
     "snakemake.dag:DAG.update_conda_envs": "self",
     "snakemake.dag:DAG.create_conda_envs": "self dryrun quiet",
+    "snakemake.dag:DAG.pull_container_imgs": "self quiet",
     "snakemake.deployment.conda:Env._get_aux_file": "self suffix omit_msg",
     "snakemake.workflow:Workflow.global_conda": "self conda_env",
 }
@@ -96,17 +97,21 @@ def _recorded(records: Records) -> Iterator[None]:
 
 @contextmanager
 def made_in_pods() -> Iterator[None]:
-    """Have Snakemake know the conda environments of all jobs, for what has changed, and make none: pods do."""
+    """Have Snakemake know the conda environments of all jobs, for what has changed, and make none: pods do.
+
+    Nor pull images, which nodes do.
+    """
     from snakemake import dag, workflow
     from snakemake.deployment import conda
 
-    check_names(USED_OF_CONDA)
+    check_names(USED_OF_SOFTWARE)
     with (
         _replaced(
             dag.DAG,
             {
                 "update_conda_envs": _known(dag.DAG.update_conda_envs),
                 "create_conda_envs": lambda *_, **__: None,
+                "pull_container_imgs": lambda *_, **__: None,
             },
         ),
         _replaced(conda.Env, {"pin_file": property(_pin_file)}),

@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from byok8s import files, git
@@ -18,13 +18,13 @@ from byok8s.named import named
 from byok8s.root import find_root
 from byok8s.s3 import Bucket, profile
 from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
+from byok8s.software import Software
 from byok8s.workspace import Source
 
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
 
 
 Number = TypeVar("Number", int, float)
-Software = Literal["declared", "conda", "image"]
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,10 @@ from byok8s.executor import software as declared
 from byok8s.executor.record import Record
 from byok8s.preflight import Cluster
 from byok8s.provenance.persistence import Records
-from byok8s.request import Request, Software
+from byok8s.request import Request
 from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake
+from byok8s.software import Software
 from byok8s.targets import Targets
 from byok8s.workspace import Workspace
 from byok8s.workspace.folder import origin, refused_inputs
@@ -99,7 +100,8 @@ def _software(request: Request) -> list[str]:
     """Have Snakemake heed the rules' environments, and not look for a conda to make them with."""
     if request.local or request.software == "image":
         return []
-    return ["--software-deployment-method", "conda", "--conda-base-path", "none"]
+    methods = ["conda"] if request.software == "conda" else ["conda", "apptainer"]
+    return ["--software-deployment-method", *methods, "--conda-base-path", "none"]
 
 
 def _said(flag: str, value: float | str | None) -> list[str]:
@@ -220,8 +222,9 @@ def _check_software(dag: DAG, software: Software) -> None:
         declared.check(dag, all_declared=software == "declared")
     except Byok8sError as error:
         raise WorkflowError(str(error)) from error
-    if dag.workflow.dryrun and (words := declared.environments(dag)):
-        logger.info(words)
+    if dag.workflow.dryrun:
+        for words in filter(None, (declared.environments(dag), declared.containers(dag))):
+            logger.info(words)
 
 
 def _let_jobs_come(parser: ArgumentParser, args: Namespace) -> None:

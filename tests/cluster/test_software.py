@@ -24,11 +24,10 @@ def test_environments_below_workflow_do_not_matter_unless_they_are_asked_for(clu
 
 def test_software_that_pods_cannot_give_is_refused_by_rule(cluster: Cluster) -> None:
     cluster.write(CONDA)
-    said = cluster.run("-s", "workflow/Snakefile", "a", "--", "--sdm", "apptainer", expect=2)
+    said = cluster.run("-s", "workflow/Snakefile", "a", BYOK8S_SOFTWARE="declared", expect=2)
     words = " ".join(said[said.rfind("byok8s: ") :].split())
-    assert "Pods cannot give rules the software that they declare" in words
-    assert "declared by b (container)." in words
-    assert "--image" in words
+    assert "Pods cannot have a conda environment in a container. It is declared by b." in words
+    assert "--software conda" in words
     assert cluster.names() == cluster.made() == []
 
 

@@ -21,6 +21,7 @@ from byok8s.worker.protocol import Result
 
 NAMES = Names("run-1", "key", "uid")
 SHAPES = [Shape(1, 500), Shape(1, 800), Shape(1, 2000), Shape(2, 800), Shape(1, 500, disk_mb=100)]
+SHAPES += [Shape(1, 500, tool="image")]
 QUOTA = Outcome(State.FAILED, "exceeded quota", cause=Cause.QUOTA)
 INVALID = Outcome(State.FAILED, "the cluster does not take its pod", cause=Cause.POD_INVALID)
 UNPLACED = Outcome(State.WAITING, "no node takes it yet", unplaced=True, cause=Cause.UNSCHEDULABLE)
@@ -278,6 +279,8 @@ class World:
             case commands.Forget(name, task_id) if pod := self.pods.get(name):
                 if pod.connected:
                     pod.jobs.pop(task_id, None)
+                    if pod.plan.shape.tool and not pod.jobs:  # it ends by itself
+                        self.see(pod, SUCCEEDED)
             case commands.Report(of):
                 assert of.job in self.unfinished, "it has ended once already, or nobody has asked for it"
                 del self.unfinished[of.job]
@@ -302,6 +305,7 @@ class World:
         self._check_only(name, of.job)
         if of.id not in pod.jobs:
             assert not pod.running, "a worker has one task at a time"
+            assert not (of.shape.tool and pod.jobs), "a rule's own image is for one task"
             pod.jobs[of.id] = None
 
     def _check_only(self, name: str, job: str) -> None:

@@ -14,6 +14,7 @@ images=$(product images "$base" "$tree/constraints-worker.txt" "$rig/constraints
 example=$tree/examples/metagenomics
 metagenomics=$(product metagenomics "$base" "$example/packages.txt" "$example/requirements.txt" \
   "$rig/oci_image.py" "$rig/layers.sh")
+tools=$(product tools "$base" "$rig/oci_image.py")
 
 mkdir -p "$state"; cd "$state"
 # After a reboot the recorded processes, mounts and sockets are gone, and what was being written may be half there.
@@ -72,7 +73,8 @@ start apiserver "$kubernetes/kube-apiserver" "$features" --etcd-servers=http://1
 start containerd containerd --config config/containerd.toml
 wait_for containerd ctr --address containerd.sock version
 # There is no registry. The marks lie beside the images, so that they go when those go.
-for archive in "$kubernetes/pause.tar" "$images/images.tar" "$metagenomics/metagenomics.tar"; do
+for archive in "$kubernetes/pause.tar" "$images/images.tar" "$metagenomics/metagenomics.tar" \
+    "$tools/tools.tar"; do
   mark=containerd/imported-${archive##*/}
   [[ $(cat "$mark" 2>/dev/null) == "$archive" ]] && continue
   say "importing ${archive##*/}"

@@ -54,7 +54,8 @@ _SETTINGS = (
         "--software",
         envvar="BYOK8S_SOFTWARE",
         type=click.Choice(SOFTWARE),
-        help="What rules get: their conda environments, or what the image has. [default: conda; with --image, image]",
+        help="What rules get: what they declare (conda:, container:), their conda environments alone, or what the "
+        "image has. [default: declared; with --image, image]",
     ),
     click.option(
         "--channel-alias",

@@ -36,6 +36,9 @@ class Cause(Enum):
     CONDA_PLATFORM = "conda-platform"
     CONDA_CHANGED = "conda-changed"
 
+    CONTAINER_NO_SHELL = "container-no-shell"
+    CONTAINER_PLATFORM = "container-platform"
+
     EVICTED = "evicted"
     PREEMPTED = "preempted"
     NODE_LOST = "node-lost"
@@ -92,6 +95,8 @@ _KINDS = (
             Cause.SNAKEMAKE_VERSION,
             Cause.UNKNOWN,
             *(cause for cause in Cause if cause.value.startswith("conda-")),
+            Cause.CONTAINER_NO_SHELL,
+            Cause.CONTAINER_PLATFORM,
             # a key or a bucket that is refused is refused again; but another job may have another
             Cause.S3_DENIED,
             Cause.S3_NO_BUCKET,

@@ -6,6 +6,7 @@ The order of the lists in a pod's status says nothing.
 from __future__ import annotations
 
 from byok8s.executor.manifest import CONTAINER
+from byok8s.executor.tool import TOOL
 from byok8s.kube.json import Json, Object, get_in, items, mapping, text
 
 
@@ -41,14 +42,34 @@ def requests(pod: Object) -> dict[str, list[Json]]:
 
 
 def held_up(pod: Object) -> Object:
-    """Return the status of the container for which the pod waits: one that comes before ours, or ours."""
+    """Return the status of the container for which the pod waits: one that comes before ours, a rule's own, or ours."""
     for before in items(pod, "status", "initContainerStatuses"):
         if (
             mapping(before, "state", "waiting")
             and text(before, "state", "waiting", "reason") != "PodInitializing"
         ):
             return before
-    return status(pod)
+    other = _tool(pod)
+    reason = text(other, "state", "waiting", "reason")
+    return other if reason not in {"", "ContainerCreating", "PodInitializing"} else status(pod)
+
+
+def tool_failed(pod: Object) -> Object:
+    """Return how the container of a rule's own image has ended if it has before its job; nothing if it has not."""
+    ended = mapping(_tool(pod), "state", "terminated")
+    leaving = text(pod, "metadata", "deletionTimestamp")
+    return ended if get_in(ended, "exitCode") not in {None, 0} and not leaving else {}
+
+
+def tool_image(pod: Object) -> str:
+    """Return the rule's own image, as the pod has it."""
+    found = (each for each in items(pod, "spec", "containers") if text(each, "name") == TOOL)
+    return text(next(found, {}), "image")
+
+
+def _tool(pod: Object) -> Object:
+    found = (each for each in items(pod, "status", "containerStatuses") if text(each, "name") == TOOL)
+    return next(found, {})
 
 
 def failed_before(pod: Object) -> str:

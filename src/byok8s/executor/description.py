@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from byok8s.errors import Byok8sError
-from byok8s.executor import compat, elsewhere, keep, unknown
+from byok8s.executor import compat, elsewhere, keep, software, unknown
 from byok8s.executor.keep import Kept
 from byok8s.worker.description import (
     Action,
@@ -111,6 +111,7 @@ class Describer:
             shadow=bool(job.rule.shadow_depth),
             tmpdir="" if (tmpdir := self._tmpdir(job)) == self._run.tmpdir else tmpdir,
             environment=self._environment(job),
+            image=software.image_of(job),
             values=self._values(job, given, action.kind),
         )
 

@@ -109,7 +109,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._largest_mb: int | None = None
         try:
             self._shapes = Shapes(
-                parse(self.executor_settings.pod or "{}"), self.executor_settings.pod_template
+                parse(self.executor_settings.pod or "{}"),
+                self.executor_settings.pod_template,
+                software.image_of,
             )
             if len(self.dag):
                 self._prepare()

@@ -28,6 +28,7 @@ _WORDS = (
     (Cause.IMAGE_TAG_NOT_FOUND, r"manifest[ _]unknown|manifest for \S+ not found|tag \S+ not found"),
     # containerd says no more than this, of the name and of the tag alike
     (Cause.IMAGE_NOT_FOUND, r"not found|404|is not present with pull policy of never"),
+    (Cause.CONTAINER_PLATFORM, r"no match for platform|no matching manifest"),
     (Cause.IMAGE_INVALID, r"invalid ?(?:reference format|image ?name)|couldn't parse image"),
 )
 _SAID = {
@@ -37,6 +38,7 @@ _SAID = {
     Cause.IMAGE_NOT_FOUND: "there is no image of this name, or it has no such tag",
     Cause.IMAGE_TAG_NOT_FOUND: "the image has no such tag",
     Cause.IMAGE_INVALID: "this is no name of an image",
+    Cause.CONTAINER_PLATFORM: "it has nothing for the node's kind of processor",
 }
 _BEFORE = re.compile(
     r"^(?:back-off pulling image \S+: )?(?:errimagepull: )?(?:failed to pull image \S+: )?"
@@ -66,6 +68,23 @@ def why(image: str, message: str) -> str:
     if said is None:
         return f"{of}: {own}" if own else of
     return f"{of}: {said} ({own})"
+
+
+def cannot_run(message: str) -> Cause | None:
+    """Return why the shell of a rule's own image does not start, by the runtime's words; None if they do not say."""
+    said = message.lower()
+    if "exec format error" in said:
+        return Cause.CONTAINER_PLATFORM
+    if "/bin/sh" in said and re.search(r"no such file|not found", said):
+        return Cause.CONTAINER_NO_SHELL
+    return None
+
+
+def why_not_run(image: str, found: Cause, message: str) -> str:
+    """One sentence: the image, and what is the matter with it."""
+    if found is Cause.CONTAINER_NO_SHELL:
+        return f"its image {image} has no /bin/sh"
+    return f"its image {image} is for another kind of processor ({message.strip().splitlines()[-1]})"
 
 
 def _without_name(message: str, said: str) -> str:

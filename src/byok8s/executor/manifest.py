@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from byok8s.executor import template
+from byok8s.executor import template, tool
 from byok8s.executor.names import (
     JOB_LABEL,
     PROOF_ANNOTATION,
@@ -52,7 +52,8 @@ class Shape:
     """What a pod is made like. Jobs can share a pod, one after another, if it has what each asks for.
 
     cores: of the processor. mem_mb, disk_mb: in MB; None where the rule says nothing. said: the part of a Pod that the
-    user has put in words, which counts over ours; template: that which is merged under ours; both as JSON.
+    user has put in words, which counts over ours; template: that which is merged under ours; both as JSON. tool: the
+    rule's own image, which its commands run in; "" if that is the pods'.
     """
 
     cores: int
@@ -60,6 +61,7 @@ class Shape:
     disk_mb: int | None = None
     said: str = ""
     template: str = ""
+    tool: str = ""
 
     @property
     def memory_mb(self) -> int:
@@ -257,7 +259,10 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
         "spec": spec,
     }
     said, under = (json.loads(part or "{}") for part in (plan.shape.said, plan.shape.template))
-    return template.merge(template.merge(said, ours), under, CONTAINER)
+    merged = template.merge(template.merge(said, ours), under, CONTAINER)
+    if not plan.shape.tool:
+        return merged
+    return tool.added(merged, CONTAINER, plan.shape.tool, container_security(), settings.secret_variables)
 
 
 def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, Json]:

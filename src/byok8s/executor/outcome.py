@@ -125,6 +125,8 @@ def outcome(pod: Object) -> Outcome:
         return _succeeded(ended, node, lingers=phase == "Running")
     if phase == "Running" and ended and container.others_run(pod) and not _disruption(pod):
         return replace(_failed(pod, node), lingers=True)
+    if phase == "Running" and container.tool_failed(pod) and not _disruption(pod):
+        return replace(_failed(pod, node), lingers=True)
     match phase:
         case "Succeeded":
             return _succeeded(ended, node)
@@ -282,6 +284,8 @@ def _doubt(pod: Object) -> tuple[Cause, str] | None:
 
 
 def _ended_container(pod: Object, ended: Json, report: Result) -> tuple[Cause, str]:
+    if of_tool := container.tool_failed(pod):
+        return _ended_tool(pod, of_tool)
     code, reason, message = get_in(ended, "exitCode"), text(ended, "reason"), text(ended, "message")
     if reason == "OOMKilled":
         limit = _memory_limit(pod)
@@ -296,6 +300,25 @@ def _ended_container(pod: Object, ended: Json, report: Result) -> tuple[Cause, s
     if reason and reason not in {"Error", "Completed"}:
         return Cause.UNKNOWN, f"{reason}: {message}".rstrip(": ")
     return causes.named(report.cause) or Cause.EXIT_CODE, report.why or f"exit code {code}"
+
+
+def _ended_tool(pod: Object, ended: Object) -> tuple[Cause, str]:
+    """Of the container of a rule's own image, which has ended before its job."""
+    reason, message = text(ended, "reason"), text(ended, "message")
+    name = container.tool_image(pod)
+    if reason == "OOMKilled":
+        return (
+            Cause.OUT_OF_MEMORY,
+            "out of memory: its container used more than its limit (OOMKilled); raise mem_mb",
+        )
+    if found := image.cannot_run(message):
+        return found, image.why_not_run(name, found, message)
+    if reason in {"StartError", "ContainerCannotRun"}:
+        return Cause.CONTAINER_CANNOT_START, f"the container of its image {name} cannot start: {message}"
+    return (
+        Cause.WORKER_LOST,
+        f"the container of its image {name} was ended: exit code {get_in(ended, 'exitCode')}",
+    )
 
 
 def _pending(pod: Object, node: str) -> Outcome:
@@ -321,6 +344,8 @@ def _image(pod: Object, status: Object) -> str:
 
 
 def _stuck(name: str, reason: str, message: str) -> tuple[Cause, str]:
+    if "Container" in reason and (found := image.cannot_run(message)):
+        return found, image.why_not_run(name, found, message)
     if "Container" in reason:
         return Cause.CONTAINER_CANNOT_START, f"its container cannot start: {reason}: {message}"
     if reason == "InvalidImageName":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from itertools import islice
@@ -33,11 +33,17 @@ class Shapes:
     """What a run says of all its pods, put together with what each rule says.
 
     words: WORD=VALUE of the run; a rule's value of the same word counts over it. template_path: of the run's pod
-    template, a rule's own counts over it. Raises InputError where one of them cannot be used.
+    template, a rule's own counts over it. image: returns the image that a job's commands run in, "" for the pods'.
+    Raises InputError where one of them cannot be used.
     """
 
-    def __init__(self, words: Mapping[str, Value], template_path: str | None) -> None:
-        self._words = words
+    def __init__(
+        self,
+        words: Mapping[str, Value],
+        template_path: str | None,
+        image: Callable[[JobExecutorInterface], str] = lambda _: "",
+    ) -> None:
+        self._words, self._image = words, image
         self._template = _load(template_path) if template_path else ""
         _said(frozenset(words.items()))
 
@@ -57,6 +63,7 @@ class Shapes:
                 template=template.join(_load(path), self._template)
                 if isinstance(path, str)
                 else self._template,
+                tool=self._image(job),
             )
         except InputError as error:
             raise InputError(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from byok8s.errors import InputError
 from byok8s.executor import compat
 from byok8s.executor.between import is_cached
+from byok8s.software.container import Unfit, image
 
 if TYPE_CHECKING:
-    from snakemake.jobs import Job
+    from snakemake.jobs import GroupJob, Job
     from snakemake.workflow import Workflow
 
     class Dag(Protocol):
@@ -22,11 +23,40 @@ if TYPE_CHECKING:
 
 
 MOST_NAMED = 5
+# as Snakemake calls them
+CONDA, CONTAINER = "conda", "apptainer"
 
 
 def honours_conda(workflow: Workflow) -> bool:
     """Return whether rules get the conda environments that they declare."""
-    return "conda" in _methods(workflow)
+    return CONDA in _methods(workflow)
+
+
+def image_of(job: Job | GroupJob) -> str:
+    """Return the image that a job's commands run in, or those of a group's only member; "" for that of the pods.
+
+    Raises InputError if pods cannot have it.
+    """
+    if job.is_group():
+        return next(iter(images(job)), "")
+    if not (url := _container(job)):
+        return ""
+    try:
+        return image(url)
+    except Unfit as error:
+        raise InputError(f"Pods cannot have the container {url} of rule {job.name}: {error}.") from error
+
+
+def images(group: Iterable[Job]) -> set[str]:
+    """Return the images that the members of a group want."""
+    return {found for job in group if (found := image_of(job))}
+
+
+def _container(job: Job) -> str:
+    """Return what a job's rule says after container:, wildcards filled in, if that is honoured and matters."""
+    if CONTAINER not in _methods(job.rule.workflow) or job.is_norun or job.is_template_engine or job.is_cwl:
+        return ""
+    return str(job.container_img_url or "")
 
 
 def check(dag: Dag, *, all_declared: bool = False) -> None:
@@ -35,30 +65,77 @@ def check(dag: Dag, *, all_declared: bool = False) -> None:
     all_declared: they are to have all that they declare. Otherwise that counts which Snakemake is asked for, by
     --software-deployment-method: pods pay as little heed to the rest as plain Snakemake.
     """
-    methods = {"apptainer", "env-modules"} if all_declared else _methods(dag.workflow) - {"conda"}
-    conda = honours_conda(dag.workflow)
-    declared = dict.fromkeys(
-        f"{job.rule.name} ({words})"
-        for job in _of_pods(dag)
-        if not (all_declared and job.conda_env_spec)
-        for words in _declared(job, methods)
+    jobs = list(_of_pods(dag))
+    modules = all_declared or "env-modules" in _methods(dag.workflow)
+    _refuse(
+        "Pods cannot give rules the modules that they declare (envmodules:).",
+        (
+            job.rule.name
+            for job in jobs
+            if modules and job.rule.env_modules and not _has_other(job, all_declared)
+        ),
+        "Put the software of all rules into one image and name it with --image (and --software image); or, if it is "
+        "not needed, run with --software conda.",
     )
-    if declared:
-        raise InputError(
-            "Pods cannot give rules the software that they declare, except conda environments.",
-            where=f"It is declared by {_named(declared)}.",
-            hint="Put the software of all rules into one image and name it with --image (and --software image); or, if "
-            "it is not needed, run with --software conda.",
-        )
-    local = dict.fromkeys(
-        job.rule.name for job in dag.needrun_jobs() if conda and compat.runs_here(job) and job.conda_env_spec
+    _check_containers(dag, jobs)
+    _refuse(
+        "Rules that run on this machine cannot have the software that they declare, which is for pods.",
+        (job.rule.name for job in dag.needrun_jobs() if compat.runs_here(job) and _wants_software(job)),
+        "Take them out of localrules:, or run with --software image if they do not need it.",
     )
-    if local:
+
+
+def _has_other(job: Job, all_declared: bool) -> bool:
+    """Return whether a rule says in another way, too, where its software is from."""
+    return all_declared and bool(job.conda_env_spec or _container(job))
+
+
+def _wants_software(job: Job) -> bool:
+    return bool(_container(job) or (honours_conda(job.rule.workflow) and job.conda_env_spec))
+
+
+def _check_containers(dag: Dag, jobs: Iterable[Job]) -> None:
+    wanting = [job for job in jobs if _container(job)]
+    unfit: dict[str, str] = {}
+    for job in wanting:
+        try:
+            image(_container(job))
+        except Unfit as error:
+            unfit[f"{job.rule.name} ({_container(job)}: {error})"] = ""
+    _refuse(
+        "Pods cannot have the containers that rules declare.",
+        unfit,
+        "Name an image in a registry, as docker://REGISTRY/NAME:TAG. If containers are not needed, run with --software "
+        "conda or image.",
+    )
+    _refuse(
+        "Pods cannot have a conda environment in a container.",
+        (job.rule.name for job in wanting if honours_conda(dag.workflow) and job.conda_env_spec),
+        "--software conda gives such rules their environment alone, as Snakemake's --sdm conda does; -- --sdm "
+        "apptainer the container alone.",
+    )
+    if wanting and (arguments := str(dag.workflow.deployment_settings.apptainer_args).strip()):
         raise InputError(
-            "Rules that run on this machine cannot have their conda environment, which are made for pods.",
-            where=f"They are {_named(local)}.",
-            hint="Take them out of localrules:, or run with --software image if they do not need it.",
+            f"Pods have no Apptainer, which {arguments!r} is for (--apptainer-args).",
+            where=f"Containers are declared by {_named(dict.fromkeys(job.rule.name for job in wanting))}.",
+            hint="Mount volumes with --pod persistent_volume_claims=CLAIM:/PATH; a variable for a container is "
+            "APPTAINERENV_NAME.",
         )
+
+
+def _refuse(what: str, rules: Iterable[str], hint: str) -> None:
+    if found := dict.fromkeys(rules):
+        raise InputError(what, where=f"It is declared by {_named(found)}.", hint=hint)
+
+
+def containers(dag: Dag) -> str:
+    """Say which images the rules of pods want; nothing if they want none."""
+    rules: dict[str, dict[str, None]] = {}
+    for job in _of_pods(dag):
+        if found := image_of(job):
+            rules.setdefault(found, {})[job.rule.name] = None
+    found = ", ".join(f"{name} ({_named(of)})" for name, of in rules.items())
+    return f"Containers: {found}." if found else ""
 
 
 def environments(dag: Dag) -> str:
@@ -98,10 +175,3 @@ def unused_cache(dag: Dag) -> str:
 
 def _of_pods(dag: Dag) -> Iterator[Job]:
     return (job for job in dag.needrun_jobs() if not compat.runs_here(job))
-
-
-def _declared(job: Job, methods: set[str]) -> Iterator[str]:
-    if "apptainer" in methods and job.container_img_url:
-        yield "container"
-    if "env-modules" in methods and job.rule.env_modules:
-        yield "envmodules"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-from byok8s.executor import compat
+from byok8s.executor import compat, software
 from byok8s.executor.manifest import Task
 from byok8s.executor.outcome import Outcome
 from byok8s.executor.unknown import unknown
@@ -21,9 +21,12 @@ Submit: TypeAlias = "Callable[[Job, SplitGroup], Task]"
 
 
 def wants_split(group: GroupJob) -> bool:
-    """Return whether a member of a group has values that are not known yet. A pipe or a service allows no split."""
+    """Return whether a member has values that are not known yet, or members want several images.
+
+    A pipe or a service allows no split.
+    """
     tied = any(job.is_pipe or job.is_service for job in group)
-    return not tied and any(unknown(job) for job in group)
+    return not tied and (any(unknown(job) for job in group) or len(software.images(group)) > 1)
 
 
 class SplitGroup:

@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 
-from byok8s.worker import folder, last_word, sections
+from byok8s.worker import folder, last_word, sections, tool
 from byok8s.worker.job import Job
 
 
@@ -41,22 +41,26 @@ def main() -> int:
 
 def one(bucket: str, key: str) -> int:
     sys.path.append(str(folder.bring_plugins()))
+    other = tool.opened()
     from byok8s.worker.workplace import Workplace
 
     workplace = Workplace(many=False)
     order = workplace.order(bucket, key)
     root = folder.make(order.job)
-    job = Job(order, root, workplace.begin(order, root))
+    job = Job(order, root, workplace.begin(order, root), other)
     signal.signal(signal.SIGTERM, lambda *_: job.end_with_pod())
     while not job.output_is_over():
         if not select.select([job.output], [], [], 1.0)[0]:
+            if job.look_at_tool():
+                break
             continue
         if not (data := job.read()):
             break
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     result = job.result()
-    sections.write_files(sys.stdout.buffer, job.folder, order.logs)
+    logs = tool.inside(job.folder, order.logs) if other else order.logs
+    sections.write_files(sys.stdout.buffer, job.folder, logs)
     last_word.leave(result)
     return result.code
 

@@ -93,7 +93,7 @@ class Member:
     repeats: how often it is run for its benchmark. extended: whether the benchmark has all columns. keep: patterns of
     files that no rule declares, and that are stored all the same. shadow: plain Snakemake deletes what else it leaves.
     tmpdir: the rule's own folder for temporary files. environment: what its commands and scripts run in; None for what
-    the image has.
+    the image has. image: of the container that they run in; "" for the worker's own.
     """
 
     rule: str
@@ -110,6 +110,7 @@ class Member:
     shadow: bool = False
     tmpdir: str = ""
     environment: Environment | None = None
+    image: str = ""
     values: Mapping[str, Encoded] = field(default_factory=dict)
 
 

@@ -12,8 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Final
 
-from byok8s.worker import evidence
-from byok8s.worker.conda import Unusable
+from byok8s.worker import conda, evidence, tool
 from byok8s.worker.machinery import WrongSnakemake
 from byok8s.worker.transfer import Damaged, Missing
 
@@ -40,7 +39,7 @@ def failure(error: BaseException) -> Failure:
         return Failure(_words(error), "missing-input")
     if isinstance(error, Damaged):
         return Failure(_words(error), "s3-unreachable")
-    if isinstance(error, Unusable):
+    if isinstance(error, conda.Unusable | tool.Unusable):
         return Failure(_words(error), error.cause)
     if isinstance(error, WrongSnakemake):
         return Failure(_words(error), "snakemake-version")

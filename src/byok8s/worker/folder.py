@@ -17,15 +17,10 @@ from byok8s.worker import seclusion
 WORK = Path(os.environ.get("BYOK8S_WORK", "/work"))
 ENVIRONMENTS = WORK / "envs"
 CACHE = WORK / "cache"
-OWN = (
-    "worker.sock",
-    "kept",
-    "plugins",
-    "parsed",
-    "parsed.sock",
-    "envs",
-    "cache",
-)  # the worker's, in its folder
+OWN = (  # the worker's, in its folder
+    *("worker.sock", "kept", "plugins", "parsed", "parsed.sock", "envs", "cache"),
+    *("bin", "tool", "searchpaths"),
+)
 SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - to be emptied
 
 

@@ -17,6 +17,7 @@ from byok8s.worker.folder import SHARED_FOLDERS
 from byok8s.worker.measured import FILE, measured, over
 from byok8s.worker.process import Order, Process, left
 from byok8s.worker.protocol import Result
+from byok8s.worker.tool import Tool
 
 POD_DELETED = "pod-deleted"
 KEPT_LINES = 30
@@ -27,9 +28,9 @@ GRACE_SECONDS = 3.0
 class Job:
     """A job under way. `output` is the file descriptor to read from until it ends; then ask for `result`."""
 
-    def __init__(self, order: Order, folder: Path, process: Process) -> None:
-        """process: has this order, and works in this folder."""
-        self.order = order
+    def __init__(self, order: Order, folder: Path, process: Process, tool: Tool | None = None) -> None:
+        """process: has this order, and works in this folder. tool: the container of the rule's own image."""
+        self.order, self._tool = order, tool
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
         self._partial = ""
         self._ended_because = self._ended_cause = ""
@@ -68,15 +69,26 @@ class Job:
     def end_with_pod(self) -> None:
         self.end("its pod was told to end", POD_DELETED)
 
+    def look_at_tool(self) -> bool:
+        """Return whether the container of its image has ended; the job ends then, too. The pod's status tells why."""
+        if not self._tool or not self._tool.has_failed():
+            return False
+        self.end("the container of its image has ended", POD_DELETED)
+        return True
+
     def result(self) -> Result:
         """Waits for the process, whose output has ended."""
+        if self._tool:
+            self._tool.quit()
         _, status, usage = os.wait4(self.pid, 0)
         os.close(self.output)
         _kill_group(self.pid, signal.SIGKILL)
         if self._partial:
             self._keep(self._partial)
         result = self._judge(os.waitstatus_to_exitcode(status))
-        return replace(result, measured=measured(self.folder.parent / FILE, usage))
+        phases = self.folder.parent / FILE
+        # of what another container has used, this process knows nothing
+        return replace(result, measured=over(phases) if self._tool else measured(phases, usage))
 
     def _judge(self, exit_code: int) -> Result:
         last_lines = "\n".join(self._last)
@@ -85,6 +97,8 @@ class Job:
         found = left(self.folder)
         if found and found.code == 0:
             return found
+        if self._tool and (judged := self._tool.judged()):
+            return replace(judged, last_lines=last_lines)
         if evidence.oom_kills() > self._ooms:
             used = evidence.memory() or "used more than its limit"
             why = f"out of memory: {used} (OOMKilled); raise the rule's mem_mb"

@@ -16,7 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-from byok8s.worker import conda
+from byok8s.worker import conda, tool
 from byok8s.worker.description import Action, Member, RunDescription, ShellSettings
 from byok8s.worker.places import Places
 from byok8s.worker.values import Encoded, Relocate, decode, decode_named
@@ -50,6 +50,11 @@ USED: Final = {
     ),
     "snakemake.sourcecache": ("SourceCache._do_cache",),
     "snakemake.deployment.conda": ("Conda.instances", "Conda.is_initialized", "Conda.shellcmd"),
+    "snakemake.deployment.singularity": (
+        "Singularity.check",
+        "shellcmd",
+        "get_snakemake_searchpath_mountpoints",
+    ),
     "snakemake.benchmark": ("BenchmarkRecord", "benchmarked", "write_benchmark_records"),
 }
 
@@ -107,7 +112,19 @@ def values(member: Member, relocate: Relocate) -> Values:
         conda.use_base()
         found["conda_env"] = str(conda.prefix_of(member.environment.name))
         found["conda_base_path"] = str(conda.BASE)
+    if member.image:
+        _use_tool(member)
+        found["container_img"] = member.image
     return found
+
+
+def _use_tool(member: Member) -> None:
+    """Have Snakemake hand over to the container of the rule's own image what it would run by Apptainer."""
+    from snakemake.deployment.singularity import Singularity
+
+    Singularity().binary = tool.command()
+    if member.action.kind in {"script", "notebook"}:
+        tool.bring_packages()
 
 
 def _named(value: Encoded) -> Mapping[str, Encoded]:
@@ -156,6 +173,7 @@ def _shell(action: Action, given: Values) -> None:
         resources=given["resources"],
         conda_env=given.get("conda_env"),
         conda_base_path=given.get("conda_base_path"),
+        container_img=given.get("container_img"),
     )
 
 
@@ -203,7 +221,7 @@ def _call(function: Callable[..., None], given: Values, **more: object) -> None:
     standard = {
         "conda_env": given.get("conda_env"),
         "conda_base_path": given.get("conda_base_path"),
-        "container_img": None,
+        "container_img": given.get("container_img"),
         "singularity_args": "",
         "env_modules": None,
         "cleanup_scripts": True,
@@ -331,6 +349,8 @@ def write_benchmarks(records: list[Any], member: Member, given: Values) -> None:
     assert member.benchmark
     for record in records:
         record.jobid, record.rule_name, record.threads = member.jobid, member.rule, member.threads
+        if member.image:  # what was measured, but for the time, is the hand-over
+            record.data_collected = False
         for name in ("wildcards", "params", "resources", "input"):
             setattr(record, name, given[name])
     write_benchmark_records(records, member.benchmark.path, member.extended)

@@ -38,7 +38,7 @@ from dataclasses import asdict, dataclass
 from byok8s.worker.description import Left, Stored
 from byok8s.worker.measured import UNKNOWN, Measured, from_json
 
-VERSION = 6
+VERSION = 7
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
 
 Message = Mapping[str, object]

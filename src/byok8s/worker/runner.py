@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +27,7 @@ from byok8s.worker.failure import Failure, failure
 from byok8s.worker.measured import NOWHERE, Phases
 from byok8s.worker.member import perform
 from byok8s.worker.places import Places
+from byok8s.worker.tool import Hand
 from byok8s.worker.transfer import Transfer
 from byok8s.worker.undeclared import Undeclared
 
@@ -59,6 +60,7 @@ class Runner:
         with self.phases.timed("fetch"):
             self._fetch()
             self._bring_environments()
+        hand = self._hand()
         undeclared = Undeclared(self.run, self.root, self.job.members, self._temporary_folders(places))
         kept: list[list[File]] = []
         try:
@@ -70,8 +72,13 @@ class Runner:
                         _remove(Path(path))
         except BaseException:
             with suppress(Exception):  # the failure is what matters
-                self.transfer.store(_logs(self._began))
+                hand.end()
+                logs = _logs(self._began)
+                hand.check(self.root, (log.path for log in logs))
+                self.transfer.store(logs)
             raise
+        hand.end()
+        hand.check(self.root, self._made(kept))
         # level after level, so that no file of the bucket is newer than what was made of it
         with self.phases.timed("store"):
             stored = [
@@ -81,6 +88,17 @@ class Runner:
                 for stored in [*self.transfer.store(beside), *self._store(level)]
             ]
         return Done(stored, undeclared.left())
+
+    def _hand(self) -> Hand:
+        images = {member.image for member in self.job.members if member.image}
+        asked_for = os.environ.get("BYOK8S_TOOL_VARIABLES", "").split(",")
+        return Hand(images, [*self.run.environment, *asked_for])
+
+    def _made(self, kept: Sequence[Sequence[File]]) -> Iterator[str]:
+        for level, beside in zip(self.job.levels, kept, strict=True):
+            for file in (*beside, *self._files(level)):
+                if file.stored:
+                    yield file.path
 
     def _temporary_folders(self, places: Places) -> list[str]:
         return [places.relocate(member.tmpdir) for member in self.job.members if member.tmpdir]
@@ -97,9 +115,12 @@ class Runner:
             self.transfer.bring(environment)
 
     def _store(self, level: Sequence[Member]) -> list[Stored]:
+        return self.transfer.store(self._files(level))
+
+    def _files(self, level: Sequence[Member]) -> list[File]:
         files = [file for member in level for file in member.output]
         files += [member.benchmark for member in level if member.benchmark]
-        return self.transfer.store([*files, *_logs(level)])
+        return [*files, *_logs(level)]
 
     def _run_level(self, level: Sequence[Member], places: Places) -> None:
         for member in level:

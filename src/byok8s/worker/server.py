@@ -19,7 +19,7 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from byok8s.worker import folder, last_word, seclusion
+from byok8s.worker import folder, last_word, seclusion, tool
 from byok8s.worker.job import POD_DELETED, Job
 from byok8s.worker.kept import Kept
 from byok8s.worker.process import Order
@@ -42,6 +42,7 @@ def serve() -> int:
     """Until the controller is not heard of for a while and no job is under way; or until the pod is told to end."""
     seclusion.close_to_others()
     plugins = folder.bring_plugins()
+    other = tool.opened()
     room = folder.CleanRoom(plugins)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(SOCKET))
@@ -50,7 +51,7 @@ def serve() -> int:
     warm_up()
     from byok8s.worker.workplace import Workplace
 
-    server = Server(listening, Workplace(many=True), room)
+    server = Server(listening, Workplace(many=other is None), room, other)
     server.run()
     with contextlib.suppress(OSError):
         last_word.leave(server.result, server.succeeded()[-MOST_TOLD:])
@@ -60,10 +61,17 @@ def serve() -> int:
 class Server:
     """result: of the job that ended with the pod; without one, success."""
 
-    def __init__(self, listening: socket.socket, workplace: Workplace, room: folder.CleanRoom) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        workplace: Workplace,
+        room: folder.CleanRoom,
+        other: tool.Tool | None = None,
+    ) -> None:
+        """other: the container of a rule's own image, which is for one job: so is this worker then."""
         self.result = Result(0)
         self._workplace, self._room = workplace, room
-        self._spoilt = False
+        self._tool, self._spoilt = other, False
         self._listening = listening
         self._selector = selectors.DefaultSelector()
         self._selector.register(listening, selectors.EVENT_READ)
@@ -96,12 +104,18 @@ class Server:
                 self._tell_phases(self._job)
             if self._job and self._job.output_is_over():
                 self._on_end(self._job)
-            if self._job and self._job.deadline and time.monotonic() > self._job.deadline:
-                self._job.deadline = None
-                because = f"it ran longer than its runtime allows ({self._job.order.runtime} min)"
-                self._job.end(because, "deadline")
+            if self._job and not self._ending:
+                self._end_early(self._job)
         if self._job:
             self._on_end(self._job)
+
+    def _end_early(self, job: Job) -> None:
+        """End a job whose container is gone, or whose time is over."""
+        if job.look_at_tool():
+            self._ending = True
+        elif job.deadline and time.monotonic() > job.deadline:
+            job.deadline = None
+            job.end(f"it ran longer than its runtime allows ({job.order.runtime} min)", "deadline")
 
     def _is_over(self) -> bool:
         if self._ending or (self._spoilt and not self._kept):
@@ -204,7 +218,7 @@ class Server:
         self._kept[job] = Kept(KEPT / job)
         try:
             order, root = _order(job, message), folder.make(job)
-            self._job = Job(order, root, self._workplace.begin(order, root))
+            self._job = Job(order, root, self._workplace.begin(order, root), self._tool)
         except OSError as error:
             cause = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "worker-lost"
             self._finish(job, Result(1, f"its working folder cannot be made: {error}", cause=cause))
@@ -225,9 +239,10 @@ class Server:
         self._job = None
         result = job.result()
         self._workplace.keep()
-        self._kept[job.order.job].keep_files(job.folder, job.order.logs)
+        logs = tool.inside(job.folder, job.order.logs) if self._tool else job.order.logs
+        self._kept[job.order.job].keep_files(job.folder, logs)
         spared = self._near_ends() | self._workplace.processes
-        self._spoilt |= not self._room.restore(spared)
+        self._spoilt |= not self._room.restore(spared) or self._tool is not None
         if result.cause == POD_DELETED:
             self.result = result  # not told: the pod's status will say who ended it, and why
         else:

@@ -14,7 +14,7 @@ def takes(pod: Shape, task: Shape, factor: float) -> bool:
     if pod == task:
         return True
     return (
-        (pod.said, pod.template) == (task.said, task.template)
+        (pod.said, pod.template, pod.tool) == (task.said, task.template, task.tool)
         and task.cores <= pod.cores <= task.cores * factor
         and task.memory_mb <= pod.memory_mb <= task.memory_mb * factor
         and _has_disk(pod, task, factor)

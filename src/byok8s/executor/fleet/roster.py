@@ -50,7 +50,8 @@ class Roster:
     def rest(self, worker: Worker, now: float) -> None:
         """Note that a worker has nothing to do any more."""
         worker.idle_since = now
-        self._idle.setdefault(worker.shape, {})[worker.pod] = worker
+        if not worker.spent:
+            self._idle.setdefault(worker.shape, {})[worker.pod] = worker
 
     def occupy(self, worker: Worker) -> None:
         """Note that a worker has something to do, or can do nothing any more."""

@@ -162,6 +162,7 @@ class Workers:
 
     def _on_hello(self, worker: Worker, jobs: Mapping[str, bool], now: float) -> None:
         self._roster.arrive(worker)
+        worker.used |= bool(jobs)
         lost = worker.unknown_to(jobs)
         others = {job: runs for job, runs in jobs.items() if not worker.wanted(job)}
         self._adopted.heard(worker.pod, others)
@@ -182,7 +183,10 @@ class Workers:
                 commands.TaskEnded(task, pod, found, worker.shape.memory_mb),
                 commands.Forget(pod, task_id),
             ]
-        if worker.there:
+        if worker.spent and not (worker.busy or worker.claimed):
+            self._retire(worker)
+            self._go_on(now)
+        elif worker.there:
             self._rest(worker, now)
 
     # -- with time --
@@ -214,11 +218,15 @@ class Workers:
         """Give a worker a task if it has nothing to do; if there is none for it, others may need its room."""
         if worker.busy:
             self._roster.occupy(worker)
-        elif task := self._queues.take_for(worker.shape, self._factor):
+        elif not worker.spent and (task := self._queues.take_for(worker.shape, self._factor)):
             self._run(worker, task)
         elif worker.idle_since is None:
             self._out.append(commands.NoteIdle(worker.pod))
             self._roster.rest(worker, now)
+        self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """Start the workers that tasks wait for, and make room for them."""
         for shape in self._queues.shapes():
             self._start_workers(shape, now)
         self._make_room()
@@ -282,11 +290,12 @@ class Workers:
                 self._retire(worker)
 
     def _spare(self, until: float | None = None) -> list[Worker]:
-        """Return the workers that have nothing to do, and of whose shape no task waits.
+        """Return the workers that have nothing to do, and that no task waits for.
 
         until: and have had nothing to do since then.
         """
-        return [worker for worker in self._roster.free(until) if not self._queues.length(worker.shape)]
+        free = self._roster.free(until)
+        return [worker for worker in free if worker.spent or not self._queues.length(worker.shape)]
 
     def _retire(self, worker: Worker) -> None:
         self._remove(worker)

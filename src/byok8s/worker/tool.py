@@ -1,0 +1,157 @@
+"""The container of a rule's own image, in the pod of the worker: what both ends of the hand-over know of it.
+
+    /work/tool    FIFOs that both containers have, read-only in the other: requests, alive, and a folder a command
+    /work/bin     the worker's alone: the program that Snakemake takes for Apptainer (hand_over.py), and what that notes
+    /work/jobs    the job's folder, which both have
+
+The other container has no credentials and runs the commands of one job. It ends with that job.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pkgutil
+import select
+import shutil
+import signal
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from byok8s.worker.folder import SHARED_FOLDERS, WORK
+from byok8s.worker.protocol import Result
+
+IMAGE: Final = os.environ.get("BYOK8S_TOOL_IMAGE", "")
+SHARED: Final = WORK / "tool"
+OWN: Final = WORK / "bin"
+PACKAGES: Final = WORK / "searchpaths"  # in the other container at Snakemake's place for them
+# what a Python script's preamble loads of Snakemake, in the image's own Python
+NEEDED: Final = (
+    *("snakemake", "snakemake_interface_common"),
+    *("snakemake_interface_logger_plugins", "snakemake_interface_storage_plugins"),
+)
+END_SECONDS: Final = 20.0
+_BEFORE: Final = frozenset(os.environ)  # the variables of this container, before any workflow's
+
+
+def command() -> str:
+    """Return what Snakemake is to call in Apptainer's place."""
+    return f"{sys.executable} -IS {OWN / 'hand_over.py'}"
+
+
+class Unusable(Exception):
+    """A container that a job cannot use as it should. cause: the name of that, one of byok8s.executor.cause."""
+
+    def __init__(self, words: str, cause: str) -> None:
+        super().__init__(words)
+        self.cause = cause
+
+
+class Tool:
+    """The worker's end: held for as long as the worker lives, so that the other container sees when it does not."""
+
+    def __init__(self) -> None:
+        for folder in (SHARED, OWN):
+            folder.mkdir(parents=True, exist_ok=True)
+        (OWN / "hand_over.py").write_bytes(pkgutil.get_data("byok8s.worker", "hand_over.py") or b"")
+        (OWN / "image").write_text(IMAGE)
+        for name in ("alive", "requests"):  # the other begins when it sees the second
+            os.mkfifo(SHARED / name, 0o600)
+            if name == "alive":
+                self._alive = os.open(SHARED / name, os.O_RDONLY | os.O_NONBLOCK)
+        self._requests = os.open(SHARED / "requests", os.O_RDWR | os.O_NONBLOCK)
+
+    def has_failed(self) -> bool:
+        """Return whether the other container has ended although nobody has told it to."""
+        return not (OWN / "quits").exists() and _is_over(self._alive, 0)
+
+    def quit(self) -> None:
+        """Have the other container end, with all that runs there."""
+        (OWN / "quits").touch()
+        with suppress(OSError):
+            os.write(self._requests, b"quit\n")
+
+    def judged(self) -> Result | None:
+        """Return why a command has failed there if more is known than its exit code."""
+        try:
+            noted = json.loads((OWN / "noted").read_text())
+        except (OSError, ValueError):
+            return None
+        if shell := noted.get("lacks"):
+            return Result(127, f"its image {IMAGE} has no {shell}", cause="container-no-shell")
+        limit = (
+            f"all of its {round(noted['limit'] / 1e6)} MB" if noted.get("limit") else "more than its limit"
+        )
+        why = f"out of memory: its container used {limit} (OOMKilled); raise the rule's mem_mb"
+        return Result(128 + signal.SIGKILL, why, cause="out-of-memory")
+
+
+def opened() -> Tool | None:
+    """Return the other container if the pod has one."""
+    return Tool() if IMAGE else None
+
+
+class Hand:
+    """The job's end, in its own process.
+
+    images: those that its members want, which is one. workflow: the variables that it has set, or has asked for.
+    """
+
+    def __init__(self, images: Collection[str], workflow: Iterable[str]) -> None:
+        self._used = bool(images)
+        if not images:
+            return
+        if wrong := [image for image in images if image != IMAGE]:
+            raise Unusable(f"its pod has no container of the image {wrong[0]}", "worker-lost")
+        self._alive = os.open(SHARED / "alive", os.O_RDONLY | os.O_NONBLOCK)
+        (OWN / "own-variables").write_text("\n".join(_BEFORE - set(workflow)))
+
+    def end(self) -> None:
+        """End the other container, and return when nothing runs there any more. Raises Unusable."""
+        if not self._used:
+            return
+        (OWN / "quits").touch()
+        with (SHARED / "requests").open("wb", buffering=0) as requests:
+            requests.write(b"quit\n")
+        if not _is_over(self._alive, END_SECONDS):
+            raise Unusable("the container of its image does not end", "worker-lost")
+
+    def check(self, root: Path, paths: Iterable[str]) -> None:
+        """Raise Unusable for a path that leads out of what both containers have: it would be read with our rights."""
+        if self._used and (outside := next(_leading_out(root, paths), None)):
+            raise Unusable(f"{outside} leads out of the job's folder", "unfit-output")
+
+
+def bring_packages() -> None:
+    """Lay those of Snakemake that a Python script in the other container loads."""
+    import snakemake
+
+    source, target = Path(snakemake.__file__).parent.parent, PACKAGES / "item_0"
+    if target.is_dir():
+        return
+    leave_out = shutil.ignore_patterns("*.pyc", "assets", "unit_tests")
+    for name in NEEDED:
+        shutil.copytree(source / name, target / name, ignore=leave_out)
+
+
+def inside(root: Path, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return those paths that lead nowhere but into what both containers have."""
+    return tuple(path for path in paths if not next(_leading_out(root, [root / path]), None))
+
+
+def _leading_out(root: Path, paths: Iterable[str | Path]) -> Iterator[str]:
+    within: Sequence[Path] = [folder.resolve() for folder in (root.parent, *SHARED_FOLDERS)]
+    for path in paths:
+        inside = [Path(at, name) for at, *names in os.walk(path) for each in names for name in each]
+        for each in (Path(path), *inside):
+            if not any(each.resolve().is_relative_to(folder) for folder in within):
+                yield str(each)
+
+
+def _is_over(alive: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(alive, select.POLLHUP)
+    return any(event & select.POLLHUP for _, event in poll.poll(seconds * 1000))
