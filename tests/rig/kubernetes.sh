@@ -22,7 +22,7 @@ mkdir -p "$GOPATH/src/k8s.io/kubernetes"; cd "$GOPATH/src/k8s.io/kubernetes"
 tar --strip-components=1 -xzf "$work"/kubernetes_*.orig.tar.gz
 
 # The vendored reflect2 1.0.1 reads Go's maps by a layout that Go 1.18 changed: the API server would crash at random
-# ("unexpected fault address", in mapiternext). Debian packages the fixed 1.0.2.
+# ("unexpected fault address", in mapiternext). Debian packages the mended 1.0.2.
 rm -r vendor/github.com/modern-go/reflect2
 cp -r /usr/share/gocode/src/github.com/modern-go/reflect2 vendor/github.com/modern-go/reflect2
 
