@@ -40,7 +40,7 @@ class Request:
     executor's default. pod: words of all pods. upload: whether inputs that only this machine has are uploaded.
     download: the folder to which targets are brought, None for none.
     software: what rules get; declared: all that they declare, or the run is refused.
-    channel_alias: mirror of the conda channels, None for none.
+    channel_alias: mirror of the conda channels, None for none. plain: whether no view of the run is drawn.
     ignore_lock: run beside another run at the same place in the bucket. snakemake_arguments: for Snakemake, unchanged.
     """
 
@@ -61,6 +61,7 @@ class Request:
     reuse_factor: float | None
     no_credentials: bool
     strict_threads: bool
+    plain: bool
     oom_retries: int | None
     oom_factor: float | None
     pending_timeout: float | None
@@ -119,6 +120,7 @@ def read_request(
         reuse_factor=_at_least(1, "reuse_factor", settings.reuse_factor),
         no_credentials=bool(settings.no_credentials),
         strict_threads=bool(settings.strict_threads),
+        plain=bool(settings.plain),
         oom_retries=_at_least(0, "oom_retries", settings.oom_retries),
         oom_factor=_at_least(1, "oom_factor", settings.oom_factor),
         pending_timeout=_at_least(0, "pending_timeout", settings.pending_timeout),

@@ -86,6 +86,12 @@ class View(Person, Protocol):
     def warn(self, words: str) -> None:
         """Of what the run goes on in spite of."""
 
+    def can_draw(self) -> bool:
+        """Return whether there is a terminal in which a view of the run can be drawn."""
+
+    def show_run(self, run: str, events: Path) -> contextlib.AbstractContextManager[None]:
+        """Draw how a run is, by its events, for as long as the context lasts."""
+
 
 def execute(request: Request, view: View) -> int:
     """Carry out a request.
@@ -241,7 +247,11 @@ def _carried_out(plan: Plan, view: View, targets: Targets) -> int:
     events, bucket = record.of_run(plan.run, view.warn), plan.request.bucket
     under = record.folder(plan.run).as_posix()
     code = errors.Byok8sError.exit_code
-    with flush.flushed(bucket, under, events, view.warn) if bucket else contextlib.nullcontext():
+    with (
+        flush.flushed(bucket, under, events, view.warn) if bucket else contextlib.nullcontext(),
+        contextlib.closing(events),
+        _drawn(plan, events, view),
+    ):
         try:
             code = _run_snakemake(plan, view, targets, events)
         except errors.Byok8sError as error:
@@ -251,8 +261,16 @@ def _carried_out(plan: Plan, view: View, targets: Targets) -> int:
             if events.begun:
                 state = _STATES.get(code, event.SYSTEM_ERROR)
                 events.note("run.ended", {"exit": code, "state": state})
-            events.close()
     return code
+
+
+def _drawn(plan: Plan, events: History, view: View) -> contextlib.AbstractContextManager[None]:
+    return view.show_run(plan.run, events.path) if _draws(plan, view) else contextlib.nullcontext()
+
+
+def _draws(plan: Plan, view: View) -> bool:
+    """Return whether the run is drawn. On this machine jobs write to the terminal themselves."""
+    return plan.cluster is not None and not plan.request.plain and view.can_draw()
 
 
 _STATES = {
@@ -300,7 +318,13 @@ def _run_snakemake(plan: Plan, view: View, targets: Targets, events: History | N
             provenance = Records(book) if book else None
             software = None if plan.request.local else plan.request.software
             done = snakemake.run(
-                arguments, cores, targets, record.Record(plan.run, view.warn), provenance, software
+                arguments,
+                cores,
+                targets,
+                record.Record(plan.run, view.warn),
+                provenance,
+                software,
+                drawn=_draws(plan, view),
             )
         except KeyboardInterrupt:
             return errors.INTERRUPTED

@@ -32,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     local: run on this machine. no_reuse: a pod for each job.
     reuse_factor: how many times what a job asks for the pod of the worker that takes it may have.
     no_credentials: pods get no copy of the S3 credentials that are used here.
-    strict_threads: no job gets fewer threads than it asks for.
+    strict_threads: no job gets fewer threads than it asks for. plain: no view of the run is drawn in a terminal.
     oom_retries: more tries, each with oom_factor times the memory, of a job that ran out of it.
     pending_timeout: minutes that a pod may be without a node. pod: what all pods are to have, by its word.
     pod_template: path of a Pod to merge under ours. upload: inputs that are here and not in the bucket; as YAML reads
@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     reuse_factor: float | None = None
     no_credentials: bool | None = None
     strict_threads: bool | None = None
+    plain: bool | None = None
     oom_retries: int | None = None
     oom_factor: float | None = None
     pending_timeout: float | None = None

@@ -120,12 +120,14 @@ def run(
     record: Record | None = None,
     provenance: Records | None = None,
     software: Software | None = None,
+    *,
+    drawn: bool = False,
 ) -> bool:
     """Run Snakemake. Return whether all that was asked for is there in the end; False after a job has failed.
 
     cores: what the Snakefile knows as workflow.cores, unless --cores says it. targets: gets to know what is asked for.
     record: of the run. provenance: the bucket's records of how files were made. software: what rules get in pods, None
-    for a run on this machine.
+    for a run on this machine. drawn: whether a view shows the jobs, so that Snakemake need not announce them.
 
     Raises InputError if Snakemake finds a fault in its arguments, the Snakefile, the params or a target, which it does
     before the first job. Raises KeyboardInterrupt if the user interrupts before that.
@@ -144,6 +146,7 @@ def run(
         with (
             adjust.adjusted(cores, planned, record, provenance),
             nullcontext() if software is None else adjust.made_in_pods(),
+            adjust.unannounced() if drawn else nullcontext(),
         ):
             done = bool(args_to_api(args, parser))
     except Exception as error:

@@ -306,6 +306,18 @@ def show_transfer(verb: str, words: str, size: int, *, quiet: bool) -> Iterator[
         yield lambda came: progress.advance(task, came)
 
 
+def can_draw() -> bool:
+    """Return whether standard error is a terminal that can draw."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def show_run(run: str, events: Path) -> contextlib.AbstractContextManager[None]:
+    """Draw how a run is below what is said."""
+    from byok8s import live
+
+    return live.shown(run, events)
+
+
 def say(words: str) -> None:
     print(visible(words), flush=True)  # noqa: T201 - this is the one place that prints
 

@@ -39,6 +39,12 @@ class Told:
     def say(self, words: str) -> None:
         pytest.fail("not asked for")
 
+    def can_draw(self) -> bool:
+        return False
+
+    def show_run(self, run: str, events: Path) -> AbstractContextManager[None]:
+        pytest.fail("not asked for")
+
     def ask(self, question: str) -> bool | None:
         pytest.fail("not asked for")
 

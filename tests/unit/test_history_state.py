@@ -133,7 +133,7 @@ def test_lines_for_people() -> None:
         "   1 min 2 s  sort-bbbbbbbbbbbb  on worker-1",
         "",
         "Workers:",
-        "  1 of 2 threads, 500 MB: busy, 1 min 3 s",
+        "  1 worker with 2 threads and 500 MB: busy, 1 min 3 s",
         "",
         "Failures:",
         "  sort-aaaaaaaaaaaa: exit code 3 (exit-code)",
@@ -143,7 +143,7 @@ def test_lines_for_people() -> None:
 
 def test_why_a_worker_waits() -> None:
     said = "\n".join(status.lines("r", folded((*GIVEN, WORKERS[1][0])), START + 12_000, alive=True))
-    assert "1 of 2 threads, 500 MB: waiting for a node: no node takes it yet, 10 s" in said
+    assert "1 worker with 2 threads and 500 MB: waiting for a node: no node takes it yet, 10 s" in said
 
 
 def test_a_run_whose_controller_was_killed_lasts_until_it_was_last_heard_of() -> None:

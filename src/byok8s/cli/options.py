@@ -120,6 +120,13 @@ _SETTINGS = (
         help="Refuse a rule that asks for more threads than the largest node has, instead of scaling it down.",
     ),
     click.option(
+        "--plain",
+        envvar="BYOK8S_PLAIN",
+        is_flag=True,
+        default=None,
+        help="Draw no view of the run in a terminal: Snakemake's own messages instead.",
+    ),
+    click.option(
         "--no-credentials",
         envvar="BYOK8S_NO_CREDENTIALS",
         is_flag=True,

@@ -33,7 +33,10 @@ PHASES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """The jobs of a rule. median: seconds that its jobs took, from their begin to their end; None without any."""
+    """The jobs of a rule.
+
+    median, fastest, slowest: seconds that its jobs took, from their begin to their end; None without any.
+    """
 
     name: str
     total: int
@@ -42,6 +45,8 @@ class Rule:
     waiting: int
     failed: int
     median: float | None
+    fastest: float | None = None
+    slowest: float | None = None
 
 
 def rules(state: State) -> list[Rule]:
@@ -69,7 +74,7 @@ def _rule(state: State, name: str, found: Counter[str], seconds: Sequence[float]
         running,
         total - done - running - failed,
         failed,
-        round(median(seconds), 3) if seconds else None,
+        *((round(of(seconds), 3) for of in (median, min, max)) if seconds else (None, None, None)),
     )
 
 
@@ -103,7 +108,7 @@ def lines(run: str, state: State, now: int, *, alive: bool) -> Iterator[str]:
     if (found := running(state)) and not state.over:
         yield from ["", "Running:" if alive else "Running when last heard of:"]
         yield from _cut([_job(each, until) for each in found])
-    if found_workers := _workers(workers(state), until):
+    if found_workers := groups(state, until):
         yield from ["", "Workers:", *found_workers]
     if failures := state.failures():
         yield from ["", "Failures:"]
@@ -159,13 +164,18 @@ def _failure(run: str, each: Try) -> list[str]:
     return [f"  {each.name}: {each.why or 'failed'}{cause}", f"    More: byok8s logs {run} {each.name}"]
 
 
+def groups(state: State, now: int) -> list[str]:
+    """Return a line for the workers of each shape, phase and reason. now: in milliseconds since 1970."""
+    return _workers(workers(state), now)
+
+
 def _workers(found: Sequence[Worker], now: int) -> list[str]:
     """Return a line for each shape, phase and reason: how many there are, and since when the first."""
     groups: dict[tuple[str, str, str], list[Worker]] = {}
     for worker in found:
         groups.setdefault((_shape(worker), worker.phase, worker.cause and worker.why), []).append(worker)
     return [
-        f"  {len(group)} of {shape}: {PHASES.get(phase, phase)}"
+        f"  {len(group)} worker{'s' * (len(group) > 1)} with {shape}: {PHASES.get(phase, phase)}"
         + (f": {why}" if why else "")
         + f", {span(max(0, now - min(worker.since for worker in group)) / 1000)}"
         for (shape, phase, why), group in groups.items()
@@ -174,9 +184,9 @@ def _workers(found: Sequence[Worker], now: int) -> list[str]:
 
 def _shape(worker: Worker) -> str:
     if worker.threads is None:
-        return "an earlier controller's shape"
+        return "what an earlier controller asked for"
     threads = f"{worker.threads} thread{'s' * (worker.threads != 1)}"
-    return f"{threads}, {worker.mem_mb} MB" if worker.mem_mb is not None else threads
+    return f"{threads} and {worker.mem_mb} MB" if worker.mem_mb is not None else threads
 
 
 def _cut(rows: Sequence[str], each: int = 1) -> Iterator[str]:

@@ -1,0 +1,120 @@
+"""How a run is, on one screen: what `status` says, fitted to a terminal. Values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from byok8s.history import status
+from byok8s.history.state import State, Try
+from byok8s.history.status import Rule, columns, lasted, span
+
+NARROW: Final = 70  # columns, below which there is no room for bars
+NUMBERS: Final = 52  # columns for all that is said of a rule but its name and its bar
+LEAST_NAME: Final = 12
+LEAST_ROWS: Final = 8
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the screen. style: what it tells: head, title, good, bad, or nothing."""
+
+    text: str
+    style: str = ""
+
+
+def rows(run: str, state: State, now: int, *, alive: bool, width: int, height: int) -> list[Row]:
+    """Return at most `height` lines of at most `width` characters. now: in milliseconds since 1970."""
+    found = status.rules(state)
+    head = status.head(run, state, now, alive=alive)
+    if alive and not state.over and (left := time_left(found)):
+        head = f"{head}, {left}"
+    sections = [
+        ("", _rules(found, width)),
+        ("Running:", [Row(_running(each, now)) for each in status.running(state)] if not state.over else []),
+        ("Workers:", [Row(text) for text in status.groups(state, now)]),
+        ("Failures:", [Row(f"  {each.name}: {each.why or 'failed'}", "bad") for each in state.failures()]),
+    ]
+    sections = [(title, lines) for title, lines in sections if lines]
+    room = (
+        max(LEAST_ROWS, height) - 1 - 2 * len(sections) + 1
+    )  # each but the first has a title, all a blank line
+    shown = [Row(head, "bad" if state.failures() else "head")]
+    for (title, lines), most in zip(
+        sections, _shares(room, [len(lines) for _, lines in sections]), strict=True
+    ):
+        shown += [Row(""), *([Row(title, "title")] if title else []), *_cut(lines, most)]
+    return [Row(row.text[:width], row.style) for row in shown[:height]]
+
+
+def _rules(found: Sequence[Rule], width: int) -> list[Row]:
+    """Return a heading, and a line for each rule: those at work first, and those that have done all last."""
+    if not found:
+        return []
+    ordered = sorted(found, key=lambda rule: (not (rule.running or rule.failed), rule.done == rule.total))
+    cells = 0 if width < NARROW else 8 if width < 100 else 16
+    longest = max(LEAST_NAME, width - NUMBERS - cells)
+    table = [["RULE", "DONE", "RUNNING", "WAITING", "FAILED", "MEDIAN"]]
+    for rule in ordered:
+        took = span(rule.median) if rule.median is not None else "-"
+        counts = (str(n or "-") for n in (rule.running, rule.waiting, rule.failed))
+        table.append([_name(rule.name, longest), f"{rule.done}/{rule.total}", *counts, took])
+    if cells:
+        bars = ["", *(bar(rule, cells) for rule in ordered)]
+        table = [
+            [name, f"{drawn:<{cells}}", *others] for (name, *others), drawn in zip(table, bars, strict=True)
+        ]
+    heading, *lines = columns(table)
+    styles = ["bad" if rule.failed else "good" if rule.done == rule.total else "" for rule in ordered]
+    return [Row(heading, "title"), *map(Row, lines, styles)]
+
+
+def bar(rule: Rule, cells: int) -> str:
+    """Return how much of a rule is done, as a bar: what is under way is lighter, and what is not begun lightest."""
+    if not rule.total:
+        return ""
+    done = rule.done * cells // rule.total
+    begun = -(-(rule.done + rule.running + rule.failed) * cells // rule.total)
+    return "█" * done + "▒" * (begun - done) + "░" * (cells - begun)
+
+
+def _name(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _running(each: Try, now: int) -> str:
+    return f"  {span(lasted(each, now) or 0):>10}  {each.name}  {each.phase}".rstrip()
+
+
+def time_left(found: Sequence[Rule]) -> str:
+    """Return how long the rest takes, if it is as what is done, and as many jobs run at once as now.
+
+    That is a range: by the fastest and by the slowest jobs of each rule. Nothing while there is a rule of which none is
+    done.
+    """
+    rest = [(rule, rule.waiting + rule.running) for rule in found if rule.waiting + rule.running]
+    at_once = sum(rule.running for rule, _ in rest)
+    if not at_once or any(rule.fastest is None or rule.slowest is None for rule, _ in rest):
+        return ""
+    least = sum(count * (rule.fastest or 0) for rule, count in rest) / at_once
+    most = sum(count * (rule.slowest or 0) for rule, count in rest) / at_once
+    low, high = span(least), span(most)
+    return f"{high} left" if low == high else f"{low} to {high} left"
+
+
+def _shares(room: int, wanted: Sequence[int]) -> list[int]:
+    """Divide lines among sections: each gets what it wants, or as much as any other."""
+    given = [0] * len(wanted)
+    while room > 0 and (open_ := [n for n, want in enumerate(wanted) if given[n] < want]):
+        for n in open_[:room]:
+            given[n] += 1
+        room -= len(open_[:room])
+    return given
+
+
+def _cut(lines: Sequence[Row], most: int) -> list[Row]:
+    if len(lines) <= most:
+        return list(lines)
+    kept = lines[: max(0, most - 1)]
+    return [*kept, Row(f"  and {len(lines) - len(kept)} more")]

@@ -1,0 +1,149 @@
+"""How a run is, drawn again and again in a terminal while other things are said above it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
+
+from byok8s.history import board
+from byok8s.history.event import parsed
+from byok8s.history.state import State, fold
+from byok8s.shown import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from byok8s.runs import Run
+
+EVERY_SECONDS: Final = 0.5
+WATCH_SECONDS: Final = 2.0  # it may be the bucket that is asked
+SHARE: Final = 25  # of a processor's time: so many times as long as a drawing takes there is none after it
+STYLES: Final = {"head": "bold", "title": "dim", "good": "green", "bad": "red"}
+
+
+class Events:
+    """The events in a file of this machine, folded as they come."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._read = path, 0
+        self.state = State()
+
+    def look(self) -> bool:
+        """Take in what has come since. Return whether anything has."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                data = file.read()
+        except OSError:
+            return False
+        data = data[: data.rfind(b"\n") + 1]
+        self._read += len(data)
+        for event in parsed(data):
+            fold(self.state, event)
+        return bool(data)
+
+
+def drawn(run: str, state: State, console: Console, *, alive: bool = True) -> Text:
+    """Return how a run is, as one screen of the console."""
+    from rich.text import Text
+
+    width, height = console.size
+    now = time.time_ns() // 1_000_000
+    found = board.rows(run, state, now, alive=alive, width=width, height=height - 1)
+    text = Text(no_wrap=True, overflow="crop")
+    for number, row in enumerate(found):
+        text.append("\n" if number else "")
+        text.append(visible(row.text), STYLES.get(row.style, ""))
+    return text
+
+
+class _Writes(Protocol):
+    def write(self, text: str, /) -> int: ...
+
+
+class _Switch:
+    """A standard error that leads elsewhere for a while, also for whoever has got hold of it before."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.to: _Writes = stream
+
+    def write(self, text: str) -> int:
+        return self.to.write(text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.to, name)
+
+
+@contextmanager
+def shown(run: str, path: Path) -> Iterator[None]:
+    """Show how a run is below all else that is written to standard error, from its first job on.
+
+    path: the run's events. What is last shown stays.
+    """
+    switch, over = _Switch(sys.stderr), threading.Event()
+    thread = threading.Thread(
+        target=_live, args=(run, Events(path), switch, over.wait), name="view", daemon=True
+    )
+    sys.stderr = switch
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        sys.stderr = switch.stream
+
+
+def _live(run: str, events: Events, switch: _Switch, wait: Callable[[float], bool]) -> None:
+    """wait: waits for so many seconds, and returns whether the run is over."""
+    while not events.state.tries:
+        if wait(EVERY_SECONDS):
+            return
+        events.look()
+    with suppress(OSError):  # the terminal is gone, and the run goes on
+        _draw(run, events, switch, wait)
+
+
+def _draw(run: str, events: Events, switch: _Switch, wait: Callable[[float], bool]) -> None:
+    from rich.console import Console
+    from rich.file_proxy import FileProxy
+    from rich.live import Live
+
+    console = Console(file=switch.stream)
+    with Live(console=console, auto_refresh=False, redirect_stderr=False) as live:
+        proxy = switch.to = FileProxy(console, switch.stream)
+        try:
+            pause = 0.0
+            while not wait(max(EVERY_SECONDS, pause)):
+                start = time.thread_time()
+                events.look()
+                live.update(drawn(run, events.state, console), refresh=True)
+                pause = SHARE * (time.thread_time() - start)
+            events.look()
+            live.update(drawn(run, events.state, console), refresh=True)
+        finally:
+            proxy.flush()
+            switch.to = switch.stream
+
+
+def watch(look: Callable[[], Run]) -> None:
+    """Draw how a run is, in this terminal, until it is over or nobody is at work on it. look: reads how it is now."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            start = time.monotonic()
+            found = look()
+            live.update(drawn(found.id, found.state, console, alive=found.alive), refresh=True)
+            if found.state.over or not found.alive:
+                return
+            time.sleep(max(WATCH_SECONDS, SHARE * (time.monotonic() - start)))

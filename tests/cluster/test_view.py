@@ -1,0 +1,61 @@
+"""What a person at a terminal sees of a run on a cluster."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+
+from corner import Cluster
+
+SNAKEFILE = """
+rule all:
+    input: expand("out-{i}.txt", i=range(3)), "bad.txt"
+rule good:
+    output: "out-{i}.txt"
+    shell: "sleep 1; echo {wildcards.i} > {output}"
+rule bad:
+    output: "bad.txt"
+    shell: "echo no such column >&2; exit 3"
+"""
+
+
+def at_a_terminal(cluster: Cluster, *arguments: str) -> tuple[int, str]:
+    """Return the exit code of a run in a terminal, and what was written there, without what moves and colours."""
+    ours, theirs = pty.openpty()
+    environment = cluster.environment | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
+    process = subprocess.Popen(
+        cluster.command(*arguments),
+        cwd=cluster.folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+    )
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            said += os.read(ours, 65536)
+        except OSError:  # Linux' way to say that the other end is closed
+            break
+    os.close(ours)
+    return process.wait(), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()).replace("\r", "\n")
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_run_is_drawn_unless_it_is_plain(cluster: Cluster, plain: bool) -> None:
+    cluster.write({"Snakefile": SNAKEFILE})
+    words = ["--plain"] if plain else []
+    code, said = at_a_terminal(cluster, "-s", "Snakefile", "--jobs", "2", *words, "--", "--keep-going")
+    assert code == 1, said
+    assert "no such column" in said  # failures are said in full
+    announced = "Select jobs to execute..." in said
+    drawn = [line for line in said.splitlines() if re.search(r": failed, 3 of 5 jobs done, 1 failed, ", line)]
+    assert (announced, bool(drawn)) == (plain, not plain), said
+    (log,) = (cluster.folder / ".snakemake/log").iterdir()
+    assert "rule good:" in log.read_text()
+    assert cluster.names() == []

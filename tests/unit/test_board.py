@@ -1,0 +1,163 @@
+"""How a run is, on one screen: fitted to any terminal, and drawn below what is said."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from byok8s.cli import byok8s
+from byok8s.history import board
+from byok8s.history.board import Row, bar, rows, time_left
+from byok8s.history.event import SCHEMA, Event
+from byok8s.history.state import State, folded
+from byok8s.history.status import Rule
+
+NOW = 60_000
+
+
+def event(kind: str, at: int = 0, /, **facts: object) -> Event:
+    return {"time": datetime.fromtimestamp(at, UTC).isoformat(), "schema": SCHEMA, "event": kind, **facts}
+
+
+def job(rule: str, number: int, begin: int, end: int | None = None, state: str = "COMPLETE") -> list[Event]:
+    id_ = f"{rule}{number}"
+    asked = {"id": id_, "job": id_, "rule": rule, "name": f"{rule}-n={number}"}
+    found = [event("job.given", begin, **asked), event("job.began", begin, id=id_, pod="w")]
+    return found if end is None else [*found, event("job.ended", end, id=id_, state=state, why="exit code 3")]
+
+
+def run(*more: Event, **planned: int) -> State:
+    return folded([event("run.started"), event("run.planned", jobs=planned), *more])
+
+
+def screen(state: State, width: int = 100, height: int = 30) -> list[str]:
+    return [row.text for row in rows("r", state, NOW, alive=True, width=width, height=height)]
+
+
+def test_what_is_at_work_stands_first_and_what_has_done_all_last() -> None:
+    state = run(*job("a", 1, 0, 10), *job("c", 1, 10), a=1, b=2, c=4)
+    said = screen(state)
+    assert [line.split()[0] for line in said if re.match(r"[abc] ", line)] == ["c", "b", "a"]
+    assert said[0] == "r: running, 1 of 7 jobs done, 1 min 0 s"
+    assert "Running:" in said
+    assert "        50 s  c-n=1" in said
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+@pytest.mark.parametrize("height", [8, 24, 60])
+def test_nothing_is_wider_or_higher_than_the_screen(width: int, height: int) -> None:
+    jobs = [each for n in range(50) for each in job("long_name_" * 9, n, 0, 9, "EXECUTOR_ERROR")]
+    jobs += [each for n in range(50) for each in job(f"rule{n}", n, 20)]
+    pods = [
+        event("worker.waits", pod=f"w{n}", cause="x", why=f"reason {n}", threads=1, mem_mb=n)
+        for n in range(50)
+    ]
+    said = screen(run(*jobs, *pods, **{f"rule{n}": 3 for n in range(99)}), width, height)
+    assert len(said) <= height
+    assert max(map(len, said)) <= width
+    if height > 8 and width > 20:
+        assert {"Running:", "Workers:", "Failures:"} <= set(said)
+        assert [line for line in said if line.startswith("  and ")]
+
+
+def test_the_numbers_of_a_rule_with_a_long_name_are_all_there() -> None:
+    state = run(*job("name_of_a_rule_that_is_very_long_indeed", 1, 0, 4000), other=100_000)
+    for width in (70, 80, 100):
+        (line,) = (text for text in screen(state, width) if text.startswith("name"))
+        assert line.split()[-7:] == ["1/1", "-", "-", "-", "1", "h", "6", "min"][-7:]
+
+
+def test_a_failure_is_seen_at_once() -> None:
+    found = rows("r", run(*job("a", 1, 0, 5, "EXECUTOR_ERROR"), a=1), NOW, alive=True, width=80, height=24)
+    assert found[0].style == "bad"
+    assert Row("  a-n=1: exit code 3", "bad") in found
+
+
+@pytest.mark.parametrize(
+    ("counts", "drawn"),
+    [((4, 0, 0), "░░░░"), ((4, 2, 1), "██▒░"), ((4, 4, 0), "████"), ((100, 1, 0), "▒░░░"), ((0, 0, 0), "")],
+)
+def test_a_bar(counts: tuple[int, int, int], drawn: str) -> None:
+    total, done, running = counts
+    assert bar(Rule("a", total, done, running, total - done - running, 0, None), 4) == drawn
+
+
+def test_the_time_left_is_a_range_and_not_guessed() -> None:
+    begun = Rule("a", 10, 4, 2, 4, 0, 15.0, fastest=10.0, slowest=30.0)
+    assert time_left([begun]) == "30 s to 1 min 30 s left"
+    assert time_left([begun, Rule("b", 1, 0, 0, 1, 0, None)]) == ""
+    assert time_left([Rule("a", 4, 4, 0, 0, 0, 1.0, fastest=1.0, slowest=1.0)]) == ""
+
+
+def test_shares_of_a_screen() -> None:
+    assert board._shares(10, [3, 20, 20]) == [3, 4, 3]
+    assert board._shares(100, [3, 20]) == [3, 20]
+    assert board._shares(0, [3]) == [0]
+
+
+DRAWS = """
+import sys, time
+from pathlib import Path
+from byok8s import live
+from byok8s.history.event import line
+path = Path("events")
+with path.open("ab") as file, live.shown("r", path):
+    said = sys.stderr  # as a logger that is set up before the first job
+    for n, (name, facts) in enumerate([
+        ("run.started", {}), ("run.planned", {"jobs": {"a": 1}}),
+        ("job.given", {"id": "a1", "job": "a1", "rule": "a", "name": "a\\x1b[31m-1"}),
+        ("job.began", {"id": "a1", "pod": "w"}),
+    ]):
+        file.write(line(1000 * n, name, facts)); file.flush()
+    time.sleep(1.5)
+    print("a message", file=sys.stderr)
+    print("another", file=said)
+    print("to standard output")
+    file.write(line(9000, "job.ended", {"id": "a1", "state": "COMPLETE"})); file.flush()
+    file.write(line(9000, "run.ended", {"state": "COMPLETE"})); file.flush()
+print("after")
+"""
+
+
+def test_it_is_drawn_below_what_is_said(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRAWS],
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+    )
+    os.close(theirs)
+    said = ""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # Linux' way to say that the other end is closed
+            break
+        if not piece:
+            break
+        said += piece.decode()
+    assert process.wait() == 0, said
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "\n").split("\n")
+    for words in ("a message", "another", "to standard output", "after"):
+        assert words in lines, said
+    assert "r: complete, 1 of 1 jobs done, 9.0 s" in lines
+    assert lines.index("after") > lines.index("r: complete, 1 of 1 jobs done, 9.0 s")
+    assert "\\x1b[31m-1" in said  # foreign text is shown, and not obeyed
+
+
+def test_watching_wants_a_terminal() -> None:
+    done = CliRunner().invoke(byok8s, ["status", "--watch"])
+    assert done.exit_code == 2
+    assert "--watch draws in a terminal" in done.output
