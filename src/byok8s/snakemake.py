@@ -226,7 +226,8 @@ def _check_software(dag: DAG, software: Software) -> None:
     except Byok8sError as error:
         raise WorkflowError(str(error)) from error
     if dag.workflow.dryrun:
-        for words in filter(None, (declared.environments(dag), declared.containers(dag))):
+        said = (declared.environments(dag), declared.containers(dag), declared.unused_containers(dag))
+        for words in filter(None, said):
             logger.info(words)
 
 

@@ -23,10 +23,14 @@ def test_environments_below_workflow_do_not_matter_unless_they_are_asked_for(clu
 
 
 def test_software_that_pods_cannot_give_is_refused_by_rule(cluster: Cluster) -> None:
-    cluster.write(CONDA)
+    rule = "rule b:\n    output: 'b.txt'\n    container: 'b.sif'\n    shell: 'echo b > {output}'\n"
+    cluster.write(CONDA | {"workflow/rules/more.smk": rule})
     said = cluster.run("-s", "workflow/Snakefile", "a", BYOK8S_SOFTWARE="declared", expect=2)
     words = " ".join(said[said.rfind("byok8s: ") :].split())
-    assert "Pods cannot have a conda environment in a container. It is declared by b." in words
+    assert (
+        "Pods cannot have the containers that rules declare. It is declared by b (b.sif: it is a file"
+        in words
+    )
     assert "--software conda" in words
     assert cluster.names() == cluster.made() == []
 

@@ -172,7 +172,12 @@ class Executor(RealExecutor):  # type: ignore[misc]
             shapes = self._shapes.of_rules(self.dag)
         trial = try_shapes(cluster, shapes)
         self._largest_mb = trial.largest_mb
-        said = (trial.words, scaled, software.unused_cache(self.dag))
+        said = (
+            trial.words,
+            scaled,
+            software.unused_cache(self.dag),
+            software.unused_containers(self.dag),
+        )
         for words in filter(None, said):
             self.logger.warning(words)
 

@@ -53,8 +53,18 @@ def images(group: Iterable[Job]) -> set[str]:
 
 
 def _container(job: Job) -> str:
-    """Return what a job's rule says after container:, wildcards filled in, if that is honoured and matters."""
-    if CONTAINER not in _methods(job.rule.workflow) or job.is_norun or job.is_template_engine or job.is_cwl:
+    """Return what a job's rule says after container:, wildcards filled in, if that is honoured and matters.
+
+    A rule with a conda environment gets that alone, as by Snakemake's --sdm conda: it holds the tools, and the
+    container what they stand on.
+    """
+    if (
+        _has_environment(job)
+        or CONTAINER not in _methods(job.rule.workflow)
+        or job.is_norun
+        or job.is_template_engine
+        or job.is_cwl
+    ):
         return ""
     return str(job.container_img_url or "")
 
@@ -91,7 +101,11 @@ def _has_other(job: Job, all_declared: bool) -> bool:
 
 
 def _wants_software(job: Job) -> bool:
-    return bool(_container(job) or (honours_conda(job.rule.workflow) and job.conda_env_spec))
+    return bool(_container(job) or _has_environment(job))
+
+
+def _has_environment(job: Job) -> bool:
+    return bool(honours_conda(job.rule.workflow) and job.conda_env_spec)
 
 
 def _check_containers(dag: Dag, jobs: Iterable[Job]) -> None:
@@ -107,12 +121,6 @@ def _check_containers(dag: Dag, jobs: Iterable[Job]) -> None:
         unfit,
         "Name an image in a registry, as docker://REGISTRY/NAME:TAG. If containers are not needed, run with --software "
         "conda or image.",
-    )
-    _refuse(
-        "Pods cannot have a conda environment in a container.",
-        (job.rule.name for job in wanting if honours_conda(dag.workflow) and job.conda_env_spec),
-        "--software conda gives such rules their environment alone, as Snakemake's --sdm conda does; -- --sdm "
-        "apptainer the container alone.",
     )
     if wanting and (arguments := str(dag.workflow.deployment_settings.apptainer_args).strip()):
         raise InputError(
@@ -136,6 +144,21 @@ def containers(dag: Dag) -> str:
             rules.setdefault(found, {})[job.rule.name] = None
     found = ", ".join(f"{name} ({_named(of)})" for name, of in rules.items())
     return f"Containers: {found}." if found else ""
+
+
+def unused_containers(dag: Dag) -> str:
+    """Say which rules have a conda environment and do not get the container that they declare, too; else nothing."""
+    if CONTAINER not in _methods(dag.workflow):
+        return ""
+    found = dict.fromkeys(
+        job.rule.name for job in _of_pods(dag) if _has_environment(job) and job.container_img_url
+    )
+    if not found:
+        return ""
+    return (
+        f"Rules with a conda environment get it outside of the container that they declare, too: {_named(found)}. "
+        "-- --sdm apptainer gives them the container alone."
+    )
 
 
 def environments(dag: Dag) -> str:
