@@ -50,6 +50,7 @@ class Cache:
         self._folder, self._notes = folder, notes
         self._entries = {(entry.bucket, entry.key): entry for entry in entries}
         self._added: list[Entry] = []
+        self._taken = 0  # bytes of what was added, or is being copied
         self._lock = threading.Lock()
         self.saved = 0
 
@@ -67,9 +68,7 @@ class Cache:
         """Keep a file that has just been fetched, if there is room for it."""
         size = path.stat().st_size
         name = hashlib.sha256(json.dumps([bucket, key, etag]).encode()).hexdigest()
-        with self._lock:
-            held = len(self._added) + len(self._entries)
-        if not etag or size < SMALLEST_BYTES or held >= MOST_ENTRIES or size > _room(self._folder):
+        if not etag or size < SMALLEST_BYTES or not self._take(size):
             return
         place = self._folder / name
         try:
@@ -80,6 +79,15 @@ class Cache:
         status = place.stat()
         with self._lock:
             self._added.append(Entry(name, bucket, key, etag, size, status.st_ino, status.st_ctime_ns))
+
+    def _take(self, size: int) -> bool:
+        """Claim room for a file; return whether there is so much for what this job adds."""
+        with self._lock:
+            full = len(self._added) + len(self._entries) >= MOST_ENTRIES
+            if full or self._taken + size > _room(self._folder, self._taken):
+                return False
+            self._taken += size
+            return True
 
     def close(self) -> None:
         """Note what was added. Nothing is added any more, and the workflow's code may run."""

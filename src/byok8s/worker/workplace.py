@@ -61,6 +61,8 @@ class Workplace:
 
     def begin(self, order: Order, root: Path) -> Process:
         """Start a job in its folder. Have the Snakefile read if the job needs its code."""
+        if self._keeper:
+            order = replace(order, cached=self._keeper.checked())
         if _wants_snakefile(order.description):
             self.parsed.start()
         if _credentials_time() != self._keys:  # the kubelet has brought new ones
@@ -72,7 +74,7 @@ class Workplace:
             self._dismiss()
             begun = Process(self)
         self._notes = begun.notes
-        begun.begin(replace(order, cached=self._keeper.checked()) if self._keeper else order, root)
+        begun.begin(order, root)
         return begun
 
     def keep(self) -> None:
