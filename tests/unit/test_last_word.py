@@ -54,3 +54,11 @@ def test_the_newest_lines_that_fit(left: Path) -> None:
     assert len(left.read_bytes()) <= 4096
     lines = json.loads(left.read_text())["last_lines"].splitlines()
     assert [int(line) for line in lines] == list(range(22, 30))
+
+
+def test_older_lines_make_room_for_what_was_stored(left: Path) -> None:
+    stored = tuple(Stored("b", f"k{number}", 1, 2) for number in range(10))
+    last_word.leave(Result(1, last_lines="\n".join(f"{number:0100}" for number in range(30)), stored=stored))
+    told = json.loads(left.read_text())
+    assert len(told["stored"]) == 10
+    assert 10 <= len(told["last_lines"].splitlines()) < 30

@@ -32,9 +32,11 @@ USED: Final = {
     "snakemake.iocontainers": ("Namedlist._plainstrings", "Namedlist._get_names"),
     "snakemake.dag": ("DAG.get_unneeded_temp_files",),
     "snakemake.jobs": (
+        "GroupJob.postprocess",
         "GroupJob.toposorted",
         "Job.is_shadow",
         "Job.benchmark_repeats",
+        "Job.postprocess",
         "Job.reset_params_and_resources",
     ),
     "snakemake.script": ("get_source",),
@@ -165,6 +167,19 @@ def evaluate_again(job: Job, *, once_more: bool = False) -> None:
 def levels_of(group: GroupJob) -> list[list[Job]]:
     """The members of a group, each level after the one before it."""
     return [sorted(level, key=lambda job: job.jobid) for level in group.toposorted]
+
+
+def keep_outputs(member: Job) -> None:
+    """Have Snakemake take this member of a group that is about to fail for one that has ended well.
+
+    For one failure: Snakemake deletes the outputs of all members, and another try may fail in this one.
+    """
+
+    async def postprocess(**options: Any) -> None:
+        del member.postprocess
+        await member.postprocess(**options | {"error": False})
+
+    member.postprocess = postprocess
 
 
 def globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, object]]:

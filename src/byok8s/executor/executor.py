@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property, partial
@@ -73,7 +73,7 @@ from byok8s.worker.description import to_json
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
-    from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+    from snakemake_interface_executor_plugins.jobs import GroupJobExecutorInterface, JobExecutorInterface
 
     from snakemake_storage_plugin_byok8s import StorageProvider
 
@@ -430,6 +430,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
             if group:
                 self._go_on_with(group, task, pod, found, well=well)
             else:
+                if not well and info.job.is_group():
+                    self._keep(info.job, self._done_members(info.job, found))
                 self._report(info, "" if well else self._words(task, pod, found))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
@@ -454,7 +456,27 @@ class Executor(RealExecutor):  # type: ignore[misc]
                     return
             except Exception as error:  # noqa: BLE001 - of the workflow's own functions
                 words = _of_submission(error)
+            if words:
+                self._keep(group.group, group.done)
         self._report(SubmittedJobInfo(group.group), words)
+
+    def _done_members(self, group: GroupJobExecutorInterface, found: Outcome) -> list[Job]:
+        """Return the members of a failed group whose outputs are all stored, and note what is known of them."""
+        told = {(stored.bucket, stored.key) for stored in found.stored}
+        levels = compat.levels_of(group)
+        done = [job for level in levels for job in level if _is_stored(job, told)]
+        for job in done:
+            self._learned(job, found)
+        return done
+
+    def _keep(self, group: GroupJobExecutorInterface, done: Sequence[Job]) -> None:
+        """Keep what members of a group have made that is about to fail because of another."""
+        for job in done:
+            compat.keep_outputs(job)
+        if done:
+            rules = ", ".join(dict.fromkeys(job.rule.name for job in done))
+            jobs = f"{len(done)} of {len(group.jobs)} jobs"
+            self.logger.info(f"Of group {group.groupid}, {jobs} were done ({rules}): their outputs stay.")
 
     def _report(self, info: SubmittedJobInfo, words: str) -> None:
         """words: why it has failed; nothing when it has not."""
@@ -507,6 +529,19 @@ def _of_submission(error: Exception) -> str:
 def _is_there(file: Any) -> bool:
     """Return whether a file is in the bucket, or need not be: temporary files of a group stay in its pod."""
     return bool(file.flags.get("temp")) or file.storage_object.exists()
+
+
+def _is_stored(job: Job, told: Collection[tuple[str, str]]) -> bool:
+    """Return whether all outputs of a member are in the bucket. told: bucket and key of what is."""
+    outputs = {
+        (file.storage_object.bucket, file.storage_object.key): file.flags.get("temp")
+        for file in _stored_files(job)
+        if file not in job.log
+    }
+    # temporary files stay in the pod, unless others want them, too: then they are stored with the rest
+    return any(place in told for place in outputs) and all(
+        place in told or temp for place, temp in outputs.items()
+    )
 
 
 def _in_pods(dag: Any) -> list[Job]:

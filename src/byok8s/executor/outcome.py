@@ -232,6 +232,7 @@ def _failed(pod: Object, node: str) -> Outcome:
         node,
         has_log=exit_code is not None,
         cause=cause,
+        stored=report.stored,
         exit=exit_code,
         measured=report.measured,
     )

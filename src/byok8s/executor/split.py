@@ -32,7 +32,7 @@ def wants_split(group: GroupJob) -> bool:
 class SplitGroup:
     """One such group under way. Its owner has a lock around it.
 
-    failed: the first member that has: its task, pod and outcome.
+    failed: the first member that has: its task, pod and outcome. done: the members that have ended well.
     """
 
     def __init__(self, group: GroupJob, submit: Submit) -> None:
@@ -41,6 +41,7 @@ class SplitGroup:
         self._levels: Iterator[list[Job]] = iter(compat.levels_of(group))
         self._running: dict[str, Job] = {}  # by task's job
         self.failed: tuple[Task, str, Outcome] | None = None
+        self.done: list[Job] = []
 
     def next_level(self) -> bool:
         """Have the next members run. Returns whether there are any."""
@@ -51,7 +52,9 @@ class SplitGroup:
 
     def ended(self, task: Task, pod: str, found: Outcome, *, well: bool) -> bool:
         """A member has ended. Returns whether all of its level have: then there is a next level, or an end."""
-        del self._running[task.job]
-        if not well:
+        job = self._running.pop(task.job)
+        if well:
+            self.done.append(job)
+        else:
             self.failed = self.failed or (task, pod, found)
         return not self._running

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from byok8s.worker import conda, evidence, tool
+from byok8s.worker.description import Stored
 from byok8s.worker.machinery import WrongSnakemake
 from byok8s.worker.transfer import Damaged, Missing
 
@@ -22,11 +23,12 @@ LONGEST_WORDS: Final = 300
 
 
 class Failure(Exception):
-    """Why a job ends without its outputs."""
+    """Says why a job ends without its outputs. stored: those of a group's members that had ended well."""
 
     def __init__(self, why: str, cause: str, code: int = 1) -> None:
         super().__init__(why)
         self.why, self.cause, self.code = why, cause, code
+        self.stored: tuple[Stored, ...] = ()
 
 
 def failure(error: BaseException) -> Failure:

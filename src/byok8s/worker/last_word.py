@@ -11,6 +11,7 @@ from byok8s.worker.protocol import Result
 
 TERMINATION_LOG = Path("/dev/termination-log")
 MOST_BYTES = 4096  # Kubernetes' limit for one container
+FEW_LINES = 10  # more than these make room for what is stored
 
 
 def leave(result: Result, succeeded: Sequence[str] = ()) -> None:
@@ -34,7 +35,9 @@ def leave(result: Result, succeeded: Sequence[str] = ()) -> None:
         )
         if len(word) <= MOST_BYTES or not (lines or stored or left):
             break
-        if stored:
+        if len(lines) > FEW_LINES:
+            lines = lines[1:]
+        elif stored:
             stored = []  # half of it would be taken for all
         elif lines:
             lines = lines[1:]

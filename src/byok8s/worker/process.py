@@ -162,7 +162,7 @@ def _carry_out(order: Order, folder: Path, work: Work) -> Result:
         return Result(0, stored=tuple(done.stored), left=tuple(done.left))
     except BaseException as error:  # noqa: BLE001 - whatever a workflow's own code raises
         found = failure(error)
-        return Result(found.code, found.why, cause=found.cause)
+        return Result(found.code, found.why, cause=found.cause, stored=found.stored)
 
 
 def _leave(folder: Path, result: Result) -> None:

@@ -7,32 +7,25 @@ level run in a process each, because pipes and services want them at once.
 from __future__ import annotations
 
 import base64
-import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any
 
-from byok8s.worker import machinery, outputs, standard_output
+from byok8s.worker import machinery, outputs
 from byok8s.worker.description import Done, File, JobDescription, Member, RunDescription, Stored
-from byok8s.worker.failure import Failure, failure
+from byok8s.worker.failure import failure
 from byok8s.worker.measured import NOWHERE, Phases
 from byok8s.worker.member import perform
 from byok8s.worker.places import Places
+from byok8s.worker.together import Together
 from byok8s.worker.tool import Hand
 from byok8s.worker.transfer import Transfer
 from byok8s.worker.undeclared import Undeclared
-
-SERVICE_SECONDS: Final = 60.0  # for a service to make what its consumers wait for
-_RESULT: Final = "member-{}.json"
 
 
 @dataclass
@@ -47,6 +40,7 @@ class Runner:
     transfer: Transfer
     phases: Phases = NOWHERE
     _began: list[Member] = field(default_factory=list)
+    _whole: list[Member] = field(default_factory=list)  # those that have ended well, in their order
 
     def carry_out(self) -> Done:
         """Do the whole job. Returns what was stored and what was left. Raises Failure, or any other error."""
@@ -70,13 +64,18 @@ class Runner:
                     kept.append(undeclared.kept(level))
                     for path in self.job.drop[number] if number < len(self.job.drop) else ():
                         _remove(Path(path))
-        except BaseException:
+        except BaseException as error:
             with suppress(Exception):  # the failure is what matters
                 hand.end()
                 logs = _logs(self._began)
                 hand.check(self.root, (log.path for log in logs))
                 self.transfer.store(logs)
-            raise
+            if not self._whole:
+                raise
+            found = failure(error)
+            with suppress(Exception), self.phases.timed("store"):
+                found.stored = tuple(self._store_whole(hand, kept))
+            raise found from error
         hand.end()
         hand.check(self.root, self._made(kept))
         # level after level, so that no file of the bucket is newer than what was made of it
@@ -117,6 +116,19 @@ class Runner:
     def _store(self, level: Sequence[Member]) -> list[Stored]:
         return self.transfer.store(self._files(level))
 
+    def _store_whole(self, hand: Hand, kept: Sequence[Sequence[File]]) -> Iterator[Stored]:
+        """Store what the members have made that ended well before another failed: at home it stays, too.
+
+        kept: for each level that is done, the files that its rules want kept.
+        """
+        for number, level in enumerate(self.job.levels):
+            beside = kept[number] if number < len(kept) else None
+            # whose undeclared files are not known by themselves has to run again to have them kept
+            whole = [m for m in level if m in self._whole and (beside is not None or not m.keep)]
+            files = [*(beside or ()), *self._files(whole)]
+            hand.check(self.root, (file.path for file in files if file.stored))
+            yield from self.transfer.store(files)
+
     def _files(self, level: Sequence[Member]) -> list[File]:
         files = [file for member in level for file in member.output]
         files += [member.benchmark for member in level if member.benchmark]
@@ -130,105 +142,23 @@ class Runner:
                 if file.pipe:
                     os.mkfifo(file.path)
         self._began += level
-        if len(level) == 1:
-            perform(level[0], self.run, places)
-        else:
-            _Together(level, self.job.cores, partial(self._perform_apart, places=places)).run()
-        for member in level:
-            outputs.complete(member.output)
-
-    def _perform_apart(self, number: int, member: Member, places: Places) -> NoReturn:
-        """Run a member in a process that has been forked for it, and leave its failure as a file."""
-        code = 1
+        ended_well: list[Member] = []
         try:
-            signal.signal(signal.SIGTERM, lambda *_: machinery.stop_shell(member.jobid))
-            perform(member, self.run, places)
-            code = 0
-        except BaseException as error:  # noqa: BLE001 - whatever a workflow's own code raises
-            found = failure(error)
-            _result_path(number).write_text(json.dumps([found.why, found.cause, found.code]))
+            if len(level) == 1:
+                perform(level[0], self.run, places)
+                ended_well = [*level]
+            else:
+                Together(
+                    level, self.job.cores, partial(perform, run=self.run, places=places), ended_well
+                ).run()
         finally:
-            with suppress(OSError):
-                standard_output.flush()
-            os._exit(code)
-
-
-class _Together:
-    """The members of a level, in processes of their own: all at once when they are tied by a pipe or a service, else as
-    many as `cores` allow. start: is given a member's number and the member, in the new process.
-    """
-
-    def __init__(self, level: Sequence[Member], cores: int, start: Callable[[int, Member], NoReturn]) -> None:
-        tied = any(file.pipe or file.service for member in level for file in member.output)
-        self._room = sys.maxsize if tied else cores
-        services = [member for member in level if _is_service(member)]
-        self._waiting = [(n, m) for n, m in enumerate([*services, *(m for m in level if m not in services)])]
-        self._running: dict[int, tuple[int, Member]] = {}  # by process id
-        self._start = start
-
-    def run(self) -> None:
-        """Raises Failure for the first that fails; the others are ended then, and services when all else has ended."""
-        try:
-            while self._waiting or not all(_is_service(member) for _, member in self._running.values()):
-                while self._waiting and self._fits(self._waiting[0][1]):
-                    self._fork(*self._waiting.pop(0))
-                self._reap()
-        finally:
-            self._end_all()
-
-    def _fits(self, member: Member) -> bool:
-        taken = sum(other.threads for _, other in self._running.values())
-        return not self._running or taken + member.threads <= self._room
-
-    def _fork(self, number: int, member: Member) -> None:
-        if not _is_service(member):
-            self._await_services()
-        standard_output.flush()
-        if (process := os.fork()) == 0:
-            self._start(number, member)
-        self._running[process] = number, member
-
-    def _await_services(self) -> None:
-        wanted = [Path(f.path) for _, m in self._running.values() for f in m.output if f.service]
-        until = time.monotonic() + SERVICE_SECONDS
-        while missing := [path for path in wanted if not os.path.lexists(path)]:
-            if time.monotonic() > until:
-                raise Failure(
-                    f"its service did not make {missing[0]} within {SERVICE_SECONDS:.0f} s", "missing-output"
-                )
-            self._reap(os.WNOHANG)
-            time.sleep(0.02)
-
-    def _reap(self, options: int = 0) -> None:
-        process, status = os.waitpid(-1, options)
-        if process not in self._running:
-            return
-        number, member = self._running.pop(process)
-        if not status:
-            return
-        if (path := _result_path(number)).is_file():
-            why, cause, code = json.loads(path.read_text())
-        else:
-            killed = failure(subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), member.rule))
-            why, cause, code = killed.why, killed.cause, killed.code
-        raise Failure(f"in rule {member.rule}: {why}", cause, code)
-
-    def _end_all(self) -> None:
-        for process in self._running:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
-
-
-def _is_service(member: Member) -> bool:
-    return any(file.service for file in member.output)
+            for member in ended_well:
+                outputs.complete(member.output)
+                self._whole.append(member)
 
 
 def _logs(members: Sequence[Member]) -> list[Any]:
     return [file for member in members for file in member.log if Path(file.path).exists()]
-
-
-def _result_path(number: int) -> Path:
-    return machinery.SCRATCH / _RESULT.format(number)
 
 
 def _lay(path: Path, content: bytes) -> None:
