@@ -17,6 +17,7 @@ from typing import Protocol
 
 from byok8s import (
     __version__,
+    cancel_watch,
     clean,
     contents,
     errors,
@@ -250,6 +251,7 @@ def _carried_out(plan: Plan, view: View, targets: Targets) -> int:
     with (
         flush.flushed(bucket, under, events, view.warn) if bucket else contextlib.nullcontext(),
         contextlib.closing(events),
+        _cancellable(plan, under, view),
         _drawn(plan, events, view),
     ):
         try:
@@ -262,6 +264,12 @@ def _carried_out(plan: Plan, view: View, targets: Targets) -> int:
                 state = _STATES.get(code, event.SYSTEM_ERROR)
                 events.note("run.ended", {"exit": code, "state": state})
     return code
+
+
+def _cancellable(plan: Plan, under: str, view: View) -> contextlib.AbstractContextManager[None]:
+    if not plan.request.bucket:
+        return contextlib.nullcontext()
+    return cancel_watch.watched(plan.request.bucket, under, view.warn, resumed=bool(plan.resumed))
 
 
 def _drawn(plan: Plan, events: History, view: View) -> contextlib.AbstractContextManager[None]:

@@ -45,6 +45,11 @@ def run(id_: str | None, said: Settings) -> Run:
     return _read(record, alive=_is_alive(record, said))
 
 
+def is_at_work(id_: str, said: Settings) -> bool:
+    """Return whether a controller is at work on a run, as far as this folder or the bucket knows."""
+    return _is_alive(logs.record(id_, said, FILE), said)
+
+
 def listed(said: Settings, most: int) -> list[Run]:
     """Return the newest runs, the newest first: this folder's, or without any, or with --s3-bucket, the bucket's."""
     here = logs.here_with(FILE)

@@ -12,7 +12,7 @@ from byok8s.s3.check import check_bucket
 from byok8s.s3.client import Bucket, Credentials, S3Client, connect, credentials
 from byok8s.s3.mirror import mirror
 from byok8s.s3.trial import remove, try_operations
-from byok8s.s3.upload import put, upload
+from byok8s.s3.upload import put, take, upload
 
 if TYPE_CHECKING:
     from byok8s.s3.embedded import EmbeddedS3, embedded_server
@@ -29,6 +29,7 @@ __all__ = [
     "mirror",
     "put",
     "remove",
+    "take",
     "try_operations",
     "upload",
 ]

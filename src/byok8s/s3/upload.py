@@ -1,4 +1,4 @@
-"""A folder's files as objects: how a run's record gets into the bucket."""
+"""Objects for a run's record: a folder's files, or bytes; and those that are there to be taken away."""
 
 from __future__ import annotations
 
@@ -22,6 +22,27 @@ def put(bucket: Bucket, key: str, data: bytes) -> None:
         connect(bucket.endpoint_url).put_object(Bucket=bucket.name, Key=whole, Body=data)
     except (BotoCoreError, ClientError) as error:
         raise BucketError(f"{key} cannot be put into {bucket.url}: {error}") from error
+
+
+def take(bucket: Bucket, key: str) -> bytes | None:
+    """Return an object that is there to be acted upon once, and remove it; None if it is not there.
+
+    key: below the bucket's prefix. Raises BucketError.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = connect(bucket.endpoint_url)
+    whole = f"{bucket.prefix}/{key}".lstrip("/")
+    try:
+        content = client.get_object(Bucket=bucket.name, Key=whole)["Body"].read()
+        client.delete_object(Bucket=bucket.name, Key=whole)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise BucketError(f"{key} cannot be read in {bucket.url}: {error}") from error
+    except BotoCoreError as error:
+        raise BucketError(f"{key} cannot be read in {bucket.url}: {error}") from error
+    return content
 
 
 def upload(bucket: Bucket, folder: Path, files: Sequence[Path], under: str, seconds: float) -> None:
