@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,11 +18,13 @@ from typing import Protocol
 
 from byok8s import (
     __version__,
+    asked,
     clean,
     contents,
     errors,
     fetch,
     flush,
+    git,
     params,
     preflight,
     registry,
@@ -283,19 +286,34 @@ _STATES = {
 def _start(plan: Plan) -> dict[str, object]:
     """Return what the events say of a run as it starts. Of the params nothing: they may hold secrets."""
     request, cluster = plan.request, plan.cluster
+    commit = _commit(request)
     return {
         "run": plan.run,
         "byok8s": __version__,
         "snakemake": metadata.version("snakemake"),
         "snakefile": str(request.snakefile),
+        "command": asked.command(sys.argv),
+        "workflow_file": str(request.workflow_file) if request.workflow_file else None,
+        "params_file": str(request.params_file) if request.params_file else None,
+        "source": request.source.name if request.source else None,
+        "commit": commit.name if commit else None,
+        "modified": commit.modified if commit else None,
         "targets": list(request.targets) or None,
         "bucket": request.bucket.url if request.bucket else None,
         "context": cluster.context if cluster else None,
         "namespace": cluster.namespace if cluster else None,
+        "kubernetes": cluster.version if cluster else None,
         "image": plan.image if cluster else None,
         "most_jobs": request.jobs,
         "resumed": bool(plan.resumed),
     }
+
+
+def _commit(request: Request) -> git.Commit | None:
+    """Return the commit of the workflow; None for a package's, and for a folder that is in no repository."""
+    if request.source is None:
+        return git.commit(request.snakefile.parent)
+    return git.Commit(request.source.commit, modified=False) if request.source.commit else None
 
 
 def _run_snakemake(plan: Plan, view: View, targets: Targets, events: History | None = None) -> int:

@@ -20,7 +20,8 @@ class Try:
     """A try of a job. Times are in milliseconds since 1970, None for what has not happened.
 
     state: empty before it has begun, then one of `event`'s. rules: of a group's jobs, else its own. seconds: by phase.
-    threads, mem_mb: asked for. max_rss: in MB. cpu_time: in seconds.
+    threads, mem_mb: asked for. max_rss: in MB. cpu_time: in seconds. after: the jobs that made its inputs, the last to
+    end first; None if that is not known.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Try:
     seconds: Mapping[str, float] = field(default_factory=dict)
     max_rss: float | None = None
     cpu_time: float | None = None
+    after: tuple[str, ...] | None = None
 
     @property
     def failed(self) -> bool:
@@ -173,7 +175,7 @@ def _fold_job(state: State, event: Event, id_: str, when: int) -> None:
 
 
 def _given(event: Event, found: Try, when: int) -> Try:
-    wildcards, rules = event.get("wildcards"), event.get("rules")
+    wildcards, rules, after = event.get("wildcards"), event.get("rules"), event.get("after")
     rule = _text(event, "rule")
     again = found.given is not None and found.ended is None
     return Try(
@@ -192,6 +194,7 @@ def _given(event: Event, found: Try, when: int) -> Try:
         began=found.began if again else None,
         state=found.state if again else "",
         pod=found.pod if again else "",
+        after=tuple(map(str, after)) if isinstance(after, list) else None,
     )
 
 
