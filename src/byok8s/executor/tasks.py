@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ def here(job: JobExecutorInterface) -> Task:
     )
 
 
-@lru_cache(maxsize=None)  # of a job that many others come after it is asked as often
+@cache  # of a job that many others come after it is asked as often
 def _identity(job: JobExecutorInterface) -> str:
     """Of rule and wildcards, of a group of all its jobs': Snakemake's own numbers differ from run to run."""
     specs = sorted(

@@ -33,7 +33,7 @@ def path(state: State, spent: Mapping[str, Spent], until: int) -> Path | None:
     chain = list(_chain(state))[::-1]
     if not chain:
         return None
-    seconds = {phase: 0.0 for phase in ("plan", "ready", *OF_JOBS, "end")}
+    seconds = dict.fromkeys(("plan", "ready", *OF_JOBS, "end"), 0.0)
     steps, reached = [], state.first
     for number, each in enumerate(chain):
         given = each.given or reached

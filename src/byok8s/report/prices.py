@@ -103,4 +103,6 @@ def _checked(found: object, path: Path) -> Prices:
 
 
 def _wrong(path: Path, why: str) -> InputError:
-    return InputError(f"The price table cannot be used. {why}", where=f"In {path}.", hint=f"Write as in {EXAMPLE}")
+    return InputError(
+        f"The price table cannot be used. {why}", where=f"In {path}.", hint=f"Write as in {EXAMPLE}"
+    )

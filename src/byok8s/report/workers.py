@@ -25,8 +25,8 @@ class Worker:
     """A pod. Times are in milliseconds since 1970.
 
     created: when it was asked for. scheduled: when a node took it. started: when its container ran. ready: when it had
-    its first job, or nothing to do. gone: when it was, or the end of what is known. threads, mem_mb: None if that is not
-    recorded. jobs: tries that it had. busy: milliseconds with a job, None if no job is known to be its own.
+    its first job, or nothing to do. gone: when it was, or the end of what is known. threads, mem_mb: None if not
+    recorded. jobs: tries that it had. busy: milliseconds with a job.
     """
 
     pod: str
