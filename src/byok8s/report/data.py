@@ -100,4 +100,4 @@ def _hundredths(milliseconds: float) -> int:
 
 
 def _differences(values: Sequence[int]) -> list[int]:
-    return [value - before for value, before in zip(values, (0, *values[:-1]), strict=True)]
+    return [value - before for value, before in zip(values, (0, *values), strict=False)]

@@ -2,7 +2,7 @@
 (async () => {
   const $ = (id) => document.getElementById(id);
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  const UNKNOWN = -1, PAGE = 50;
+  const UNKNOWN = -1, PAGE = 20;
 
   for (const button of document.querySelectorAll("[data-copy]")) {
     const own = button.textContent;
@@ -200,8 +200,7 @@
   }
   function see(low, high) {
     clamp(low, high);
-    if (chart) chart.setScale("x", { min: shown.low / 100, max: shown.high / 100 });
-    else drawLanes();
+    chart.setScale("x", { min: shown.low / 100, max: shown.high / 100 });
   }
   const STEPS = {
     in: () => see(shown.low + (shown.high - shown.low) / 4, shown.high - (shown.high - shown.low) / 4),
@@ -219,6 +218,7 @@
     const stepped = uPlot.paths.stepped({ align: 1 });
     const cores = (_, value) => (value == null ? "-" : value.toFixed(2));
     const line = (label, name, fill) => ({ label, stroke: color(name), width: 1.5, paths: stepped, points: { show: false }, value: cores, fill });
+    const { low, high } = shown;
     if (chart) chart.destroy();
     chart = new uPlot({
       width: Math.max(place.clientWidth, 200), height: 220,
@@ -227,14 +227,14 @@
       cursor: { drag: { x: true, y: false }, y: false },
       hooks: { setScale: [(plot, key) => {
         const { min, max } = plot.scales.x;
-        if (key === "x" && min != null) { clamp(min * 100, max * 100); drawLanes(); }
+        if (key === "x" && min != null && plot === chart) { clamp(min * 100, max * 100); drawLanes(); }
       }] },
       series: [
         { label: "Time", value: (_, value) => (value == null ? "-" : `+${span(value * 100)}`) },
         line("Reserved", "queue", color("idle")), line("Asked for by running jobs", "store"), line("Used", "run"),
       ],
     }, [at, ...lines], place);
-    chart.setScale("x", { min: shown.low / 100, max: shown.high / 100 });
+    see(low, high);
   }
 
   // -- a line for each worker, and one for the controller's machine --
@@ -261,19 +261,26 @@
     $("lanes-height").style.height = `${Math.max(0, rows.length * HEIGHT + 2 - height)}px`;
     canvas.width = width * scale;
     canvas.height = height * scale;
-    const brush = canvas.getContext("2d"), per = width / (shown.high - shown.low);
+    // below the chart, with the same scale
+    const inset = chart.bbox.left / uPlot.pxRatio, space = chart.bbox.width / uPlot.pxRatio;
+    const brush = canvas.getContext("2d"), per = space / (shown.high - shown.low);
     const colors = Object.fromEntries([...LIFE, ...WORK].map(([name]) => [name, color(name)]));
     brush.scale(scale, scale);
+    Object.assign(brush, { font: "10px system-ui, sans-serif", textAlign: "right", textBaseline: "middle" });
     let top;
     const block = (from, to, name) => {
-      const left = Math.max(0, (from - shown.low) * per), right = Math.min(width, (to - shown.low) * per);
-      if (right < 0 || left > width || to <= from) return;
+      const left = Math.max(0, (from - shown.low) * per), right = Math.min(space, (to - shown.low) * per);
+      if (right < 0 || left > space || to <= from) return;
       brush.fillStyle = colors[name];
-      brush.fillRect(left, top, Math.max(right - left, .6), HEIGHT - GAP);
+      brush.fillRect(inset + left, top, Math.max(right - left, .6), HEIGHT - GAP);
     };
     const first = Math.floor(view.scrollTop / HEIGHT), last = Math.min(rows.length, Math.ceil((view.scrollTop + height) / HEIGHT) + 1);
     for (let row = first; row < last; row++) {
       top = row * HEIGHT - view.scrollTop + 1;
+      if (HEIGHT > 10) {
+        brush.fillStyle = color("quiet");
+        brush.fillText(row < data.workers.length ? row : "here", inset - 6, top + (HEIGHT - GAP) / 2);
+      }
       if (lives[row]) LIFE.forEach(([name], at) => block(lives[row][at], lives[row][at + 1], name));
       for (const at of rows[row]) {
         const start = began(at), end = start + tries.lasted[at];
@@ -291,7 +298,7 @@
         });
         if ((end - start) * per > 6) {  // jobs that follow one another are told apart
           brush.fillStyle = color("ground");
-          brush.fillRect((end - shown.low) * per - 1, top, 1, HEIGHT - GAP);
+          brush.fillRect(inset + (end - shown.low) * per - 1, top, 1, HEIGHT - GAP);
         }
       }
     }
@@ -299,14 +306,15 @@
   view.addEventListener("scroll", () => requestAnimationFrame(drawLanes));
   view.addEventListener("mousemove", (event) => {
     const box = canvas.getBoundingClientRect(), row = Math.floor((event.clientY - box.top + view.scrollTop) / HEIGHT);
-    const when = shown.low + (event.clientX - box.left) / box.width * (shown.high - shown.low);
+    const inset = chart.bbox.left / uPlot.pxRatio, space = chart.bbox.width / uPlot.pxRatio;
+    const when = shown.low + (event.clientX - box.left - inset) / space * (shown.high - shown.low);
     const at = rows[row]?.find((at) => began(at) <= when && when <= began(at) + tries.lasted[at]);
     const who = data.workers[row] ?? "the controller's machine";
     $("hover").textContent = row >= rows.length || row < 0 ? "" : `+${span(when)}, ${who}` + (at === undefined ? "" :
       `: ${title(at)} (${tries.id[at]}), ${COLUMNS[1][2](at)}, ${span(tries.lasted[at])}: fetch ${span(tries.fetch[at])}, run ${span(tries.run[at])}, store ${span(tries.store[at])}`);
   });
 
-  function draw() { drawCores(); drawLanes(); }
+  const draw = drawCores;  // which draws the lines below it, too
   draw();
   document.body.dataset.drawn = "";
   let width = view.clientWidth;

@@ -21,6 +21,7 @@ from byok8s.report.usage import Rule
 from byok8s.report.workers import Worker
 
 MOST_FAILURES: Final = 50
+MOST_LINES: Final = 40  # of the log of each
 MOST_STEPS: Final = 40
 MOST_WORKERS: Final = 100
 NONE: Final = "-"
@@ -195,12 +196,18 @@ def _failure(found: Figures, each: Try, tail: Tail | None) -> Html:
 
 
 def _time(found: Figures) -> Html:
+    if not found.tries:
+        return Html("")
     parts = [el("h3", "What the run waited for"), el("p", _CRITICAL)]
     if found.path is None:
         parts.append(el("p", words.NO_PATH, class_="quiet"))
     else:
-        parts += [_phases("Time along the critical path", found.path.seconds), _steps(found)]
-    parts += [el("h3", "All tries, added up"), el("p", _ADDED_UP), _phases("Time of all tries", found.phases)]
+        parts += _phases("Time along the critical path", found.path.seconds, _steps(found))
+    parts += [
+        el("h3", "All tries, added up"),
+        el("p", _ADDED_UP),
+        *_phases("Time of all tries", found.phases),
+    ]
     return _section("time", "Where the time went", *parts)
 
 
@@ -213,10 +220,9 @@ _ADDED_UP: Final = (
 )
 
 
-def _phases(caption: str, seconds: Mapping[str, float]) -> Html:
+def _phases(caption: str, seconds: Mapping[str, float], *beside: Html) -> list[Html]:
+    """Return a bar, and below it a table of the same, with something beside that."""
     found = list(words.parts(seconds))
-    if not found:
-        return el("p", "Nothing has taken any time yet.", class_="quiet")
     bar = el(
         "div",
         *(el("span", class_=f"p-{phase}", style=f"flex-grow:{share:.5f}") for phase, _, _, share in found),
@@ -227,7 +233,7 @@ def _phases(caption: str, seconds: Mapping[str, float]) -> Html:
         [join([el("i", class_=f"key p-{phase}"), el("span", label)]), span(took), words.percent(share)]
         for phase, label, took, share in found
     ]
-    return el("div", bar, table(caption, ["Phase", "Time", "Share"], rows), class_="phases")
+    return [bar, el("div", table(caption, ["Phase", "Time", "Share"], rows), *beside, class_="beside")]
 
 
 def _steps(found: Figures) -> Html:
@@ -243,7 +249,8 @@ def _steps(found: Figures) -> Html:
     before = len(steps) - len(rows)
     more = [el("p", f"Without the first {before} jobs of the path.", class_="quiet")] if before > 0 else []
     title = f"The jobs on the path ({len(steps)})"
-    return el("details", el("summary", title), table(title, head, rows), *more, open=len(rows) <= 12)
+    whole = el("details", el("summary", title), table(title, head, rows), *more, open=len(rows) <= 12)
+    return el("div", whole)
 
 
 def _job(each: Try) -> str:
@@ -337,8 +344,8 @@ def _rules(found: Figures) -> Html:
 
 _MARGINS: Final = (
     f"Memory: {(usage.MARGIN - 1) * 100:.0f} % above the most that a job has used, or "
-    f"{(usage.AFTER_OUT_OF_MEMORY - 1) * 100:.0f} % above what was too little. Only what differs is listed. Other inputs "
-    "may need more."
+    f"{(usage.AFTER_OUT_OF_MEMORY - 1) * 100:.0f} % above what was too little. Only what differs is listed. "
+    "Other inputs may need more."
 )
 
 

@@ -36,12 +36,14 @@ def _failures(found: Figures) -> Iterator[str]:
     yield from ["", "Failures:"]
     for each in found.failures[:MOST_FAILURES]:
         yield f"  {each.name}: {each.why or 'failed'}"
-    if rest := len(found.failures) - MOST_FAILURES:
-        yield f"  and {rest} more" if rest > 0 else ""
+    if (rest := len(found.failures) - MOST_FAILURES) > 0:
+        yield f"  and {rest} more"
     yield f"  More: byok8s logs {found.run} --failed"
 
 
 def _time(found: Figures) -> Iterator[str]:
+    if not found.tries:
+        return
     yield from ["", "What the run waited for, one after another (its critical path):"]
     if found.path is None:
         yield f"  {words.NO_PATH}"

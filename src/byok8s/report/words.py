@@ -125,7 +125,9 @@ def memory(mb: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    return UNKNOWN if share is None else f"{share * 100:.0f} %"
+    if share is None:
+        return UNKNOWN
+    return "<1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
 
 
 def took(seconds: float | None) -> str:
