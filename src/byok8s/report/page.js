@@ -227,8 +227,8 @@
       cursor: { drag: { x: true, y: false }, y: false },
       hooks: { setScale: [(plot, key) => {
         const { min, max } = plot.scales.x;
-        if (key === "x" && min != null && plot === chart) { clamp(min * 100, max * 100); drawLanes(); }
-      }] },
+        if (key === "x" && min != null) clamp(min * 100, max * 100);
+      }], draw: [() => drawLanes()] },
       series: [
         { label: "Time", value: (_, value) => (value == null ? "-" : `+${span(value * 100)}`) },
         line("Reserved", "queue", color("idle")), line("Asked for by running jobs", "store"), line("Used", "run"),

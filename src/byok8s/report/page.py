@@ -119,16 +119,16 @@ def _overview(found: Figures) -> Html:
     ]
     if found.workers:
         cards += [
-            ("Reserved", words.number(whole.cores, "core-h"), f"and {words.number(whole.gb)} GB-h of memory"),
+            ("Reserved", words.hours(whole.cores, "core"), f"and {words.hours(whole.gb, 'GB')} of memory"),
             (
                 "Used",
-                words.number(found.cpu_hours, "core-h"),
+                words.hours(found.cpu_hours, "core"),
                 f"{words.percent(words.cpu_share(found))} of what was reserved",
             ),
             (
                 "Idle",
                 words.percent(found.reserved.idle_share),
-                f"{words.number(found.reserved.idle.cores)} core-h without a job",
+                f"{words.hours(found.reserved.idle.cores, 'core')} without a job",
             ),
         ]
     if found.prices:
@@ -389,13 +389,13 @@ def _workers(found: Figures) -> Html:
     hours = [
         [
             name,
-            words.number(of.cores),
-            words.number(of.gb),
+            words.hours(of.cores, "core"),
+            words.hours(of.gb, "GB"),
             *([words.money(found, found.prices.of(of))] if found.prices else []),
         ]
         for name, of in names
     ]
-    head = ["Workers", "Core-hours", "GB-hours", *(["Cost"] if found.prices else [])]
+    head = ["Workers", "Cores", "Memory", *(["Cost"] if found.prices else [])]
     shown = found.workers[:MOST_WORKERS]
     rest = len(found.workers) - len(shown)
     own = ["Pod", "Node", "Threads", "Memory", "Jobs", "Node wait", "Pull", "Start", "Busy", "Idle"]

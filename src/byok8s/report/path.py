@@ -11,7 +11,7 @@ from byok8s.report.time import OF_JOBS, Spent
 
 @dataclass(frozen=True)
 class Step:
-    """A try on the path. ready: seconds between the end of what it waited for and when Snakemake gave it."""
+    """A try on the path. ready: seconds in which Snakemake could have given it, and had given as many as it may."""
 
     id: str
     ready: float
@@ -34,17 +34,19 @@ def path(state: State, spent: Mapping[str, Spent], until: int) -> Path | None:
     if not chain:
         return None
     seconds = dict.fromkeys(("plan", "ready", *OF_JOBS, "end"), 0.0)
-    steps, reached = [], state.first
-    for number, each in enumerate(chain):
+    planned = min(each.given for each in state.tries.values() if each.given is not None)
+    seconds["plan"] = (planned - state.first) / 1000
+    steps, reached = [], planned
+    for each in chain:
         given = each.given or reached
         # a try is noted to have ended when the next has been given already
         overlap = max(0, reached - given)
         ready = max(0, given - reached) / 1000
-        seconds["ready" if number else "plan"] += ready
+        seconds["ready"] += ready
         own = _without(spent[each.id], overlap)
         for phase, took in zip(OF_JOBS, own, strict=True):
             seconds[phase] += took / 1000
-        steps.append(Step(each.id, ready if number else 0.0, own))
+        steps.append(Step(each.id, ready, own))
         reached = max(reached, until if each.ended is None else each.ended)
     seconds["end"] = max(0, until - reached) / 1000
     return Path(steps, seconds)

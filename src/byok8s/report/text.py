@@ -101,7 +101,7 @@ def _cost(found: Figures) -> Iterator[str]:
         return
     yield ""
     yield (
-        f"Workers kept {words.number(whole.cores)} core-hours and {words.number(whole.gb)} GB-hours of nodes: "
+        f"Workers kept {words.hours(whole.cores, 'core')} and {words.hours(whole.gb, 'GB')} of nodes: "
         f"{words.percent(found.reserved.idle_share)} of it idle, {words.percent(words.cpu_share(found))} used by jobs."
     )
     if found.prices:

@@ -10,7 +10,7 @@ from byok8s.report.workers import Worker
 
 WORDS: Final[Mapping[str, str]] = {
     "plan": "planning, before the first job",
-    "ready": "ready, but not given by Snakemake yet",
+    "ready": "ready, but held back by Snakemake (--jobs)",
     "queue": "waiting for a worker",
     "node": "waiting for a node",
     "pull": "pulling the image, starting the pod",

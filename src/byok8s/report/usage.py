@@ -18,6 +18,7 @@ from byok8s.report.time import Spent
 MARGIN: Final = 1.2  # above the most memory that a job has used
 AFTER_OUT_OF_MEMORY: Final = 1.5  # above the most with which a job has run out of it
 STEP_MB: Final = 100
+LEAST_MS: Final = 1000  # of a shorter job, the start of its process is most of what it used
 OUT_OF_MEMORY: Final = "out-of-memory"
 LITTLE: Final = 0.9  # a suggestion that is at least so much of what was asked for is not worth a line
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -28,7 +29,7 @@ class Rule:
     """The tries of a rule, or of a group's jobs together. None stands for what is not recorded.
 
     threads, mem_mb: the most that a try asked for. median, longest: seconds from begin to end of those that went well.
-    cores: processors that the one used on average that used most. peak_mb, median_mb: memory of the largest process.
+    cores: the most processors that one used on average. peak_mb, median_mb: memory of the largest process.
     cpu, asked: processor seconds that were used, and that were asked for, of the tries of which both are known.
     measured: tries of which it is known what they used. better_mb, better_threads: what to ask for instead.
     """
@@ -64,7 +65,8 @@ def _rule(name: str, own: Sequence[Try], spent: Mapping[str, Spent]) -> Rule:
     done = [each for each in own if each.state == COMPLETE]
     lasted = [(each.ended - each.began) / 1000 for each in done if each.ended and each.began]
     measured = [each for each in own if each.cpu_time is not None and _worked(spent[each.id]) > 0]
-    cores = max((_cores(each, spent[each.id]) for each in measured), default=None)
+    long = [each for each in measured if _worked(spent[each.id]) >= LEAST_MS]
+    cores = max((_cores(each, spent[each.id]) for each in long), default=None)
     rss = [each.max_rss for each in own if each.max_rss is not None]
     threads = max((each.threads for each in own if each.threads is not None), default=None)
     mem_mb = max((each.mem_mb for each in own if each.mem_mb is not None), default=None)

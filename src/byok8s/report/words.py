@@ -102,7 +102,7 @@ def methods(found: Figures) -> str:
     within = f", in containers of the image {image}" if image else ""
     jobs = f"{found.jobs.done} job{'s' * (found.jobs.done != 1)} of {len(found.rules)} rules"
     cpu = found.cpu_hours
-    used = f" They used {number(cpu)} core-hours of processor time." if cpu is not None else ""
+    used = f" They used {hours(cpu, 'core')} of processor time." if cpu is not None else ""
     return (
         f"The workflow{version} was run with Snakemake {snakemake or 'of a version that is not recorded'} by byok8s "
         f"{byok8s}{on}{within}. Of it {jobs} were carried out in {span(found.seconds)} "
@@ -116,6 +116,14 @@ def number(value: float | None, unit: str = "") -> str:
         return UNKNOWN
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"{text} {unit}".rstrip()
+
+
+def hours(value: float | None, unit: str) -> str:
+    """Return hours of something, or minutes or seconds of it if there are few."""
+    if value is None:
+        return UNKNOWN
+    factor, short = (1, "h") if value >= 1 else (60, "min") if value * 60 >= 1 else (3600, "s")
+    return number(value * factor, f"{unit}-{short}")
 
 
 def memory(mb: float | None) -> str:
@@ -138,9 +146,9 @@ def money(found: Figures, value: float | None) -> str:
     if value is None or found.prices is None:
         return UNKNOWN
     return (
-        f"{value:,.2f} {found.prices.currency}".rstrip()
-        if value >= 0.1
-        else f"{value:.2g} {found.prices.currency}"
+        f"<0.01 {found.prices.currency}".rstrip()
+        if 0 < value < 0.01
+        else f"{value:,.2f} {found.prices.currency}".rstrip()
     )
 
 
