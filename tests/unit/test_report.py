@@ -222,21 +222,22 @@ def test_what_a_rule_asked_for_and_used() -> None:
     assert (found.tries, found.done, found.threads, found.mem_mb, found.peak_mb) == (2, 2, 4, 8000, 1900)
     assert (found.median, found.longest, found.cores) == (9, 10, 1.5)
     assert (found.cpu, found.asked) == (17, 72)
-    assert (found.better_mb, found.better_threads) == (2300, 2)
-    assert usage.profile([found]) == "set-resources:\n  sort:\n    mem_mb: 2300\nset-threads:\n  sort: 2"
-    assert usage.flags([found]) == "--set-resources sort:mem_mb=2300 --set-threads sort=2"
+    assert (found.better_mb, found.better_threads) == (2500, 2)
+    assert usage.profile([found]) == "set-resources:\n  sort:\n    mem_mb: 2500\nset-threads:\n  sort: 2"
+    assert usage.flags([found]) == "--set-resources sort:mem_mb=2500 --set-threads sort=2"
 
 
 def test_nothing_is_suggested_below_what_ran_out_of_memory() -> None:
     killed = job(A, 1, 12, 20, mem_mb=2000, max_rss=300, state="EXECUTOR_ERROR", cause="out-of-memory")
     assert rule(*killed).better_mb == 3000
     again = job(f"{A}-m1", 21, 22, 30, mem_mb=4000, max_rss=2900, attempt=2)
-    assert rule(*killed, *again).better_mb == 3500
+    assert rule(*killed, *again).better_mb == 3700
 
 
 def test_nothing_is_suggested_without_a_measurement_or_for_what_is_right() -> None:
     assert rule(*job(A, 1, 12, 20, mem_mb=8000)).better_mb is None
     assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=800)).better_mb is None
+    assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=950)).better_mb == 1400
     assert usage.flags([rule(*job(A, 1, 12, 20))]) == usage.profile([rule(*job(A, 1, 12, 20))]) == ""
 
 
@@ -250,8 +251,8 @@ def test_a_rules_name_may_be_anything_in_yaml_and_in_a_shell() -> None:
     import yaml
 
     found = rule(*job(A, 1, 12, 20, "it's: #1", max_rss=100))
-    assert yaml.safe_load(usage.profile([found])) == {"set-resources": {"it's: #1": {"mem_mb": 200}}}
-    assert usage.flags([found]) == """--set-resources 'it'"'"'s: #1:mem_mb=200'"""
+    assert yaml.safe_load(usage.profile([found])) == {"set-resources": {"it's: #1": {"mem_mb": 400}}}
+    assert usage.flags([found]) == """--set-resources 'it'"'"'s: #1:mem_mb=400'"""
 
 
 # -- what it cost --

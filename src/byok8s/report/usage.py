@@ -16,11 +16,12 @@ from byok8s.history.state import Try
 from byok8s.report.time import Spent
 
 MARGIN: Final = 1.2  # above the most memory that a job has used
+WORKERS_MB: Final = 200  # what the worker takes of the pod's memory, beside the job
 AFTER_OUT_OF_MEMORY: Final = 1.5  # above the most with which a job has run out of it
 STEP_MB: Final = 100
 LEAST_MS: Final = 1000  # of a shorter job, the start of its process is most of what it used
 OUT_OF_MEMORY: Final = "out-of-memory"
-LITTLE: Final = 0.9  # a suggestion that is at least so much of what was asked for is not worth a line
+LITTLE: Final = 0.9  # what differs by less is not worth a line
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -87,7 +88,7 @@ def _rule(name: str, own: Sequence[Try], spent: Mapping[str, Spent]) -> Rule:
         sum(each.cpu_time or 0 for each in measured),
         sum((each.threads or 1) * _worked(spent[each.id]) / 1000 for each in measured),
         len(rss),
-        None if is_group else _better_mb(own, mem_mb),
+        None if is_group else _better_mb(own),
         None if is_group or not done else _better_threads(cores, threads),
     )
 
@@ -101,15 +102,19 @@ def _cores(each: Try, of: Spent) -> float:
     return (each.cpu_time or 0) * 1000 / _worked(of)
 
 
-def _better_mb(own: Sequence[Try], asked: int | None) -> int | None:
-    """Return the memory to ask for; None if nothing is known to be better than what is asked for."""
+def _better_mb(own: Sequence[Try]) -> int | None:
+    """Return the memory to ask for; None if nothing is known to be better than what first tries ask for."""
+    asked = max((each.mem_mb for each in own if each.mem_mb is not None and each.attempt == 1), default=None)
     peak = max((each.max_rss for each in own if each.state == COMPLETE and each.max_rss), default=None)
     too_little = max((each.mem_mb or 0 for each in own if each.cause == OUT_OF_MEMORY), default=0)
     if peak is None and not too_little:
         return None
-    wanted = max((peak or 0) * MARGIN, too_little * AFTER_OUT_OF_MEMORY)
+    wanted = max((peak or 0) * MARGIN + WORKERS_MB, too_little * AFTER_OUT_OF_MEMORY)
     better = math.ceil(wanted / STEP_MB) * STEP_MB
-    return better if asked is None or better > asked or better < asked * LITTLE else None
+    if asked is None or better < asked * LITTLE:
+        return better
+    is_tight = bool(too_little) or (peak or 0) > asked * LITTLE
+    return better if is_tight and better > asked else None
 
 
 def _better_threads(cores: float | None, asked: int | None) -> int | None:
