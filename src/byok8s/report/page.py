@@ -344,8 +344,8 @@ def _rules(found: Figures) -> Html:
 
 _MARGINS: Final = (
     f"Memory: {(usage.MARGIN - 1) * 100:.0f} % above the most that a job has used, and {usage.WORKERS_MB} MB for the "
-    f"worker; or {(usage.AFTER_OUT_OF_MEMORY - 1) * 100:.0f} % above what was too little. Threads: what the busiest job "
-    "used on average. Only what differs is listed. Other inputs may need more."
+    f"worker; or {(usage.AFTER_OUT_OF_MEMORY - 1) * 100:.0f} % above what was too little. Threads: what the busiest "
+    "job used on average. Only what differs is listed. Other inputs may need more."
 )
 
 
