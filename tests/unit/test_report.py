@@ -151,6 +151,15 @@ def test_a_large_runs_phases_add_up() -> None:
     assert len(found.cores.used) <= 600
 
 
+def test_why_workers_waited_for_a_node_is_said_with_how_long() -> None:
+    waits = at(
+        3, "worker.waits", pod=POD, cause="unschedulable", why="no node takes it yet: Insufficient memory"
+    )
+    shown = page(of(STARTED, *LIFE, waits, *job(A, 1, 12, 20), ENDED), {}).decode()
+    assert "no node takes it yet: Insufficient memory</th>" in shown
+    assert "Why workers waited" not in page(of(STARTED, *LIFE, *job(A, 1, 12, 20), ENDED), {}).decode()
+
+
 # -- the critical path --
 
 
@@ -376,6 +385,7 @@ def test_nothing_that_others_wrote_is_markup() -> None:
     ]
     found = figures(ATTACK, in_order([at(0, "run.started", **facts), *pods, *named]), 0, alive=False)
     shown = page(found, {ATTACK: Tail(ATTACK, [ATTACK])}).decode()
+    assert "Permission is hereby granted" in shown  # the library's licence goes where it goes
     assert len(re.findall(r"<script", shown)) == 3
     assert "<img" not in shown
     assert "onerror=alert" in shown.replace("&quot;", '"')

@@ -202,4 +202,11 @@ def _worker(found: Figures, each: Worker) -> dict[str, object]:
         for name in ("created", "scheduled", "started", "ready", "gone")
     }
     own = {"pod": each.pod, "node": each.node, "threads": each.threads, "mem_mb": each.mem_mb}
-    return {**own, **marks, "jobs": each.jobs, "busy": each.busy / 1000, "idle": each.idle / 1000}
+    return {
+        **own,
+        **marks,
+        "jobs": each.jobs,
+        "busy": each.busy / 1000,
+        "idle": each.idle / 1000,
+        "why": each.why,
+    }

@@ -56,8 +56,9 @@
   const known = (value) => (value === UNKNOWN ? "" : value);
   const named = (names, at) => (at === UNKNOWN ? "" : names[at]);
   const title = (at) => `${data.rules[tries.rule[at]] ?? ""} ${tries.wildcards[at]}`.trim();
-  const STATE = { COMPLETE: "done", EXECUTOR_ERROR: "failed", SYSTEM_ERROR: "lost", CANCELED: "ended", RUNNING: "running" };
-  const state = (at) => STATE[named(data.states, tries.state[at])] ?? "waiting";
+  const STATE = new Map(Object.entries(
+    { COMPLETE: "done", EXECUTOR_ERROR: "failed", SYSTEM_ERROR: "lost", CANCELED: "ended", RUNNING: "running" }));
+  const state = (at) => STATE.get(named(data.states, tries.state[at])) ?? "waiting";
 
   // -- the table --
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -25,6 +26,7 @@ MOST_LINES: Final = 40  # of the log of each
 MOST_STEPS: Final = 40
 MOST_WORKERS: Final = 100
 NONE: Final = "-"
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def page(found: Figures, tails: Mapping[str, Tail]) -> bytes:
         _methods(found),
     ]
     body = el("main", _head(found), *sections, id="main")
-    scripts = [_asset("vendor/uPlot.iife.min.js"), _asset("page.js")]
+    licence, library = _asset("vendor/uPlot.LICENSE"), _asset("vendor/uPlot.iife.min.js")
+    scripts = [f"/*! uPlot\n\n{licence}*/\n{library}", _asset("page.js")]
     data = Html(f'<script type="application/octet-stream" id="data">{packed(found)}</script>')
     whole = el(
         "html",
@@ -181,10 +184,8 @@ def _failure(found: Figures, each: Try, tail: Tail | None) -> Html:
     log: list[Html] = [el("p", "The end of its log is not recorded.", class_="quiet")]
     if tail:
         title = f"Last lines of {tail.of}"
-        log = [
-            el("p", f"{title}:"),
-            el("pre", "\n".join(tail.lines), tabindex="0", role="region", aria_label=title),
-        ]
+        plain = _COLOUR.sub("", "\n".join(tail.lines))
+        log = [el("p", f"{title}:"), el("pre", plain, tabindex="0", role="region", aria_label=title)]
     return el(
         "details",
         el("summary", el("strong", each.name), el("span", f" {each.why or 'failed'}{cause}")),
@@ -404,6 +405,7 @@ def _workers(found: Figures) -> Html:
         "workers",
         "What workers kept of nodes",
         table("Hours of workers, from when a node took them to their end", head, hours),
+        *_waits(found),
         el(
             "details",
             el("summary", title),
@@ -411,6 +413,19 @@ def _workers(found: Figures) -> Html:
             *([el("p", f"And {rest} more.")] if rest else []),
         ),
     )
+
+
+def _waits(found: Figures) -> list[Html]:
+    """Return why workers waited for nodes, and how long they did, as far as the cluster has said so."""
+    reasons: dict[str, list[int]] = {}
+    for each in found.workers:
+        if each.why:
+            reasons.setdefault(each.why, []).append(each.scheduled - each.created)
+    if not reasons:
+        return []
+    title = "Why workers waited for a node"
+    rows = [[why, str(len(spans)), _ms(max(spans)), _ms(sum(spans))] for why, spans in reasons.items()]
+    return [el("h3", title), table(title, ["Reason", "Workers", "Longest", "Together"], rows)]
 
 
 def _worker(each: Worker) -> list[str]:

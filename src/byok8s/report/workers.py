@@ -26,7 +26,7 @@ class Worker:
 
     created: when it was asked for. scheduled: when a node took it. started: when its container ran. ready: when it had
     its first job, or nothing to do. gone: when it was, or the end of what is known. threads, mem_mb: None if not
-    recorded. jobs: tries that it had. busy: milliseconds with a job.
+    recorded. jobs: tries that it had. busy: milliseconds with a job. why: what it last waited for a node for.
     """
 
     pod: str
@@ -40,6 +40,7 @@ class Worker:
     gone: int
     jobs: int
     busy: int
+    why: str
 
     @property
     def idle(self) -> int:
@@ -51,12 +52,15 @@ class Marks:
 
     def __init__(self) -> None:
         self.of: dict[str, dict[str, int]] = {}
+        self.why: dict[str, str] = {}
 
     def note(self, event: Event) -> None:
         name = MARKS.get(str(event.get("event")))
         pod = event.get("pod")
         if name and isinstance(pod, str) and pod:
             self.of.setdefault(pod, {}).setdefault(name, events.milliseconds(event) or 0)
+        elif event.get("event") == "worker.waits" and isinstance(pod, str) and event.get("why"):
+            self.why[pod] = str(event["why"])
 
 
 def workers(state: State, marks: Marks, until: int) -> list[Worker]:
@@ -65,11 +69,16 @@ def workers(state: State, marks: Marks, until: int) -> list[Worker]:
     for each in state.tries.values():
         if each.pod and each.began is not None:
             own.setdefault(each.pod, []).append(each)
-    found = [_worker(state, pod, marked, own.get(pod, []), until) for pod, marked in marks.of.items()]
+    found = [
+        _worker(state, pod, marked, marks.why.get(pod, ""), own.get(pod, []), until)
+        for pod, marked in marks.of.items()
+    ]
     return sorted(found, key=lambda worker: worker.created)
 
 
-def _worker(state: State, pod: str, marked: Mapping[str, int], own: Iterable[Try], until: int) -> Worker:
+def _worker(
+    state: State, pod: str, marked: Mapping[str, int], why: str, own: Iterable[Try], until: int
+) -> Worker:
     known = state.workers.get(pod)
     gone = marked.get("gone", until)
     # what was not seen happened with what came next
@@ -86,6 +95,7 @@ def _worker(state: State, pod: str, marked: Mapping[str, int], own: Iterable[Try
         *(created, scheduled, started, ready, gone),
         len(spans),
         _covered(spans, gone),
+        why,
     )
 
 
