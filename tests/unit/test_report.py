@@ -209,6 +209,14 @@ def test_what_held_back_a_job_is_not_called_planning() -> None:
     assert known(found.path.seconds) == {"plan": 2, "ready": 8, "queue": 1, "unsplit": 9}
 
 
+def test_what_passed_while_no_controller_was_at_work_is_said() -> None:
+    again = at(30, "run.started", **{**FACTS, "resumed": True})
+    first, then = job(A, 1, 2, 8, after=[]), job(B, 31, 32, 40, after=[A])
+    found = of(STARTED, *first, at(10, "api.back"), again, *then)
+    assert found.path
+    assert known(found.path.seconds) == {"plan": 1, "gone": 20, "ready": 3, "queue": 2, "unsplit": 14}
+
+
 def test_a_record_without_dependencies_has_no_path_and_says_so() -> None:
     found = of(STARTED, *LIFE, *job(A, 1, 12, 20), ENDED)
     assert found.path is None
@@ -231,6 +239,7 @@ def test_what_a_rule_asked_for_and_used() -> None:
     assert (found.tries, found.done, found.threads, found.mem_mb, found.peak_mb) == (2, 2, 4, 8000, 1900)
     assert (found.median, found.longest, found.cores) == (9, 10, 1.5)
     assert (found.cpu, found.asked) == (17, 72)
+    assert found.core_hours == pytest.approx(72 / 3600)
     assert (found.better_mb, found.better_threads) == (2500, 2)
     assert usage.profile([found]) == "set-resources:\n  sort:\n    mem_mb: 2500\nset-threads:\n  sort: 2"
     assert usage.flags([found]) == "--set-resources sort:mem_mb=2500 --set-threads sort=2"
@@ -409,7 +418,7 @@ def test_the_tables_numbers_are_those_of_the_record() -> None:
         "run": [600, -1],
         "store": [-1, -1],
         "peak": [10.3, -1],
-        "exit": [-1, -1],
+        "exit": [None, None],
     }
 
 

@@ -66,6 +66,7 @@ def report(
     def carry_out() -> int:
         from byok8s import runs, view
         from byok8s.errors import InputError
+        from byok8s.report import file
         from byok8s.report import prices as price_table
         from byok8s.report.figures import figures
         from byok8s.settings import Settings
@@ -75,11 +76,13 @@ def report(
         table = price_table.read(prices) if prices else None
         recorded = runs.recorded(run, Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
         id_ = recorded.record.run
+        place = output or Path(f"report-{id_}.html")
+        if not (as_text or as_json):
+            file.check(place)
         found = figures(id_, recorded.events(), recorded.now, alive=recorded.alive, table=table)
         if as_text or as_json:
             view.say(_shown(found, as_json=as_json))
         else:
-            place = output or Path(f"report-{id_}.html")
             _write(place, found, recorded)
             view.say(f"Report: {place}")
         return 0
@@ -101,7 +104,6 @@ def _write(place: Path, found: Figures, recorded: Recorded) -> None:
     from byok8s.report import file
     from byok8s.report.page import MOST_FAILURES, MOST_LINES, Tail, page
 
-    file.check(place)
     failed = [each.name for each in found.failures[:MOST_FAILURES]]
     ends = logs.ends(recorded.record, failed, MOST_LINES) if failed else {}
     file.write(place, page(found, {name: Tail(*end) for name, end in ends.items()}))

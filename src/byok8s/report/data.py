@@ -12,7 +12,7 @@ from byok8s.report.figures import Figures
 from byok8s.report.workers import Worker
 from byok8s.shown import visible
 
-UNKNOWN = -1  # in all columns: none has a negative number
+UNKNOWN = -1  # in all columns but exit codes: no other has a negative number
 
 
 class _Names:
@@ -50,7 +50,7 @@ def columns(found: Figures) -> dict[str, object]:
         "node": [nodes.number(each.node) for each in tries],
         "state": [states.number(each.state) for each in tries],
         "cause": [causes.number(each.cause) for each in tries],
-        "exit": [UNKNOWN if each.exit is None else each.exit for each in tries],
+        "exit": [each.exit for each in tries],
         "attempt": [each.attempt for each in tries],
         "given": _differences(given),
         "waited": [_since(each, each.given, each.began) for each in tries],

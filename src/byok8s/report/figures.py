@@ -83,7 +83,10 @@ def figures(
 ) -> Figures:
     """Reckon. now: in milliseconds since 1970. alive: whether a controller is at work on the run."""
     state, marks, away = State(), Marks(), _Away()
+    gaps: list[tuple[int, int]] = []
     for event in events:
+        if event.get("event") == "run.started" and state.last is not None:
+            gaps.append((state.last, milliseconds(event) or state.last))
         fold(state, event)
         marks.note(event)
         away.note(event)
@@ -108,7 +111,7 @@ def figures(
         state.tries,
         spent,
         time.total(spent.values()),
-        path(state, spent, until),
+        path(state, spent, until, gaps),
         usage.rules(state.tries.values(), spent),
         found,
         over_time.cores(found, state.tries.values(), first, until),

@@ -77,7 +77,7 @@
     ["Memory", (at) => tries.asked[at], (at) => memory(tries.asked[at])],
     ["Most used", (at) => tries.peak[at], (at) => memory(tries.peak[at])],
     ["Try", (at) => tries.attempt[at], (at) => tries.attempt[at]],
-    ["Exit", (at) => tries.exit[at], (at) => known(tries.exit[at]) === "" ? "-" : tries.exit[at]],
+    ["Exit", (at) => tries.exit[at] ?? -Infinity, (at) => tries.exit[at] ?? "-"],
     ["Node", (at) => named(data.nodes, tries.node[at]), (at) => named(data.nodes, tries.node[at]) || "-"],
     ["Id", (at) => tries.id[at], (at) => tries.id[at]],
   ];
@@ -166,7 +166,7 @@
   const seconds = (hundredths) => (hundredths === UNKNOWN ? "" : (hundredths / 100).toFixed(2));
   const FIELDS = {
     id: (at) => tries.id[at], rule: (at) => named(data.rules, tries.rule[at]), wildcards: (at) => tries.wildcards[at],
-    state: (at) => named(data.states, tries.state[at]), cause: (at) => named(data.causes, tries.cause[at]), exit: (at) => known(tries.exit[at]),
+    state: (at) => named(data.states, tries.state[at]), cause: (at) => named(data.causes, tries.cause[at]), exit: (at) => tries.exit[at] ?? "",
     attempt: (at) => tries.attempt[at], given_s: (at) => seconds(tries.given[at]), began_s: (at) => seconds(began(at)),
     lasted_s: (at) => seconds(tries.lasted[at]), fetch_s: (at) => seconds(tries.fetch[at]), run_s: (at) => seconds(tries.run[at]),
     store_s: (at) => seconds(tries.store[at]), threads: (at) => known(tries.threads[at]), mem_mb: (at) => known(tries.asked[at]),

@@ -26,14 +26,19 @@ class Path:
     seconds: Mapping[str, float]
 
 
-def path(state: State, spent: Mapping[str, Spent], until: int) -> Path | None:
-    """Return the path; None if the record does not say which job comes after which, or has no job."""
+def path(
+    state: State, spent: Mapping[str, Spent], until: int, gaps: Sequence[tuple[int, int]] = ()
+) -> Path | None:
+    """Return the path; None if the record does not say which job comes after which, or has no job.
+
+    gaps: times in which no controller was at work.
+    """
     if state.first is None or all(each.after is None for each in state.tries.values()):
         return None
     chain = list(_chain(state))[::-1]
     if not chain:
         return None
-    seconds = dict.fromkeys(("plan", "ready", *OF_JOBS, "end"), 0.0)
+    seconds = dict.fromkeys(("plan", "ready", "gone", *OF_JOBS, "end"), 0.0)
     planned = min(each.given for each in state.tries.values() if each.given is not None)
     seconds["plan"] = (planned - state.first) / 1000
     steps, reached = [], planned
@@ -41,8 +46,10 @@ def path(state: State, spent: Mapping[str, Spent], until: int) -> Path | None:
         given = each.given or reached
         # a try is noted to have ended when the next has been given already
         overlap = max(0, reached - given)
-        ready = max(0, given - reached) / 1000
+        gone = sum(max(0, min(given, end) - max(reached, begin)) for begin, end in gaps) / 1000
+        ready = max(0, given - reached) / 1000 - gone
         seconds["ready"] += ready
+        seconds["gone"] += gone
         own = _without(spent[each.id], overlap)
         for phase, took in zip(OF_JOBS, own, strict=True):
             seconds[phase] += took / 1000

@@ -11,6 +11,7 @@ from byok8s.report.workers import Worker
 WORDS: Final[Mapping[str, str]] = {
     "plan": "planning, before the first job",
     "ready": "ready, but held back by Snakemake (--jobs)",
+    "gone": "byok8s was not at work",
     "queue": "waiting for a worker",
     "node": "waiting for a node",
     "pull": "pulling the image, starting the pod",

@@ -32,7 +32,8 @@ class Rule:
     threads, mem_mb: the most that a try asked for. median, longest: seconds from begin to end of those that went well.
     cores: the most processors that one used on average. peak_mb, median_mb: memory of the largest process.
     cpu, asked: processor seconds that were used, and that were asked for, of the tries of which both are known.
-    measured: tries of which it is known what they used. better_mb, better_threads: what to ask for instead.
+    measured: tries of which it is known what they used. core_hours: of tries in pods, by their threads.
+    better_mb, better_threads: what to ask for instead.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Rule:
     cpu: float
     asked: float
     measured: int
+    core_hours: float
     better_mb: int | None
     better_threads: int | None
 
@@ -88,6 +90,7 @@ def _rule(name: str, own: Sequence[Try], spent: Mapping[str, Spent]) -> Rule:
         sum(each.cpu_time or 0 for each in measured),
         sum((each.threads or 1) * _worked(spent[each.id]) / 1000 for each in measured),
         len(rss),
+        sum((each.threads or 0) * _in_pod(spent[each.id]) for each in own if each.pod) / 3_600_000,
         None if is_group else _better_mb(own),
         None if is_group or not done else _better_threads(cores, threads),
     )
@@ -96,6 +99,10 @@ def _rule(name: str, own: Sequence[Try], spent: Mapping[str, Spent]) -> Rule:
 def _worked(of: Spent) -> float:
     """Return the milliseconds in which a try may have used a processor: those on its files count, too."""
     return of.fetch + of.run + of.store + of.unsplit
+
+
+def _in_pod(of: Spent) -> float:
+    return _worked(of) + of.handover
 
 
 def _cores(each: Try, of: Spent) -> float:
