@@ -62,7 +62,7 @@ class Plan:
 
     bucket: with the endpoint that is really used. cluster: None for a dry run and for a run on this machine.
     run: its id. resumed: the controller that was killed during this run, where it is not a new one.
-    image: of the pods. region: of the bucket, when the AWS profile says it.
+    image: of the pods. region: of the bucket, when the AWS profile says it. commit: of the workflow, if it has one.
     """
 
     request: Request
@@ -72,6 +72,7 @@ class Plan:
     resumed: Holder | None
     image: str
     region: str | None = None
+    commit: git.Commit | None = None
 
 
 class View(Person, Protocol):
@@ -108,8 +109,8 @@ def execute(request: Request, view: View) -> int:
         region = profile.region()
         stack.enter_context(_s3_environment(bucket))
         stack.enter_context(_cache_environment())
-        cluster = _checked(request, bucket, view)
-        plan = _plan(request, bucket, cluster, lock, region)
+        cluster, commit = _checked(request, bucket, view)
+        plan = _plan(request, bucket, cluster, lock, region, commit)
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
         view.show_plan(plan)
@@ -126,14 +127,18 @@ def execute(request: Request, view: View) -> int:
         return code
 
 
-def _checked(request: Request, bucket: s3.Bucket, view: View) -> Cluster | None:
-    """Whether the bucket and the cluster can be used: asked at once, and Snakemake is loaded while they answer."""
-    with ThreadPoolExecutor(2) as threads:
+def _checked(request: Request, bucket: s3.Bucket, view: View) -> tuple[Cluster | None, git.Commit | None]:
+    """Whether the bucket and the cluster can be used: asked at once, and Snakemake is loaded while they answer.
+
+    Returns what is known of the cluster, and the commit of the workflow.
+    """
+    with ThreadPoolExecutor(3) as threads:
         threads.submit(snakemake.load)
+        commit = threads.submit(_commit, request)
         wanted = not (request.local or request.dry_run)
         cluster = threads.submit(_checked_cluster, request, view) if wanted else None
         s3.check_bucket(bucket)
-        return cluster.result() if cluster else None
+        return cluster.result() if cluster else None, commit.result()
 
 
 def _checked_cluster(request: Request, view: View) -> Cluster:
@@ -157,13 +162,18 @@ def _clear(plan: Plan, view: View) -> None:
 
 
 def _plan(
-    request: Request, bucket: s3.Bucket, cluster: Cluster | None, lock: FolderLock | None, region: str | None
+    request: Request,
+    bucket: s3.Bucket,
+    cluster: Cluster | None,
+    lock: FolderLock | None,
+    region: str | None,
+    commit: git.Commit | None,
 ) -> Plan:
     resumed = lock.unfinished if lock else None
     if resumed and resumed.place != _place(request, cluster):
         resumed = None
     run = resumed.run if resumed and resumed.run else new_run_id()
-    return Plan(request, bucket, cluster, run, resumed, _image(request, cluster, run), region)
+    return Plan(request, bucket, cluster, run, resumed, _image(request, cluster, run), region, commit)
 
 
 def _image(request: Request, cluster: Cluster | None, run: str) -> str:
@@ -286,7 +296,7 @@ _STATES = {
 def _start(plan: Plan) -> dict[str, object]:
     """Return what the events say of a run as it starts. Of the params nothing: they may hold secrets."""
     request, cluster = plan.request, plan.cluster
-    commit = _commit(request)
+    commit = plan.commit
     return {
         "run": plan.run,
         "byok8s": __version__,

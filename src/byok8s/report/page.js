@@ -212,6 +212,8 @@
   };
   for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", STEPS[button.dataset.do]);
 
+  const INCREMENTS = [.1, .2, .5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 604800];
+
   function drawCores() {
     const [step, ...lines] = data.cores, place = $("cores");
     const at = lines[0].map((_, number) => number * step);
@@ -224,7 +226,7 @@
     chart = new uPlot({
       width: Math.max(place.clientWidth, 200), height: 220,
       scales: { x: { time: false, min: 0, max: length / 100 }, y: { range: (_, low, high) => [0, Math.max(high * 1.05, 1)] } },
-      axes: [{ ...axis, space: 80, values: (_, ticks) => ticks.map((tick) => (tick ? span(tick * 100) : "0")) }, { ...axis, size: 45 }],
+      axes: [{ ...axis, space: 80, incrs: INCREMENTS, values: (_, ticks) => ticks.map((tick) => (tick ? span(tick * 100) : "0")) }, { ...axis, size: 45 }],
       cursor: { drag: { x: true, y: false }, y: false },
       hooks: { setScale: [(plot, key) => {
         const { min, max } = plot.scales.x;
