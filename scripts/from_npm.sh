@@ -10,4 +10,5 @@ echo "$sum  $place/$name-$version.tgz" | sha256sum --check --quiet
 tar -xzf "$place/$name-$version.tgz" -C "$place"
 mkdir -p "$(dirname "$folder")"
 # whole or not at all
-cp -R "$place/package" "$folder.$$" && mv -T "$folder.$$" "$folder"
+cp -R "$place/package" "$folder.$$"
+mv -T "$folder.$$" "$folder" 2>/dev/null || { rm -rf "$folder.$$"; [[ -d $folder ]]; }

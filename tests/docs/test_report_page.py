@@ -22,7 +22,9 @@ from records import RUN, START, at, given, many
 
 TREE = Path(__file__).parents[2]
 AXE = ("axe-core", "4.14.1", "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745")
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "byok8s-rig"
+USERS_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+CACHE = Path(os.environ.get("BYOK8S_RIG_CACHE") or USERS_CACHE / "byok8s-rig")
+pytestmark = pytest.mark.xdist_group("reports")  # they share a browser
 ATTACK = "<img src=http://x.example/ onerror=alert(1)></script><script>alert(2)</script>"
 
 
@@ -63,9 +65,9 @@ def report(found: Figures, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(params=["light", "dark"])
-def opened(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
-    with looked_at(browser, report, request.param) as page:
+@pytest.fixture
+def opened(browser: Browser, report: Path) -> Iterator[Page]:
+    with looked_at(browser, report) as page:
         yield page
 
 
@@ -85,11 +87,16 @@ def looked_at(browser: Browser, report: Path, theme: Any = "light", width: int =
     assert [said for said in seen if not said.startswith("blob:")] == [report.as_uri()]
 
 
-def test_it_has_no_error_asks_nobody_and_runs_nothing_that_others_wrote(opened: Page) -> None:
-    expect(opened.get_by_role("heading", level=1)).to_contain_text(RUN)
-    expect(opened.get_by_text("no such column")).to_be_visible()
-    assert opened.locator("script").count() == 3
-    assert opened.locator("img").count() == 0
+@pytest.mark.parametrize(("theme", "ground"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 23, 28)")])
+def test_it_has_no_error_asks_nobody_and_runs_nothing_that_others_wrote(
+    theme: str, ground: str, browser: Browser, report: Path
+) -> None:
+    with looked_at(browser, report, theme) as page:
+        expect(page.get_by_role("heading", level=1)).to_contain_text(RUN)
+        expect(page.get_by_text("no such column")).to_be_visible()
+        assert page.locator("script").count() == 3
+        assert page.locator("img").count() == 0
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == ground
 
 
 def test_the_figures_that_are_shown_are_those_of_the_record(opened: Page, found: Figures) -> None:
@@ -196,8 +203,7 @@ def axe() -> str:
     return (place / "axe.min.js").read_text()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 400)])
 def test_axe_finds_nothing(theme: str, width: int, browser: Browser, report: Path, axe: str) -> None:
     with looked_at(browser, report, theme, width) as page:
         page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
