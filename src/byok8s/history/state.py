@@ -194,8 +194,15 @@ def _given(event: Event, found: Try, when: int) -> Try:
         began=found.began if again else None,
         state=found.state if again else "",
         pod=found.pod if again else "",
-        after=tuple(map(str, after)) if isinstance(after, list) else None,
+        # of a group that has ended, a controller that goes on with the run knows the members alone
+        after=_joined(found.after if again else None, after),
     )
+
+
+def _joined(known: tuple[str, ...] | None, more: object) -> tuple[str, ...] | None:
+    if not isinstance(more, list):
+        return known
+    return tuple(dict.fromkeys([*(known or ()), *map(str, more)]))
 
 
 def _ended(event: Event, found: Try, when: int) -> Try:
