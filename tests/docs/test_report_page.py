@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from byok8s.history.event import parsed
 from byok8s.report.figures import Figures, figures
-from byok8s.report.page import Tail, page
+from byok8s.report.page import page
+from byok8s.report.told import Tail
 from records import RUN, START, at, given, many
 
 TREE = Path(__file__).parents[2]

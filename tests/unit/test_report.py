@@ -18,8 +18,9 @@ from byok8s.report import file, prices, text, usage, words
 from byok8s.report.data import columns
 from byok8s.report.figures import Figures, as_json, figures
 from byok8s.report.file import MARK
-from byok8s.report.page import Tail, page
+from byok8s.report.page import page
 from byok8s.report.prices import Prices
+from byok8s.report.told import Tail
 from records import FACTS, RUN, START, at, given, many, worker
 
 POD = "worker-0"

@@ -102,7 +102,8 @@ def _shown(found: Figures, *, as_json: bool) -> str:
 def _write(place: Path, found: Figures, recorded: Recorded) -> None:
     from byok8s import logs
     from byok8s.report import file
-    from byok8s.report.page import MOST_FAILURES, MOST_LINES, Tail, page
+    from byok8s.report.page import page
+    from byok8s.report.told import MOST_FAILURES, MOST_LINES, Tail
 
     failed = [each.name for each in found.failures[:MOST_FAILURES]]
     ends = logs.ends(recorded.record, failed, MOST_LINES) if failed else {}

@@ -50,3 +50,12 @@ def table(caption: str, head: list[str], rows: list[list[str]], *, left: int = 1
     ]
     whole = el("table", el("caption", caption), el("thead", el("tr", *cells)), el("tbody", *body))
     return el("div", whole, class_="wide", tabindex="0", role="region", aria_label=caption)
+
+
+def section(id_: str, title: str, *children: str) -> Html:
+    return el("section", el("h2", title, id=id_), *children, aria_labelledby=id_)
+
+
+def snippet(id_: str, label: str, code: str) -> Html:
+    block = el("pre", code, id=id_, tabindex="0", role="region", aria_label=label)
+    return el("div", block, el("button", "Copy", type="button", data_copy=id_), class_="snippet")

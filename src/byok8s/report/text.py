@@ -11,7 +11,6 @@ from byok8s.report.figures import Figures
 from byok8s.report.usage import Rule
 
 MOST_FAILURES: Final = 10
-NONE: Final = "-"
 
 
 def lines(found: Figures) -> Iterator[str]:
@@ -86,12 +85,12 @@ def _rule(rule: Rule) -> list[str]:
     return [
         rule.name,
         f"{rule.done}/{rule.tries}",
-        NONE if rule.median is None else span(rule.median),
-        NONE if rule.threads is None else str(rule.threads),
-        NONE if rule.cores is None else f"{rule.cores:.1f}",
-        NONE if rule.mem_mb is None else words.memory(rule.mem_mb),
-        NONE if rule.peak_mb is None else words.memory(rule.peak_mb),
-        better or NONE,
+        words.NONE if rule.median is None else span(rule.median),
+        words.NONE if rule.threads is None else str(rule.threads),
+        words.NONE if rule.cores is None else f"{rule.cores:.1f}",
+        words.NONE if rule.mem_mb is None else words.memory(rule.mem_mb),
+        words.NONE if rule.peak_mb is None else words.memory(rule.peak_mb),
+        better or words.NONE,
     ]
 
 

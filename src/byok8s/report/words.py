@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,6 +12,7 @@ from byok8s.report import time
 from byok8s.report.figures import Figures
 
 UNKNOWN: Final = "not recorded"
+NONE: Final = "-"  # the same in a table
 STATES: Final[Mapping[str, str]] = {
     "": "state not known",
     RUNNING: "running",
@@ -140,6 +141,14 @@ def percent(share: float | None) -> str:
 
 def took(seconds: float | None) -> str:
     return UNKNOWN if seconds is None else span(seconds)
+
+
+def ms(milliseconds: float) -> str:
+    return span(milliseconds / 1000)
+
+
+def or_none(value: float | None, shown: Callable[[float], str]) -> str:
+    return NONE if value is None else shown(value)
 
 
 def money(found: Figures, value: float | None) -> str:
