@@ -371,11 +371,14 @@ def test_events_with_facts_of_other_kinds_end_no_report() -> None:
         },
         {**at(2, "job.began", id=A), "pod": ["p"]},
         {**at(3, "job.ran", id=A), "seconds": "long"},
-        {**at(4, "worker.created", pod=POD), "threads": {}, "mem_mb": -5},
+        {**at(3, "job.stored", id=A), "seconds": float("inf")},
+        {**at(3, "job.fetched", id=A), "seconds": float("nan")},
+        {**at(4, "worker.created", pod=POD), "threads": {}, "mem_mb": 10**400},
         {**at(5, "run.started"), "targets": {"a": 1}, "commit": 7, "modified": "x"},
         {**at(6, "job.ended", id=B), "state": 5, "max_rss": True},
     ]
     assert page(of(*odd), {})
+    assert "Infinity" not in json.dumps(as_json(of(*odd)))
 
 
 # -- the page --

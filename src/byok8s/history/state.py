@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from byok8s.history import event as events
 from byok8s.history.event import CANCELED, COMPLETE, RUNNING, Event
 
+_MOST: Final = 1e15  # JSON has larger numbers, and Python reads infinity out of it
 PHASES = {"job.fetched": "fetch", "job.ran": "run", "job.stored": "store"}
 
 
@@ -249,9 +251,11 @@ def _text(event: Event, name: str) -> str:
 
 def _int(event: Event, name: str) -> int | None:
     value = event.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST else None
 
 
 def _number(event: Event, name: str) -> float | None:
     value = event.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -_MOST < value < _MOST:
+        return None
+    return float(value)
