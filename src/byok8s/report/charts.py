@@ -76,7 +76,8 @@ def _steps(found: Figures) -> Html:
 
 def _job(each: Try) -> str:
     wildcards = ", ".join(f"{name}={value}" for name, value in each.wildcards.items())
-    return f"{each.rule} {wildcards}".strip()
+    again = f" (try {each.attempt})" if each.attempt > 1 else ""
+    return f"{each.rule} {wildcards}".strip() + again
 
 
 def over_time(found: Figures) -> Html:
