@@ -53,6 +53,9 @@ test: venv  ## every test; ARGS="-k word" goes to pytest
 conformance: venv  ## Snakemake's own tests beside plain Snakemake, and docs/conformance.md of it; ARGS="--local test01"
 	@scripts/conformance.sh $(ARGS)
 
+vendor:  ## fetch the plotting library of reports from npm again, by its version and checksum in scripts/vendor.sh
+	@scripts/vendor.sh
+
 docs: venv  ## the documentation as a site, in build/site
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build
 
@@ -90,4 +93,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo lint check test conformance docs bench bench-metagenomics bench-scale bench-distance bench-faults rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo lint check test conformance vendor docs bench bench-metagenomics bench-scale bench-distance bench-faults rig-up rig-down rig-env clean

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -26,6 +27,8 @@ LINES: Final = 1000  # of a log, unless more are wanted
 LINE_BYTES: Final = 200  # of a line, as far as it is read for them
 LOOK_SECONDS: Final = 0.5
 CHUNK_BYTES: Final = 1024 * 1024
+LONGEST_LINE: Final = 500  # of the end of a log
+ENDS_AT_ONCE: Final = 8
 RUN: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -272,6 +275,33 @@ def shown(of: Record, job: Job, most: int = LINES) -> Iterator[str]:
             f" (the last lines of {size} bytes)" if cut else ""
         )
         yield from rows[-most:]
+
+
+def ends(of: Record, names: Sequence[str], most: int) -> dict[str, tuple[str, list[str]]]:
+    """Return how the logs of some jobs end, as far as there are any: what log it is of, and its last lines.
+
+    That is the rule's own log if it has one that says something, else the job's output without Snakemake's lines.
+    names: of jobs. most: lines.
+    """
+    files = of.files()
+    own = {name: [file for file in files if file.startswith(f"logs/{name}/")] for name in names}
+    with ThreadPoolExecutor(ENDS_AT_ONCE) as threads:
+        wanted = {
+            name: [*sorted(own[name], reverse=True), *({f"logs/{name}.log"} & files.keys())] for name in names
+        }
+        found = threads.map(lambda name: _end(of, wanted[name], files, most), names)
+        return {name: end for name, end in zip(names, found, strict=True) if end}
+
+
+def _end(
+    of: Record, candidates: Sequence[str], files: Mapping[str, int], most: int
+) -> tuple[str, list[str]] | None:
+    for file in candidates:
+        start = max(0, files[file] - most * LINE_BYTES)
+        rows = tail.without_frame(tail.lines(of.read(file, start, files[file]), whole=start == 0))
+        if any(row.strip() for row in rows):
+            return f"{of.place.rstrip('/')}/{file}", [row.rstrip()[:LONGEST_LINE] for row in rows[-most:]]
+    return None
 
 
 def _title(job: Job) -> str:

@@ -170,7 +170,8 @@ def _fetched(name: str | None, say: Callable[[str], None]) -> tuple[Source, Path
     checkout = git.fetch(address, say=say)
     place = replace(address, snakefile=None)
     commit = "" if place.ref == checkout.commit else f" (commit {checkout.commit})"
-    return Source(f"{place}{commit}", checkout.folder, packaged=False), Path(checkout.snakefile)
+    source = Source(f"{place}{commit}", checkout.folder, packaged=False, commit=checkout.commit)
+    return source, Path(checkout.snakefile)
 
 
 def locate(name: str | None, source: Source | None, say: Callable[[str], None]) -> tuple[Source | None, Path]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,12 +18,14 @@ from typing import Protocol
 
 from byok8s import (
     __version__,
+    asked,
     cancel_watch,
     clean,
     contents,
     errors,
     fetch,
     flush,
+    git,
     params,
     preflight,
     registry,
@@ -60,7 +63,7 @@ class Plan:
 
     bucket: with the endpoint that is really used. cluster: None for a dry run and for a run on this machine.
     run: its id. resumed: the controller that was killed during this run, where it is not a new one.
-    image: of the pods. region: of the bucket, when the AWS profile says it.
+    image: of the pods. region: of the bucket, when the AWS profile says it. commit: of the workflow, if it has one.
     """
 
     request: Request
@@ -70,6 +73,7 @@ class Plan:
     resumed: Holder | None
     image: str
     region: str | None = None
+    commit: git.Commit | None = None
 
 
 class View(Person, Protocol):
@@ -106,8 +110,8 @@ def execute(request: Request, view: View) -> int:
         region = profile.region()
         stack.enter_context(_s3_environment(bucket))
         stack.enter_context(_cache_environment())
-        cluster = _checked(request, bucket, view)
-        plan = _plan(request, bucket, cluster, lock, region)
+        cluster, commit = _checked(request, bucket, view)
+        plan = _plan(request, bucket, cluster, lock, region, commit)
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
         view.show_plan(plan)
@@ -124,14 +128,18 @@ def execute(request: Request, view: View) -> int:
         return code
 
 
-def _checked(request: Request, bucket: s3.Bucket, view: View) -> Cluster | None:
-    """Whether the bucket and the cluster can be used: asked at once, and Snakemake is loaded while they answer."""
-    with ThreadPoolExecutor(2) as threads:
+def _checked(request: Request, bucket: s3.Bucket, view: View) -> tuple[Cluster | None, git.Commit | None]:
+    """Whether the bucket and the cluster can be used: asked at once, and Snakemake is loaded while they answer.
+
+    Returns what is known of the cluster, and the commit of the workflow.
+    """
+    with ThreadPoolExecutor(3) as threads:
         threads.submit(snakemake.load)
+        commit = threads.submit(_commit, request)
         wanted = not (request.local or request.dry_run)
         cluster = threads.submit(_checked_cluster, request, view) if wanted else None
         s3.check_bucket(bucket)
-        return cluster.result() if cluster else None
+        return cluster.result() if cluster else None, commit.result()
 
 
 def _checked_cluster(request: Request, view: View) -> Cluster:
@@ -155,13 +163,18 @@ def _clear(plan: Plan, view: View) -> None:
 
 
 def _plan(
-    request: Request, bucket: s3.Bucket, cluster: Cluster | None, lock: FolderLock | None, region: str | None
+    request: Request,
+    bucket: s3.Bucket,
+    cluster: Cluster | None,
+    lock: FolderLock | None,
+    region: str | None,
+    commit: git.Commit | None,
 ) -> Plan:
     resumed = lock.unfinished if lock else None
     if resumed and resumed.place != _place(request, cluster):
         resumed = None
     run = resumed.run if resumed and resumed.run else new_run_id()
-    return Plan(request, bucket, cluster, run, resumed, _image(request, cluster, run), region)
+    return Plan(request, bucket, cluster, run, resumed, _image(request, cluster, run), region, commit)
 
 
 def _image(request: Request, cluster: Cluster | None, run: str) -> str:
@@ -291,19 +304,34 @@ _STATES = {
 def _start(plan: Plan) -> dict[str, object]:
     """Return what the events say of a run as it starts. Of the params nothing: they may hold secrets."""
     request, cluster = plan.request, plan.cluster
+    commit = plan.commit
     return {
         "run": plan.run,
         "byok8s": __version__,
         "snakemake": metadata.version("snakemake"),
         "snakefile": str(request.snakefile),
+        "command": asked.command(sys.argv),
+        "workflow_file": str(request.workflow_file) if request.workflow_file else None,
+        "params_file": str(request.params_file) if request.params_file else None,
+        "source": request.source.name if request.source else None,
+        "commit": commit.name if commit else None,
+        "modified": commit.modified if commit else None,
         "targets": list(request.targets) or None,
         "bucket": request.bucket.url if request.bucket else None,
         "context": cluster.context if cluster else None,
         "namespace": cluster.namespace if cluster else None,
+        "kubernetes": cluster.version if cluster else None,
         "image": plan.image if cluster else None,
         "most_jobs": request.jobs,
         "resumed": bool(plan.resumed),
     }
+
+
+def _commit(request: Request) -> git.Commit | None:
+    """Return the commit of the workflow; None for a package's, and for a folder that is in no repository."""
+    if request.source is None:
+        return git.commit(request.snakefile.parent)
+    return git.Commit(request.source.commit, modified=False) if request.source.commit else None
 
 
 def _run_snakemake(plan: Plan, view: View, targets: Targets, events: History | None = None) -> int:

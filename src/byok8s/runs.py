@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -30,11 +30,29 @@ class Run:
     now: int
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """The record of a run, with its events. alive, now: as of a Run."""
+
+    record: logs.Record
+    alive: bool
+    now: int
+
+    def events(self) -> Iterator[Event]:
+        return parsed(_events(self.record, 0))
+
+
 def run(id_: str | None, said: Settings) -> Run:
     """Return a run, without its id the newest. said: where the bucket is, if flags say it.
 
     Raises InputError if there is no such run, or no events of it; BucketError for a bucket that cannot be used.
     """
+    found = recorded(id_, said)
+    return _read(found.record, alive=found.alive)
+
+
+def recorded(id_: str | None, said: Settings) -> Recorded:
+    """Return the record of a run, as `run` does."""
     record = logs.record(id_, said, FILE)
     if not record.size(FILE):
         raise InputError(
@@ -42,7 +60,7 @@ def run(id_: str | None, said: Settings) -> Run:
             where=f"It is {record.place}, and has no {FILE}.",
             hint="An older version of byok8s has made it; `byok8s logs` shows its jobs.",
         )
-    return _read(record, alive=_is_alive(record, said))
+    return Recorded(record, _is_alive(record, said), time.time_ns() // 1_000_000)
 
 
 def is_at_work(id_: str, said: Settings) -> bool:

@@ -4,6 +4,8 @@ import json
 import threading
 import time
 from collections import Counter
+from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -36,6 +38,18 @@ def many(count: int, shell: str) -> str:
     )
 
 
+def assert_is_reported(cluster: Cluster, elsewhere: Path, jobs: set[object]) -> None:
+    """The rule all comes after the jobs, by one of which the critical path goes, and all time is of a phase."""
+    (all_,) = [event for event in of_kind(events_of(cluster.folder), "job.given") if event["rule"] == "all"]
+    assert set(cast(list[object], all_["after"])) == jobs
+    found = json.loads(run_in(elsewhere, [*cluster.program, "report", "--json"], cluster.environment))
+    path = found["critical_path"]
+    assert [step["id"] in jobs for step in path["steps"]] == [True, False]
+    assert sum(path["seconds"].values()) == pytest.approx(found["seconds"])
+    assert found["started"]["command"].startswith("byok8s ")
+    assert (found["hours"]["unknown"], found["rules"][0]["measured"]) == (0, len(jobs))
+
+
 def assert_all_is_noted(cluster: Cluster, jobs: int) -> None:
     """Every job's and every pod's phases are events, and another folder sees from the bucket what came of them."""
     events = events_of(cluster.folder)
@@ -49,6 +63,7 @@ def assert_all_is_noted(cluster: Cluster, jobs: int) -> None:
         assert noted == {event["pod"] for event in ends}
     elsewhere = cluster.folder.parent / "elsewhere"
     elsewhere.mkdir()
+    assert_is_reported(cluster, elsewhere, {event["id"] for event in ends})
     command = [*cluster.program, "trace", "--json"]
     rows = json.loads(run_in(elsewhere, command, cluster.environment))
     assert [row["status"] for row in rows] == ["COMPLETED"] * (jobs + 1)

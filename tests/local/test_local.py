@@ -138,6 +138,9 @@ def test_a_failed_job_and_its_words(folder: Path) -> None:
     ]
     assert ": failed, 0 of 1 jobs done, 1 failed" in status(folder)
     assert "exit code 3 (exit-code)\n    More: byok8s logs " in status(folder)
+    command = [sys.executable, "-m", "byok8s", "report", "-o", "report.html"]
+    assert run_in(folder, command, environment()) == "Report: report.html\n"
+    assert "the reason</pre>" in (folder / "report.html").read_text()
 
 
 def test_what_a_job_leaves_beside_its_output_is_in_the_folder(folder: Path) -> None:

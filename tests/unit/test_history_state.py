@@ -82,6 +82,15 @@ def test_a_run_that_goes_on_plans_what_is_left() -> None:
     assert state.facts["time"] == "2026-01-01T00:00:00.000Z"
 
 
+def test_a_job_that_is_given_again_by_another_controller_comes_after_what_each_says() -> None:
+    first = given(2, B, after=["group"])
+    state = folded(
+        (STARTED, first, at(3, "job.began", id=B, pod=POD), given(22, B, after=["member", "group"]))
+    )
+    assert state.tries[B].after == ("group", "member")
+    assert folded((STARTED, given(2, B))).tries[B].after is None
+
+
 def test_the_jobs_of_a_group_count_for_their_rules() -> None:
     group = given(2, A, "group-1", rules=["sort", "sort", "map"])
     state = folded((STARTED, at(1, "run.planned", jobs={"sort": 2, "map": 1}), group, BEGAN))

@@ -132,3 +132,20 @@ def test_whose_failure_it_is(
     record.ended(task, "", Outcome(State.FAILED, "why", cause=cause))
     assert record.events.urgent.is_set()
     assert events_of(tmp_path)[-1]["state"] == state
+
+
+def test_what_a_job_comes_after_is_noted_the_last_first_and_not_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = Record("run-1", pytest.fail)
+    before = [Task(f"{number:012}", "sort", Shape(1)) for number in range(30)]
+    for task in before:
+        record.given(task)
+    for task in (*before[10:], *before[:10]):
+        record.succeeded_here(task)
+    record.given(Task("last", "all", Shape(1), after=(*(task.job for task in before), "of-an-earlier-run")))
+    record.given(Task("first", "sort", Shape(1)))
+    *_, last, first = (event["after"] for event in events_of(tmp_path) if event["event"] == "job.given")
+    assert last == [f"{number:012}" for number in (*range(9, -1, -1), *range(29, 19, -1))]
+    assert first == []

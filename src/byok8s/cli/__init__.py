@@ -21,6 +21,7 @@ from byok8s.cli.package import package
 from byok8s.cli.params import params
 from byok8s.cli.put import put
 from byok8s.cli.rbac import rbac
+from byok8s.cli.report import report
 from byok8s.cli.rm import rm
 from byok8s.cli.run import EPILOG, run
 from byok8s.cli.runs import runs
@@ -59,6 +60,7 @@ byok8s.add_command(package)
 byok8s.add_command(params)
 byok8s.add_command(put)
 byok8s.add_command(rbac)
+byok8s.add_command(report)
 byok8s.add_command(rm)
 byok8s.add_command(runs)
 byok8s.add_command(status)

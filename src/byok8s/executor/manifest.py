@@ -78,7 +78,8 @@ class Task:
     root. outputs: as the Snakefile has them. runtime: in minutes, None without an end. wildcards: of a group none.
     rules: of a group's jobs. attempt: Snakemake's own count. losses, ooms: tries lost to infrastructure, and to too
     little memory. adopted: the id of the try that an earlier controller of the run has begun. shared: the inputs that
-    other tasks take, too, each with its size in bytes: a worker that has them need not fetch them.
+    other tasks take, too, each with its size in bytes: a worker that has them need not fetch them. after: the jobs that
+    make its inputs.
     """
 
     job: str
@@ -97,6 +98,7 @@ class Task:
     ooms: int = 0
     adopted: str = ""
     shared: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+    after: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def id(self) -> str:

@@ -24,6 +24,7 @@ OF_NO_NAME = re.compile(
     r"[\x00-\x1f\x7f]"
 )  # no file, or no terminal that lists it, should have these in a name
 LONGEST_PART = 200  # a file system's limit is 255 bytes
+MOST_BEFORE = 20  # jobs that a job is noted to come after; what it has waited for is the last of them
 
 
 def folder(run: str) -> Path:
@@ -60,6 +61,7 @@ class Record:
         self._on_trouble = on_trouble
         self._in_trouble = False
         self._times: dict[str, _Times] = {}  # by task id: those under way
+        self._ended: dict[str, int] = {}  # of each job that has ended: the how manieth it was
         self.events = of_run(run, self._tell)
 
     def log(self, task: Task) -> Path:
@@ -92,7 +94,9 @@ class Record:
     def given(self, task: Task) -> None:
         with self._lock:
             self._times[task.id] = _Times(time.time())
-        self.events.note("job.given", {**_asked(task), "name": self.log(task).stem})
+            last = sorted(task.after, key=lambda job: self._ended.get(job, 0))[-MOST_BEFORE:]
+        facts = {**_asked(task), "name": self.log(task).stem, "after": last[::-1]}
+        self.events.note("job.given", facts)
 
     def began(self, task: Task, pod: str) -> None:
         """pod: nothing for this machine."""
@@ -155,6 +159,7 @@ class Record:
             self.phase(task, phase, seconds)
         with self._lock:
             self._times.pop(task.id, None)
+            self._ended[task.job] = len(self._ended) + 1
         state = _ended_state(found)
         facts: dict[str, object] = {
             "id": task.id,

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ def task(
         rules=_rules(job),
         attempt=job.attempt,
         shared=tuple(_shared(description)),
+        after=_after(job),
     )
 
 
@@ -61,15 +63,26 @@ def here(job: JobExecutorInterface) -> Task:
         wildcards=_wildcards(job),
         rules=_rules(job),
         attempt=job.attempt,
+        after=_after(job),
     )
 
 
+@cache  # of a job that many others come after it is asked as often
 def _identity(job: JobExecutorInterface) -> str:
     """Of rule and wildcards, of a group of all its jobs': Snakemake's own numbers differ from run to run."""
     specs = sorted(
         json.dumps([spec.rulename, spec.wildcards_dict], sort_keys=True) for spec in job.get_target_spec()
     )
     return hashlib.sha256("".join(specs).encode()).hexdigest()[:12]
+
+
+def _after(job: JobExecutorInterface) -> tuple[str, ...]:
+    """Return the jobs that make the inputs of a job: each as itself and, of a group, also as the group's."""
+    own = set(job.jobs) if job.is_group() else {job}
+    makers = {maker for member in own for maker in member.dag.dependencies[member]} - own
+    found = {_identity(maker) for maker in makers}
+    groups = {group for maker in makers if (group := maker.dag.get_job_group(maker)) is not None}
+    return tuple(sorted(found | {_identity(group) for group in groups} - {_identity(job)}))
 
 
 def _wildcards(job: JobExecutorInterface) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """A Snakefile from a git repository: fetched once by the user's `git`, kept, and nothing of it run meanwhile.
 
 `address` knows how it is named, `remote` what is asked of the repository, `tree` how its files are written,
-`cache` what is kept, and `program` how git is started.
+`cache` what is kept, `program` how git is started, and `work_tree` at which commit a folder of the user's is.
 """
 
 from byok8s.git.address import Address, parse
 from byok8s.git.cache import Checkout, fetch
+from byok8s.git.work_tree import Commit, commit
 
-__all__ = ["Address", "Checkout", "fetch", "parse"]
+__all__ = ["Address", "Checkout", "Commit", "commit", "fetch", "parse"]

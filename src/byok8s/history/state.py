@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from byok8s.history import event as events
 from byok8s.history.event import CANCELED, COMPLETE, RUNNING, Event
 
+_MOST: Final = 1e15  # JSON has larger numbers, and Python reads infinity out of it
 PHASES = {"job.fetched": "fetch", "job.ran": "run", "job.stored": "store"}
 
 
@@ -20,7 +22,8 @@ class Try:
     """A try of a job. Times are in milliseconds since 1970, None for what has not happened.
 
     state: empty before it has begun, then one of `event`'s. rules: of a group's jobs, else its own. seconds: by phase.
-    threads, mem_mb: asked for. max_rss: in MB. cpu_time: in seconds.
+    threads, mem_mb: asked for. max_rss: in MB. cpu_time: in seconds. after: the jobs that made its inputs, the last to
+    end first; None if that is not known.
     """
 
     id: str
@@ -44,6 +47,7 @@ class Try:
     seconds: Mapping[str, float] = field(default_factory=dict)
     max_rss: float | None = None
     cpu_time: float | None = None
+    after: tuple[str, ...] | None = None
 
     @property
     def failed(self) -> bool:
@@ -173,7 +177,7 @@ def _fold_job(state: State, event: Event, id_: str, when: int) -> None:
 
 
 def _given(event: Event, found: Try, when: int) -> Try:
-    wildcards, rules = event.get("wildcards"), event.get("rules")
+    wildcards, rules, after = event.get("wildcards"), event.get("rules"), event.get("after")
     rule = _text(event, "rule")
     again = found.given is not None and found.ended is None
     return Try(
@@ -192,7 +196,15 @@ def _given(event: Event, found: Try, when: int) -> Try:
         began=found.began if again else None,
         state=found.state if again else "",
         pod=found.pod if again else "",
+        # of a group that has ended, a controller that goes on with the run knows the members alone
+        after=_joined(found.after if again else None, after),
     )
+
+
+def _joined(known: tuple[str, ...] | None, more: object) -> tuple[str, ...] | None:
+    if not isinstance(more, list):
+        return known
+    return tuple(dict.fromkeys([*(known or ()), *map(str, more)]))
 
 
 def _ended(event: Event, found: Try, when: int) -> Try:
@@ -239,9 +251,11 @@ def _text(event: Event, name: str) -> str:
 
 def _int(event: Event, name: str) -> int | None:
     value = event.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST else None
 
 
 def _number(event: Event, name: str) -> float | None:
     value = event.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -_MOST < value < _MOST:
+        return None
+    return float(value)

@@ -13,12 +13,13 @@ class Source:
     """A folder with a workflow. Nothing is ever written there.
 
     name: for people, with the version or commit. packaged: it is of a package, whose files pods can be given all, and
-    in whose place those of the user's folder are taken.
+    in whose place those of the user's folder are taken. commit: of the repository that it is from.
     """
 
     name: str
     folder: Path
     packaged: bool
+    commit: str = ""
 
     def files(self) -> Iterator[Path]:
         """All of them, within the folder, in order; without what Python leaves beside the scripts that it runs."""

@@ -1,0 +1,215 @@
+"""All that a report says of a run, reckoned from its events. No clock, no file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from byok8s.history import status
+from byok8s.history.event import Event, milliseconds
+from byok8s.history.state import State, Try, fold
+from byok8s.report import cores as over_time
+from byok8s.report import prices, time, usage
+from byok8s.report.cores import Cores
+from byok8s.report.path import Path, path
+from byok8s.report.prices import Prices, Reserved
+from byok8s.report.time import Spent
+from byok8s.report.usage import Rule
+from byok8s.report.workers import Marks, Worker, workers
+
+SCHEMA = "byok8s.report/1"
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """How many there are, and how they are. tries: more than the jobs that were given, if some were tried again."""
+
+    total: int
+    done: int
+    running: int
+    waiting: int
+    failed: int
+    tries: int
+    again: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is known of a run. None stands for what is not recorded.
+
+    state: a word of history.status. facts: what the run said as it started. first, until: times, in milliseconds since
+    1970, of its beginning and of the end of what is known. spent: of each try, by its id. phases: seconds of all tries.
+    lost: tries that were not the last of their job, by what ended them. away: seconds in which the Kubernetes API did
+    not answer. cost: by the prices, None without any.
+    """
+
+    run: str
+    state: str
+    alive: bool
+    exit: int | None
+    facts: Mapping[str, object]
+    first: int
+    until: int
+    jobs: Jobs
+    tries: Mapping[str, Try]
+    spent: Mapping[str, Spent]
+    phases: Mapping[str, float]
+    path: Path | None
+    rules: Sequence[Rule]
+    workers: Sequence[Worker]
+    cores: Cores
+    reserved: Reserved
+    prices: Prices | None
+    cost: float | None
+    cost_idle: float | None
+    failures: Sequence[Try]
+    lost: Mapping[str, int]
+    away: float
+
+    @property
+    def seconds(self) -> float:
+        return (self.until - self.first) / 1000
+
+    @property
+    def cpu_hours(self) -> float | None:
+        """Processor-hours that jobs have used, as far as it was measured."""
+        known = [rule.cpu for rule in self.rules if rule.measured]
+        return sum(known) / 3600 if known else None
+
+
+def figures(
+    run: str, events: Iterable[Event], now: int, *, alive: bool, table: Prices | None = None
+) -> Figures:
+    """Reckon. now: in milliseconds since 1970. alive: whether a controller is at work on the run."""
+    state, marks, away = State(), Marks(), _Away()
+    gaps: list[tuple[int, int]] = []
+    for event in events:
+        if event.get("event") == "run.started" and state.last is not None:
+            gaps.append((state.last, milliseconds(event) or state.last))
+        fold(state, event)
+        marks.note(event)
+        away.note(event)
+    first = state.first or 0
+    until = now if alive and not state.over else (state.last or first)
+    found = workers(state, marks, until)
+    by_pod = {worker.pod: worker for worker in found}
+    spent = {
+        id_: time.spent(each, by_pod.get(each.pod) if each.pod else None, until)
+        for id_, each in state.tries.items()
+    }
+    reserved = prices.reserved(found)
+    return Figures(
+        run,
+        status.word(state, alive=alive),
+        alive,
+        state.exit,
+        state.facts,
+        first,
+        until,
+        _jobs(state),
+        state.tries,
+        spent,
+        time.total(spent.values()),
+        path(state, spent, until, gaps),
+        usage.rules(state.tries.values(), spent),
+        found,
+        over_time.cores(found, state.tries.values(), first, until),
+        reserved,
+        table,
+        table.of(reserved.whole) if table else None,
+        table.of(reserved.idle) if table else None,
+        state.failures(),
+        _lost(state),
+        away.seconds(until),
+    )
+
+
+def _jobs(state: State) -> Jobs:
+    rules = status.rules(state)
+    counts = {
+        name: sum(getattr(rule, name) for rule in rules)
+        for name in ("total", "done", "running", "waiting", "failed")
+    }
+    return Jobs(**counts, tries=len(state.tries), again=len(state.tries) - len(state.latest))
+
+
+def _lost(state: State) -> dict[str, int]:
+    """Count the tries that were followed by another one."""
+    last = set(state.latest.values())
+    causes = (each.cause or each.state for id_, each in state.tries.items() if id_ not in last)
+    return dict(Counter(cause for cause in causes if cause).most_common())
+
+
+class _Away:
+    """Sums up the time in which the Kubernetes API did not answer."""
+
+    def __init__(self) -> None:
+        self._since: int | None = None
+        self._sum = 0
+
+    def note(self, event: Event) -> None:
+        match event.get("event"):
+            case "api.away":
+                self._since = milliseconds(event)
+            case "api.back" | "run.started" | "run.ended" if self._since is not None:
+                self._sum += (milliseconds(event) or self._since) - self._since
+                self._since = None
+
+    def seconds(self, until: int) -> float:
+        return (self._sum + (until - self._since if self._since is not None else 0)) / 1000
+
+
+def as_json(found: Figures) -> dict[str, object]:
+    """Return the figures for machines; what is said of single tries `byok8s trace --json` has."""
+    whole = found.reserved
+    return {
+        "schema": SCHEMA,
+        "run": found.run,
+        "state": found.state,
+        "exit": found.exit,
+        "started": found.facts,
+        "seconds": found.seconds,
+        "jobs": asdict(found.jobs),
+        "phases": found.phases,
+        "critical_path": found.path and _path(found.path),
+        "rules": [asdict(rule) for rule in found.rules],
+        "workers": [_worker(found, each) for each in found.workers],
+        "cores": asdict(found.cores),
+        "hours": {**asdict(whole), "cpu": found.cpu_hours, "idle_share": whole.idle_share},
+        "cost": found.prices
+        and {"currency": found.prices.currency, "whole": found.cost, "idle": found.cost_idle},
+        "failures": [
+            {"job": each.name, "id": each.id, "cause": each.cause, "why": each.why, "exit": each.exit}
+            for each in found.failures
+        ],
+        "lost": found.lost,
+        "api_away": found.away,
+        "profile": usage.profile(found.rules),
+        "flags": usage.flags(found.rules),
+    }
+
+
+def _path(found: Path) -> dict[str, object]:
+    steps = [
+        {"id": step.id, "ready": step.ready}
+        | {phase: took / 1000 for phase, took in step.spent._asdict().items()}
+        for step in found.steps
+    ]
+    return {"seconds": found.seconds, "steps": steps}
+
+
+def _worker(found: Figures, each: Worker) -> dict[str, object]:
+    marks = {
+        name: (getattr(each, name) - found.first) / 1000
+        for name in ("created", "scheduled", "started", "ready", "gone")
+    }
+    own = {"pod": each.pod, "node": each.node, "threads": each.threads, "mem_mb": each.mem_mb}
+    return {
+        **own,
+        **marks,
+        "jobs": each.jobs,
+        "busy": each.busy / 1000,
+        "idle": each.idle / 1000,
+        "why": each.why,
+    }

@@ -1,0 +1,156 @@
+"""What rules asked for, what they used, and what they had better ask for."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from byok8s.history.event import COMPLETE
+from byok8s.history.state import Try
+from byok8s.report.time import Spent
+
+MARGIN: Final = 1.2  # above the most memory that a job has used
+WORKERS_MB: Final = 200  # what the worker takes of the pod's memory, beside the job
+AFTER_OUT_OF_MEMORY: Final = 1.5  # above the most with which a job has run out of it
+STEP_MB: Final = 100
+LEAST_MS: Final = 1000  # of a shorter job, the start of its process is most of what it used
+OUT_OF_MEMORY: Final = "out-of-memory"
+LITTLE: Final = 0.9  # what differs by less is not worth a line
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The tries of a rule, or of a group's jobs together. None stands for what is not recorded.
+
+    threads, mem_mb: the most that a try asked for. median, longest: seconds from begin to end of those that went well.
+    cores: the most processors that one used on average. peak_mb, median_mb: memory of the largest process.
+    cpu, asked: processor seconds that were used, and that were asked for, of the tries of which both are known.
+    measured: tries of which it is known what they used. core_hours: of tries in pods, by their threads.
+    better_mb, better_threads: what to ask for instead.
+    """
+
+    name: str
+    is_group: bool
+    tries: int
+    done: int
+    failed: int
+    threads: int | None
+    mem_mb: int | None
+    median: float | None
+    longest: float | None
+    cores: float | None
+    peak_mb: float | None
+    median_mb: float | None
+    cpu: float
+    asked: float
+    measured: int
+    core_hours: float
+    better_mb: int | None
+    better_threads: int | None
+
+
+def rules(tries: Iterable[Try], spent: Mapping[str, Spent]) -> list[Rule]:
+    """Return the rules in the order in which their first jobs were given."""
+    found: dict[str, list[Try]] = {}
+    for each in tries:
+        found.setdefault(each.rule, []).append(each)
+    return [_rule(name, own, spent) for name, own in found.items()]
+
+
+def _rule(name: str, own: Sequence[Try], spent: Mapping[str, Spent]) -> Rule:
+    done = [each for each in own if each.state == COMPLETE]
+    lasted = [(each.ended - each.began) / 1000 for each in done if each.ended and each.began]
+    measured = [each for each in own if each.cpu_time is not None and _worked(spent[each.id]) > 0]
+    long = [each for each in measured if _worked(spent[each.id]) >= LEAST_MS]
+    cores = max((_cores(each, spent[each.id]) for each in long), default=None)
+    rss = [each.max_rss for each in own if each.max_rss is not None]
+    threads = max((each.threads for each in own if each.threads is not None), default=None)
+    mem_mb = max((each.mem_mb for each in own if each.mem_mb is not None), default=None)
+    is_group = any(each.rules != (name,) for each in own)
+    return Rule(
+        name,
+        is_group,
+        len(own),
+        len(done),
+        sum(each.failed for each in own),
+        threads,
+        mem_mb,
+        median(lasted) if lasted else None,
+        max(lasted, default=None),
+        cores,
+        max(rss, default=None),
+        median(rss) if rss else None,
+        sum(each.cpu_time or 0 for each in measured),
+        sum((each.threads or 1) * _worked(spent[each.id]) / 1000 for each in measured),
+        len(rss),
+        sum((each.threads or 0) * _in_pod(spent[each.id]) for each in own if each.pod) / 3_600_000,
+        None if is_group else _better_mb(own),
+        None if is_group or not done else _better_threads(cores, threads),
+    )
+
+
+def _worked(of: Spent) -> float:
+    """Return the milliseconds in which a try may have used a processor: those on its files count, too."""
+    return of.fetch + of.run + of.store + of.unsplit
+
+
+def _in_pod(of: Spent) -> float:
+    return _worked(of) + of.handover
+
+
+def _cores(each: Try, of: Spent) -> float:
+    return (each.cpu_time or 0) * 1000 / _worked(of)
+
+
+def _better_mb(own: Sequence[Try]) -> int | None:
+    """Return the memory to ask for; None if nothing is known to be better than what first tries ask for."""
+    asked = max((each.mem_mb for each in own if each.mem_mb is not None and each.attempt == 1), default=None)
+    peak = max((each.max_rss for each in own if each.state == COMPLETE and each.max_rss), default=None)
+    too_little = max((each.mem_mb or 0 for each in own if each.cause == OUT_OF_MEMORY), default=0)
+    if peak is None and not too_little:
+        return None
+    wanted = max((peak or 0) * MARGIN + WORKERS_MB, too_little * AFTER_OUT_OF_MEMORY)
+    better = math.ceil(wanted / STEP_MB) * STEP_MB
+    if asked is None or better < asked * LITTLE:
+        return better
+    is_tight = bool(too_little) or (peak or 0) > asked * LITTLE
+    return better if is_tight and better > asked else None
+
+
+def _better_threads(cores: float | None, asked: int | None) -> int | None:
+    if cores is None or asked is None or asked < 2:
+        return None
+    better = max(1, math.ceil(cores * 1.1))
+    return better if better < asked else None
+
+
+# -- ready to use --
+
+
+def profile(found: Iterable[Rule]) -> str:
+    """Return the suggestions as a part of a Snakemake profile; nothing without any."""
+    found = list(found)
+    rows = [f"  {_yaml(rule.name)}:\n    mem_mb: {rule.better_mb}" for rule in found if rule.better_mb]
+    threads = [f"  {_yaml(rule.name)}: {rule.better_threads}" for rule in found if rule.better_threads]
+    resources = ["set-resources:", *rows] if rows else []
+    return "\n".join([*resources, *(["set-threads:", *threads] if threads else [])])
+
+
+def flags(found: Iterable[Rule]) -> str:
+    """Return the same as flags of Snakemake, for what comes after the -- of byok8s."""
+    found = list(found)
+    memory = [f"{rule.name}:mem_mb={rule.better_mb}" for rule in found if rule.better_mb]
+    threads = [f"{rule.name}={rule.better_threads}" for rule in found if rule.better_threads]
+    parts = [("--set-resources", memory), ("--set-threads", threads)]
+    return " ".join(f"{flag} {shlex.join(values)}" for flag, values in parts if values)
+
+
+def _yaml(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else json.dumps(name)
