@@ -15,12 +15,14 @@ from pathlib import Path
 
 import upstream
 from byok8s import s3
+from byok8s.locks.heartbeat import beating
 from common import OURS, THEIRS, BenchError
 from cost import Cost
 from namespace import AuditLog, Corner
 from workflows import Workflow
 
 BYOK8S = Path(sys.executable).with_name("byok8s")
+WORD_SECONDS = 15.0  # between two words about pods that wait
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Bench:
         log = self.folder / f"{name}.log"
         meter = self.corner.meter()
         began = time.monotonic()
-        with meter.running():
+        with meter.running(), beating(self.corner.say_who_waits, WORD_SECONDS, first=WORD_SECONDS):
             code = run(command, folder, environment, log, self.limit)
             seconds = time.monotonic() - began
         requests, crowding = self.audit.requests(user), self.corner.crowding()

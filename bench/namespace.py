@@ -85,6 +85,19 @@ class Corner:
         events = items(self._client.get(self._events), "items")
         return next((text(e, "message") for e in events if text(e, "reason") == "FailedScheduling"), "")
 
+    def say_who_waits(self) -> None:
+        """Say how many pods have no node now, and the scheduler's words of one: others may fill the nodes."""
+        pods = items(self._client.get(self._pods), "items")
+        waiting = [
+            pod
+            for pod in pods
+            if text(pod, "status", "phase") == "Pending" and not text(pod, "spec", "nodeName")
+        ]
+        if waiting:
+            conditions = items(waiting[0], "status", "conditions")
+            why = next((text(each, "message") for each in conditions), "no word of the scheduler's yet")
+            say(f"{len(waiting)} pods wait for a node: {why}")
+
     def clear(self) -> None:
         """Forget the events, delete Jobs that a run left behind, and wait until nothing runs here."""
         self._client.delete(self._jobs, {"propagationPolicy": "Background"})

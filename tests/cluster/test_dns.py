@@ -9,6 +9,7 @@ import pytest
 from account import ACCOUNT, PATHS, apply, user
 from byok8s import rbac
 from byok8s.dns import fix
+from byok8s.dns.answer import PodMade, ask
 from byok8s.dns.change import ANNOTATION
 from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, Kind, look
 from byok8s.errors import ClusterError
@@ -204,3 +205,11 @@ def test_a_cluster_without_a_dns(cluster: Cluster) -> None:
     assert "Install CoreDNS" in said
     with pytest.raises(ApiError, match="not found"):
         cluster.client.get(f"{CONFIG_MAPS}/coredns")
+
+
+def test_an_image_that_cannot_be_pulled_is_named(cluster: Cluster) -> None:
+    made = PodMade("localhost/byok8s/not-there:rig")
+    with pytest.raises(ClusterError, match="Whether DNS answers is not known") as found:
+        ask(cluster.client, cluster.namespace, ["kubernetes.default.svc"], made)
+    assert "image localhost/byok8s/not-there:rig cannot be pulled" in str(found.value)
+    assert cluster.objects("pods") == []

@@ -93,7 +93,7 @@ def _await_end(client: KubeClient, pods: str, run: Names) -> None:
     while True:
         pod = next(iter(client.find(pods, run.selector)), None)
         state = outcome(pod) if pod else None
-        if state and state.ended:
+        if state and state.ended and not state.stuck:
             return
         if state is None or state.stuck or time.monotonic() > until:
             why = state.why if state else "it is gone"
