@@ -40,6 +40,7 @@ class Request:
     executor's default. pod: words of all pods. upload: whether inputs that only this machine has are uploaded.
     download: the folder to which targets are brought, None for none.
     software: what rules get; declared: all that they declare, or the run is refused.
+    learned: whether rules get the memory and threads that earlier runs have shown to be enough.
     channel_alias: mirror of the conda channels, None for none. plain: whether no view of the run is drawn.
     ignore_lock: run beside another run at the same place in the bucket. snakemake_arguments: for Snakemake, unchanged.
     """
@@ -71,6 +72,7 @@ class Request:
     download: Path | None
     software: Software
     channel_alias: str | None
+    learned: bool
     dry_run: bool
     force: bool
     ignore_lock: bool
@@ -130,6 +132,7 @@ def read_request(
         download=_download(settings.download),
         software=settings.software or ("image" if settings.image or local else "declared"),
         channel_alias=settings.channel_alias,
+        learned=settings.sizes == "learned",
         dry_run=dry_run,
         force=force,
         ignore_lock=ignore_lock,

@@ -29,6 +29,7 @@ from byok8s import (
     params,
     preflight,
     registry,
+    runs,
     s3,
     snakemake,
     workspace,
@@ -37,6 +38,8 @@ from byok8s.adjust import CACHE
 from byok8s.executor import capacity, key, record
 from byok8s.executor.names import new_run_id
 from byok8s.history import event
+from byok8s.history.sizes import Size
+from byok8s.history.sizes import profile as profile_of
 from byok8s.history.writer import History
 from byok8s.inputs import Inputs, Person
 from byok8s.kube import connect
@@ -49,7 +52,7 @@ from byok8s.provenance.persistence import Records
 from byok8s.request import Request
 from byok8s.s3 import profile
 from byok8s.s3.prefix_lock import prefix_lock
-from byok8s.settings import default_image
+from byok8s.settings import Settings, default_image
 from byok8s.targets import Targets
 
 FOLDER = Path(".byok8s")
@@ -64,6 +67,7 @@ class Plan:
     bucket: with the endpoint that is really used. cluster: None for a dry run and for a run on this machine.
     run: its id. resumed: the controller that was killed during this run, where it is not a new one.
     image: of the pods. region: of the bucket, when the AWS profile says it. commit: of the workflow, if it has one.
+    sizes: of rules, by earlier runs.
     """
 
     request: Request
@@ -74,6 +78,7 @@ class Plan:
     image: str
     region: str | None = None
     commit: git.Commit | None = None
+    sizes: tuple[Size, ...] = ()
 
 
 class View(Person, Protocol):
@@ -111,7 +116,7 @@ def execute(request: Request, view: View) -> int:
         stack.enter_context(_s3_environment(bucket))
         stack.enter_context(_cache_environment())
         cluster, commit = _checked(request, bucket, view)
-        plan = _plan(request, bucket, cluster, lock, region, commit)
+        plan = replace(_plan(request, bucket, cluster, lock, region, commit), sizes=_sizes(request, view))
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
         view.show_plan(plan)
@@ -149,6 +154,19 @@ def _checked_cluster(request: Request, view: View) -> Cluster:
     return replace(
         cluster, threads=room.limit(strict=request.strict_threads), cores=room.threads or cluster.cores
     )
+
+
+def _sizes(request: Request, view: View) -> tuple[Size, ...]:
+    """Return what rules are to ask for by the newest runs, if that is wanted and they run in pods."""
+    if not request.learned or request.bucket is None or request.local:
+        return ()
+    bucket = request.bucket
+    try:
+        _, found = runs.learned([], Settings(s3_bucket=bucket.url, s3_endpoint_url=bucket.endpoint_url))
+    except errors.Byok8sError as error:
+        view.warn(f"{error} Rules get what they declare.")
+        return ()
+    return tuple(each.size for each in found if each.size.mem_mb or each.size.threads)
 
 
 def _clear(plan: Plan, view: View) -> None:
@@ -344,6 +362,8 @@ def _run_snakemake(plan: Plan, view: View, targets: Targets, events: History | N
     ):
         if events:
             events.note("run.started", _start(plan))
+            if plan.sizes:
+                (record.folder(plan.run) / "sizes.yaml").write_text(f"{profile_of(plan.sizes)}\n")
         # by way of the workspace, which is what pods are given
         within = place.folder / copy
         arguments = snakemake.arguments(
@@ -360,6 +380,7 @@ def _run_snakemake(plan: Plan, view: View, targets: Targets, events: History | N
                 record.Record(plan.run, view.warn),
                 provenance,
                 software,
+                plan.sizes,
                 drawn=_draws(plan, view),
             )
         except KeyboardInterrupt:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 from byok8s import contents, logs, s3
 from byok8s.errors import InputError
+from byok8s.history import sizes
 from byok8s.history.event import FILE, Event, parsed
+from byok8s.history.sizes import Learned
 from byok8s.history.state import State, folded
 from byok8s.s3 import prefix_lock
 from byok8s.settings import Settings
@@ -18,6 +20,7 @@ from byok8s.settings import Settings
 LOOK_SECONDS: Final = 0.5
 LOOK_IN_BUCKET_SECONDS: Final = 5.0  # into which a run puts its events every some seconds
 AT_ONCE: Final = 8
+LEARNS_FROM: Final = 5  # the newest runs
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,13 @@ def listed(said: Settings, most: int) -> list[Run]:
         records = threads.map(lambda each: logs.in_bucket(bucket, each, FILE), reversed(newest))
         known = [record for record in records if record.files()]
         return list(threads.map(lambda record: _read(record, alive=record.run == alive), known))
+
+
+def learned(ids: Sequence[str], said: Settings, most: int = LEARNS_FROM) -> tuple[list[str], list[Learned]]:
+    """Return what runs tell of the sizes of rules, and which runs those are; if none is named, the newest ones."""
+    found = [run(id_, said) for id_ in ids] or listed(said, most)
+    tries = (each for run in found for each in run.state.tries.values())
+    return [run.id for run in found], sizes.learned(tries)
 
 
 def events(id_: str | None, said: Settings, tell: Callable[[Event], None], *, follow: bool) -> None:

@@ -15,6 +15,7 @@ import os
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -23,6 +24,7 @@ from byok8s.inputs import Mode
 from byok8s.software import Software
 
 DEFAULT_JOBS = 16
+Sizes: TypeAlias = Literal["declared", "learned"]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pod_template: path of a Pod to merge under ours. upload: inputs that are here and not in the bucket; as YAML reads
     yes and no, these may be true and false. download: folder to which targets are brought. software: of rules:
     their conda environments, or what the image has. channel_alias: mirror of the conda channels.
+    sizes: memory and threads of rules, as they declare them or as earlier runs have shown.
     """
 
     snakefile: str | None = None
@@ -62,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     download: str | None = None
     software: Software | None = None
     channel_alias: str | None = None
+    sizes: Sizes | None = None
 
 
 class WorkflowFile(Settings, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from byok8s.errors import Byok8sError, InputError
 from byok8s.executor import keep, keys
 from byok8s.executor import software as declared
 from byok8s.executor.record import Record
+from byok8s.history.sizes import Size
 from byok8s.preflight import Cluster
 from byok8s.provenance.persistence import Records
 from byok8s.request import Request
@@ -120,6 +121,7 @@ def run(
     record: Record | None = None,
     provenance: Records | None = None,
     software: Software | None = None,
+    sizes: Sequence[Size] = (),
     *,
     drawn: bool = False,
 ) -> bool:
@@ -127,7 +129,8 @@ def run(
 
     cores: what the Snakefile knows as workflow.cores, unless --cores says it. targets: gets to know what is asked for.
     record: of the run. provenance: the bucket's records of how files were made. software: what rules get in pods, None
-    for a run on this machine. drawn: whether a view shows the jobs, so that Snakemake need not announce them.
+    for a run on this machine. sizes: of rules, unless a flag or a profile says others. drawn: whether a view shows the
+    jobs, so that Snakemake need not announce them.
 
     Raises InputError if Snakemake finds a fault in its arguments, the Snakefile, the params or a target, which it does
     before the first job. Raises KeyboardInterrupt if the user interrupts before that.
@@ -138,6 +141,7 @@ def run(
     parser, args = _parse(argv)
     _let_jobs_come(parser, args)
     _limit_threads(parser, args)
+    _size(args, sizes)
     guard_snakemake()
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
@@ -258,6 +262,15 @@ def _limit_threads(parser: ArgumentParser, args: Namespace) -> None:
         args.cores = args.byok8s_scale_threads
     else:
         args.cores = adjust.NO_LIMIT if args.dryrun else None
+
+
+def _size(args: Namespace, sizes: Sequence[Size]) -> None:
+    """Have rules ask for sizes, as --set-resources and --set-threads do; what those say themselves counts more."""
+    for size in sizes:
+        if size.mem_mb:
+            args.set_resources.setdefault(size.rule, {}).setdefault("mem_mb", size.mem_mb)
+        if size.threads:
+            args.set_threads.setdefault(size.rule, size.threads)
 
 
 def _cores_of_profile(parser: ArgumentParser) -> str | None:

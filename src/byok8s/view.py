@@ -71,6 +71,7 @@ def details(plan: Plan) -> str:
         + (f" at {bucket.endpoint_url}" if bucket.endpoint_url else "")
         + (f", region {plan.region}" if plan.region else ""),
         "run": _run(plan),
+        **({"sizes": _sizes(plan)} if plan.request.learned else {}),
     }
     width = max(map(len, rows)) + 1
     body = [f"    {name + ':':<{width}} {value}" for name, value in rows.items()]
@@ -83,6 +84,24 @@ def _snakefile(request: Request) -> str:
     own = [str(path) for path in replaced(request.source, Path.cwd())]
     named = ", ".join(own[:MOST_NAMED]) + (f" and {len(own) - MOST_NAMED} more" if own[MOST_NAMED:] else "")
     return f"{request.snakefile} of {request.source.name}" + (f" (but this folder's: {named})" if own else "")
+
+
+def _sizes(plan: Plan) -> str:
+    """Say of which rules the memory and threads are learned, and where to read them."""
+    if not plan.sizes:
+        return "as declared: earlier runs have measured no rule"
+    named = [
+        f"{size.rule} "
+        + " and ".join(
+            [
+                *([f"{size.mem_mb} MB"] if size.mem_mb else []),
+                *([f"{size.threads} threads"] if size.threads else []),
+            ]
+        )
+        for size in plan.sizes
+    ]
+    more = f" and {len(named) - MOST_NAMED} more rules" if named[MOST_NAMED:] else ""
+    return f"learned: {', '.join(named[:MOST_NAMED])}{more}; .byok8s/runs/{plan.run}/sizes.yaml has them"
 
 
 def _run(plan: Plan) -> str:

@@ -72,6 +72,9 @@ def test_help_of_the_other_commands(tmp_path: Path) -> None:
         "130  interrupted",
     ):
         assert words in shown
+    shown = byok8s("advise", "--help", cwd=tmp_path).stdout
+    for words in ("[RUN]...", "--profile", "--json", "--s3-bucket"):
+        assert words in shown
     shown = byok8s("cancel", "--help", cwd=tmp_path).stdout
     for words in ("[RUN]", "--s3-bucket", "1    it was asked to, and has not ended yet"):
         assert words in shown

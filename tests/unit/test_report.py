@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from byok8s.errors import InputError
+from byok8s.history import sizes
 from byok8s.history.event import Event, parsed
 from byok8s.report import file, prices, text, usage, words
 from byok8s.report.data import columns
@@ -241,23 +242,29 @@ def test_what_a_rule_asked_for_and_used() -> None:
     assert (found.median, found.longest, found.cores) == (9, 10, 1.5)
     assert (found.cpu, found.asked) == (17, 72)
     assert found.core_hours == pytest.approx(72 / 3600)
-    assert (found.better_mb, found.better_threads) == (2500, 2)
-    assert usage.profile([found]) == "set-resources:\n  sort:\n    mem_mb: 2500\nset-threads:\n  sort: 2"
-    assert usage.flags([found]) == "--set-resources sort:mem_mb=2500 --set-threads sort=2"
+    assert (found.better_mb, found.better_threads) == (2600, 2)
+    assert (
+        sizes.profile([found.better]) == "set-resources:\n  sort:\n    mem_mb: 2600\nset-threads:\n  sort: 2"
+    )
+    assert sizes.flags([found.better]) == "--set-resources sort:mem_mb=2600 --set-threads sort=2"
 
 
 def test_nothing_is_suggested_below_what_ran_out_of_memory() -> None:
     killed = job(A, 1, 12, 20, mem_mb=2000, max_rss=300, state="EXECUTOR_ERROR", cause="out-of-memory")
     assert rule(*killed).better_mb == 3000
     again = job(f"{A}-m1", 21, 22, 30, mem_mb=4000, max_rss=2900, attempt=2)
-    assert rule(*killed, *again).better_mb == 3700
+    assert rule(*killed, *again).better_mb == 3900
 
 
 def test_nothing_is_suggested_without_a_measurement_or_for_what_is_right() -> None:
     assert rule(*job(A, 1, 12, 20, mem_mb=8000)).better_mb is None
     assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=800)).better_mb is None
     assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=950)).better_mb == 1400
-    assert usage.flags([rule(*job(A, 1, 12, 20))]) == usage.profile([rule(*job(A, 1, 12, 20))]) == ""
+    assert (
+        sizes.flags([rule(*job(A, 1, 12, 20)).better])
+        == sizes.profile([rule(*job(A, 1, 12, 20)).better])
+        == ""
+    )
 
 
 def test_a_group_is_given_no_resources_of_a_rule() -> None:
@@ -270,8 +277,8 @@ def test_a_rules_name_may_be_anything_in_yaml_and_in_a_shell() -> None:
     import yaml
 
     found = rule(*job(A, 1, 12, 20, "it's: #1", max_rss=100))
-    assert yaml.safe_load(usage.profile([found])) == {"set-resources": {"it's: #1": {"mem_mb": 400}}}
-    assert usage.flags([found]) == """--set-resources 'it'"'"'s: #1:mem_mb=400'"""
+    assert yaml.safe_load(sizes.profile([found.better])) == {"set-resources": {"it's: #1": {"mem_mb": 400}}}
+    assert sizes.flags([found.better]) == """--set-resources 'it'"'"'s: #1:mem_mb=400'"""
 
 
 # -- what it cost --

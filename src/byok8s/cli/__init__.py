@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from byok8s import __version__
+from byok8s.cli.advise import advise
 from byok8s.cli.cancel import cancel
 from byok8s.cli.clean import clean
 from byok8s.cli.cluster import cluster
@@ -45,6 +46,7 @@ def byok8s() -> None:
 
 
 byok8s.add_command(run)
+byok8s.add_command(advise)
 byok8s.add_command(cancel)
 byok8s.add_command(clean)
 byok8s.add_command(cluster)

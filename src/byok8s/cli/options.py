@@ -92,6 +92,12 @@ _SETTINGS = (
         help="How many times the memory that it had before. [default: 1.5]",
     ),
     click.option(
+        "--sizes",
+        envvar="BYOK8S_SIZES",
+        type=click.Choice(["declared", "learned"]),
+        help="Memory and threads of rules: as declared, or what was enough in the last runs. [default: declared]",
+    ),
+    click.option(
         "--pending-timeout",
         envvar="BYOK8S_PENDING_TIMEOUT",
         metavar="MINUTES",

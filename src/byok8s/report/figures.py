@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from byok8s.history import status
+from byok8s.history import sizes, status
 from byok8s.history.event import Event, milliseconds
 from byok8s.history.state import State, Try, fold
 from byok8s.report import cores as over_time
@@ -185,8 +185,8 @@ def as_json(found: Figures) -> dict[str, object]:
         ],
         "lost": found.lost,
         "api_away": found.away,
-        "profile": usage.profile(found.rules),
-        "flags": usage.flags(found.rules),
+        "profile": sizes.profile(rule.better for rule in found.rules),
+        "flags": sizes.flags(rule.better for rule in found.rules),
     }
 
 

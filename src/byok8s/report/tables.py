@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from byok8s.history import sizes
 from byok8s.history.status import span
-from byok8s.report import usage, words
+from byok8s.report import words
 from byok8s.report.figures import Figures
 from byok8s.report.html import Html, el, section, snippet, table
 from byok8s.report.usage import Rule
@@ -36,21 +37,21 @@ def rules(found: Figures) -> Html:
     parts.append(
         el("p", f"Threads and memory are what was asked for. {words.LARGEST_PROCESS} - is not recorded.")
     )
-    if profile := usage.profile(found.rules):
+    if profile := sizes.profile(rule.better for rule in found.rules):
         parts += [
             el("h3", "Ask for what is used"),
             el("p", "In a profile of Snakemake, for ", el("code", "-- --profile DIR"), ":"),
             snippet("profile", "Part of a profile", profile),
             el("p", "Or as flags, after the ", el("code", "--"), " of byok8s:"),
-            snippet("flags", "Flags", usage.flags(found.rules)),
+            snippet("flags", "Flags", sizes.flags(rule.better for rule in found.rules)),
             el("p", _MARGINS, class_="quiet"),
         ]
     return section("rules", "Asked for and used", *parts)
 
 
 _MARGINS: Final = (
-    f"Memory: {(usage.MARGIN - 1) * 100:.0f} % above the most that a job has used, and {usage.WORKERS_MB} MB for the "
-    f"worker; or {(usage.AFTER_OUT_OF_MEMORY - 1) * 100:.0f} % above what was too little. Threads: what the busiest "
+    f"Memory: {(sizes.MARGIN - 1) * 100:.0f} % above the most that a job has used, and {sizes.WORKERS_MB} MB for the "
+    f"worker; or {(sizes.AFTER_OUT_OF_MEMORY - 1) * 100:.0f} % above what was too little. Threads: what the busiest "
     "job used on average. Only what differs is listed. Other inputs may need more."
 )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from byok8s.history import sizes
 from byok8s.history.status import columns, span
-from byok8s.report import usage, words
+from byok8s.report import words
 from byok8s.report.figures import Figures
 from byok8s.report.usage import Rule
 
@@ -64,7 +65,7 @@ def _rules(found: Figures) -> Iterator[str]:
     rows += [_rule(rule) for rule in found.rules]
     yield ""
     yield from columns(rows)
-    if snippet := usage.flags(found.rules):
+    if snippet := sizes.flags(rule.better for rule in found.rules):
         yield from [
             "",
             "Ask for what is used, after the -- of the next run, or in a profile:",

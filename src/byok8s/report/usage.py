@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from byok8s.history import sizes
 from byok8s.history.event import COMPLETE
+from byok8s.history.sizes import Size
 from byok8s.history.state import Try
 from byok8s.report.time import Spent
 
-MARGIN: Final = 1.2  # above the most memory that a job has used
-WORKERS_MB: Final = 200  # what the worker takes of the pod's memory, beside the job
-AFTER_OUT_OF_MEMORY: Final = 1.5  # above the most with which a job has run out of it
-STEP_MB: Final = 100
-LEAST_MS: Final = 1000  # of a shorter job, the start of its process is most of what it used
-OUT_OF_MEMORY: Final = "out-of-memory"
 LITTLE: Final = 0.9  # what differs by less is not worth a line
-_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -55,6 +46,11 @@ class Rule:
     better_mb: int | None
     better_threads: int | None
 
+    @property
+    def better(self) -> Size:
+        """Return what it had better ask for."""
+        return Size(self.name, self.better_mb, self.better_threads)
+
 
 def rules(tries: Iterable[Try], spent: Mapping[str, Spent]) -> list[Rule]:
     """Return the rules in the order in which their first jobs were given."""
@@ -68,7 +64,7 @@ def _rule(name: str, own: Sequence[Try], spent: Mapping[str, Spent]) -> Rule:
     done = [each for each in own if each.state == COMPLETE]
     lasted = [(each.ended - each.began) / 1000 for each in done if each.ended and each.began]
     measured = [each for each in own if each.cpu_time is not None and _worked(spent[each.id]) > 0]
-    long = [each for each in measured if _worked(spent[each.id]) >= LEAST_MS]
+    long = [each for each in measured if _worked(spent[each.id]) >= sizes.LEAST_SECONDS * 1000]
     cores = max((_cores(each, spent[each.id]) for each in long), default=None)
     rss = [each.max_rss for each in own if each.max_rss is not None]
     threads = max((each.threads for each in own if each.threads is not None), default=None)
@@ -92,7 +88,7 @@ def _rule(name: str, own: Sequence[Try], spent: Mapping[str, Spent]) -> Rule:
         len(rss),
         sum((each.threads or 0) * _in_pod(spent[each.id]) for each in own if each.pod) / 3_600_000,
         None if is_group else _better_mb(own),
-        None if is_group or not done else _better_threads(cores, threads),
+        None if is_group or not done else sizes.threads(cores, threads),
     )
 
 
@@ -112,45 +108,12 @@ def _cores(each: Try, of: Spent) -> float:
 def _better_mb(own: Sequence[Try]) -> int | None:
     """Return the memory to ask for; None if nothing is known to be better than what first tries ask for."""
     asked = max((each.mem_mb for each in own if each.mem_mb is not None and each.attempt == 1), default=None)
-    peak = max((each.max_rss for each in own if each.state == COMPLETE and each.max_rss), default=None)
-    too_little = max((each.mem_mb or 0 for each in own if each.cause == OUT_OF_MEMORY), default=0)
-    if peak is None and not too_little:
+    better = sizes.memory(own)
+    if better is None:
         return None
-    wanted = max((peak or 0) * MARGIN + WORKERS_MB, too_little * AFTER_OUT_OF_MEMORY)
-    better = math.ceil(wanted / STEP_MB) * STEP_MB
+    peak = max((each.max_rss for each in own if each.state == COMPLETE and each.max_rss), default=0)
+    ran_out = any(each.cause == sizes.OUT_OF_MEMORY for each in own)
     if asked is None or better < asked * LITTLE:
         return better
-    is_tight = bool(too_little) or (peak or 0) > asked * LITTLE
+    is_tight = ran_out or peak > asked * LITTLE
     return better if is_tight and better > asked else None
-
-
-def _better_threads(cores: float | None, asked: int | None) -> int | None:
-    if cores is None or asked is None or asked < 2:
-        return None
-    better = max(1, math.ceil(cores * 1.1))
-    return better if better < asked else None
-
-
-# -- ready to use --
-
-
-def profile(found: Iterable[Rule]) -> str:
-    """Return the suggestions as a part of a Snakemake profile; nothing without any."""
-    found = list(found)
-    rows = [f"  {_yaml(rule.name)}:\n    mem_mb: {rule.better_mb}" for rule in found if rule.better_mb]
-    threads = [f"  {_yaml(rule.name)}: {rule.better_threads}" for rule in found if rule.better_threads]
-    resources = ["set-resources:", *rows] if rows else []
-    return "\n".join([*resources, *(["set-threads:", *threads] if threads else [])])
-
-
-def flags(found: Iterable[Rule]) -> str:
-    """Return the same as flags of Snakemake, for what comes after the -- of byok8s."""
-    found = list(found)
-    memory = [f"{rule.name}:mem_mb={rule.better_mb}" for rule in found if rule.better_mb]
-    threads = [f"{rule.name}={rule.better_threads}" for rule in found if rule.better_threads]
-    parts = [("--set-resources", memory), ("--set-threads", threads)]
-    return " ".join(f"{flag} {shlex.join(values)}" for flag, values in parts if values)
-
-
-def _yaml(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else json.dumps(name)

@@ -1,0 +1,62 @@
+"""Rules that ask for what earlier runs have shown to be enough, instead of what they declare."""
+
+import json
+
+import yaml
+
+from corner import Cluster
+from folders import run_in
+
+SNAKEFILE = """
+rule all:
+    input: "small.txt", "large.txt", "own.txt"
+rule small:
+    output: "small.txt"
+    threads: 2
+    resources: mem_mb=2000
+    shell: "echo {resources.mem_mb} {threads} > {output}; sleep 1.5"
+rule large:
+    output: "large.txt"
+    resources: mem_mb=1500
+    shell: "echo {resources.mem_mb} {threads} > {output}; "
+        "python -c 'import time; x = b\\"x\\" * 300_000_000; time.sleep(1)'"
+rule own:
+    output: "own.txt"
+    resources: mem_mb=1200
+    shell: "echo {resources.mem_mb} {threads} > {output}; sleep 1.5"
+"""
+
+
+def byok8s(cluster: Cluster, *words: str) -> str:
+    return run_in(cluster.folder, [*cluster.program, *words], cluster.environment)
+
+
+def asked(cluster: Cluster, name: str) -> tuple[int, int]:
+    memory, threads = cluster.read(f"{name}.txt").split()
+    return int(memory), int(threads)
+
+
+def test_the_next_run_asks_for_what_was_enough(cluster: Cluster) -> None:
+    cluster.write({"Snakefile": SNAKEFILE, "wf.json": '{"workflow_target": "all"}', "params.json": "{}"})
+    assert "as declared: earlier runs have measured no rule" in cluster.run("wf", "params", "--sizes=learned")
+    assert asked(cluster, "small") == (2000, 2)
+
+    told = json.loads(byok8s(cluster, "advise", "--json"))
+    rules = {each["rule"]: each for each in told["rules"]}
+    assert 286 < rules["large"]["peak_mb"] < 400
+    assert rules["large"]["mem_mb"] in {600, 700}
+    profile = yaml.safe_load(byok8s(cluster, "advise", "--profile"))
+    assert profile["set-threads"] == {"small": 1}
+    assert "large" in byok8s(cluster, "advise")
+
+    flags = ("--sizes=learned", "--force", "--", "--set-resources", "own:mem_mb=900")
+    said = cluster.run("wf", "params", *flags)
+    assert f"large {rules['large']['mem_mb']} MB" in said
+    assert asked(cluster, "small") == (rules["small"]["mem_mb"], 1)
+    assert asked(cluster, "large") == (rules["large"]["mem_mb"], 1)
+    assert asked(cluster, "own") == (900, 1)
+    (kept,) = (cluster.folder / ".byok8s").glob("runs/*/sizes.yaml")
+    assert yaml.safe_load(kept.read_text()) == profile
+
+    cluster.run("wf", "params", "--force")
+    assert asked(cluster, "large") == (1500, 1)
