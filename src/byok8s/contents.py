@@ -34,15 +34,29 @@ def place(said: Settings) -> s3.Bucket:
 
     Raises InputError if there is none.
     """
+    if known := known_place(said):
+        return known
+    raise InputError(
+        "No bucket is named, and no run in this folder has used one.",
+        hint="Name one with --s3-bucket=BUCKET[/PREFIX] or BYOK8S_S3_BUCKET.",
+    )
+
+
+def known_place(said: Settings) -> s3.Bucket | None:
+    """Return the same; None if there is none."""
     if named := named_bucket(resolve([said, user_config()]), local=True):
         return named
     holder = last_holder(Path(OWN, "lock"))
     if holder and holder.place.bucket:
         return s3.Bucket.parse(holder.place.bucket, holder.place.endpoint)
-    raise InputError(
-        "No bucket is named, and no run in this folder has used one.",
-        hint="Name one with --s3-bucket=BUCKET[/PREFIX] or BYOK8S_S3_BUCKET.",
-    )
+    return None
+
+
+def usable_place(said: Settings) -> s3.Bucket:
+    """Return the same as `place`. Raises BucketError, too, if it cannot be used."""
+    bucket = place(said)
+    s3.check_bucket(bucket)
+    return bucket
 
 
 def listed(bucket: s3.Bucket, patterns: Sequence[str] = ()) -> list[Entry]:

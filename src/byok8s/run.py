@@ -121,14 +121,18 @@ def execute(request: Request, view: View) -> int:
             stack.enter_context(_claimed(plan, lock, view))
         view.show_plan(plan)
         targets = Targets()
-        code = _carried_out(plan, view, targets) if lock else _run_snakemake(plan, view, targets)
-        if lock and plan.resumed:
+        if not lock:
+            return _run_snakemake(plan, view, targets)
+        code, events = _carried_out(plan, view, targets)
+        if plan.resumed:
             _clear(plan, view)
             lock.settle()
+        if code or plan.resumed or events.any_urgent:
+            _abort_uploads(plan, targets)
         _keep_record(plan, view, interrupted=code == errors.INTERRUPTED)
-        if code == 0 and not request.dry_run:
+        if code == 0:
             view.show_results(_results(plan))
-        if request.download and code in (0, errors.WORKFLOW_FAILED) and not request.dry_run:
+        if request.download and code in (0, errors.WORKFLOW_FAILED):
             _download(plan, targets.paths(), request.download, view, has_failed=code != 0)
         return code
 
@@ -178,6 +182,18 @@ def _clear(plan: Plan, view: View) -> None:
         clean.remove(found, [run for run in found.runs if run.name == plan.run])
     except errors.ClusterError as error:
         view.warn(str(error))
+
+
+def _abort_uploads(plan: Plan, targets: Targets) -> None:
+    """Remove the parts that a killed pod, or a controller before this one, has left of what the run's jobs make.
+
+    Nobody else makes these files, and no job of the run is at work any more. What may not be listed is left to the
+    bucket's owner, and what a second Ctrl-C leaves to `byok8s clean`.
+    """
+    made = targets.made()
+    if made:
+        with contextlib.suppress(errors.BucketError, KeyboardInterrupt):
+            s3.abort(plan.bucket, s3.of_files(s3.unfinished(plan.bucket), made))
 
 
 def _plan(
@@ -230,14 +246,14 @@ def _claimed(plan: Plan, lock: FolderLock, view: View) -> Iterator[None]:
 
 
 def _keep_record(plan: Plan, view: View, *, interrupted: bool) -> None:
-    """Put the logs into the bucket. A dry run has none; the embedded bucket is on this disk, as they are.
+    """Put the logs into the bucket. The embedded bucket is on this disk, as they are.
 
     The params, which may hold secrets, and the run's key stay here: more people may read a bucket than this folder.
     """
     folder, request = record.folder(plan.run), plan.request
     kept_here = {_params_copy(plan), key.file(plan.run)}
     files = [file for file in folder.rglob("*") if file.is_file() and file not in kept_here]
-    if request.dry_run or request.bucket is None or not files:
+    if request.bucket is None or not files:
         return
     under = folder.as_posix()
     try:
@@ -274,8 +290,8 @@ def _download(plan: Plan, paths: Collection[str], folder: Path, view: View, *, h
         view.warn(str(error))
 
 
-def _carried_out(plan: Plan, view: View, targets: Targets) -> int:
-    """Run Snakemake, with its start and its end among the run's events. Returns the exit code."""
+def _carried_out(plan: Plan, view: View, targets: Targets) -> tuple[int, History]:
+    """Run Snakemake, with its start and its end among the run's events. Returns the exit code and these."""
     events, bucket = record.of_run(plan.run, view.warn), plan.request.bucket
     under = record.folder(plan.run).as_posix()
     code = errors.Byok8sError.exit_code
@@ -294,7 +310,7 @@ def _carried_out(plan: Plan, view: View, targets: Targets) -> int:
             if events.begun:
                 state = _STATES.get(code, event.SYSTEM_ERROR)
                 events.note("run.ended", {"exit": code, "state": state})
-    return code
+    return code, events
 
 
 def _cancellable(plan: Plan, under: str, view: View) -> contextlib.AbstractContextManager[None]:

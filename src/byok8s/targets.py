@@ -1,9 +1,11 @@
-"""What a run was asked to make."""
+"""What a run was asked to make, and what it makes for that."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from byok8s.executor import keys
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -26,6 +28,13 @@ class Targets:
         jobs = () if self._dag is None else self._dag.targetjobs  # a DAG without jobs to run counts as false
         files = (file for job in jobs for file in (job.output or job.input))
         return {path for file in files for path in _path(file)}
+
+    def made(self) -> set[str]:
+        """Return the keys of all that the jobs of the plan make, whether they have run or not."""
+        if self._dag is None:
+            return set()
+        files = keys.stored(self._dag.jobs, self._dag.workflow)
+        return {file.key for file in files if file.kind != "input"}
 
 
 def _path(file: Any) -> Iterator[str]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from byok8s.local_cluster.status import Status
     from byok8s.request import Request
     from byok8s.run import Plan
+    from byok8s.s3 import Bucket, Unfinished
 
 RULE = "-" * 8
 NONE = "none"
@@ -234,6 +235,14 @@ def choice(chosen: Sequence[Run], spared: Sequence[Run]) -> str:
         names = ", ".join(run.name for run in spared)
         lines.append(f"May be alive, and stays: {names}. Name a run, or --all, to remove it.")
     return "\n".join(lines)
+
+
+def uploads(bucket: Bucket, found: Sequence[Unfinished]) -> str:
+    """What nobody has finished in a bucket."""
+    if not found:
+        return f"No upload is left unfinished in {bucket.url}."
+    lines = [f"Left unfinished in {bucket.url}, with their age:"]
+    return "\n".join([*lines, *(f"  {_span(each.age)}  {each.key}" for each in found)])
 
 
 def dns_plan(plan: DnsPlan) -> str:

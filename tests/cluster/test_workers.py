@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from breaking import evict, quota
+from byok8s import s3
 from byok8s.history.event import Event
 from byok8s.kube.json import text
 from corner import Cluster
@@ -217,6 +218,29 @@ def test_a_worker_deleted_in_mid_job_is_replaced(cluster: Cluster) -> None:
     assert "its pod was deleted" in said
     assert [cluster.read(f"out-{i}.txt") for i in range(6)] == [f"{i}\n" for i in range(6)]
     assert cluster.names() == []
+
+
+def test_a_worker_deleted_in_mid_upload_leaves_no_parts(cluster: Cluster) -> None:
+    workflow(cluster, many(1, "truncate -s 100M {output}"))
+    server = cluster.bucket.endpoint_url or ""
+
+    def uploads() -> list[s3.Unfinished]:
+        return s3.unfinished(cluster.bucket)
+
+    with counting(server, urlsplit(server).hostname or "", delay=0.5) as proxy:
+        run = cluster.start("wf", "params", "--jobs", "1", "--s3-endpoint-url", proxy.url)
+        while not uploads():
+            assert run.poll() is None
+            time.sleep(0.05)
+        name = text(cluster.objects("pods")[0], "metadata", "name")
+        cluster.client.delete(
+            f"/api/v1/namespaces/{cluster.namespace}/pods/{name}", {"gracePeriodSeconds": 0}
+        )
+        said, _ = run.communicate(timeout=180)
+    assert run.returncode == 0, said
+    assert "its pod was deleted" in said
+    assert cluster.made() == ["out-0.txt"]
+    assert uploads() == []
 
 
 def test_a_worker_that_is_told_to_end_takes_no_other_job(cluster: Cluster) -> None:

@@ -1,8 +1,9 @@
-"""byok8s clean: what runs left in a namespace."""
+"""byok8s clean: what runs left in a namespace, and in the bucket."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import click
 
@@ -17,11 +18,16 @@ from byok8s.cli.common import (
     place,
 )
 
+if TYPE_CHECKING:
+    from byok8s.s3 import Bucket
+
+Agree: TypeAlias = Callable[[str], bool]  # asks the person, unless the flags have answered
+
 EPILOG = """\b
 Exit codes:
   0    nothing is left of what was to be removed; or only a list was wanted, or the answer was no
   2    a flag or RUN is wrong; or --yes is missing where there is no terminal to ask on
-  3    the cluster cannot be used, or something could not be removed: it is named, and why
+  3    cluster or bucket cannot be used, or something could not be removed: it is named, and why
   130  interrupted
 """
 
@@ -32,6 +38,7 @@ Exit codes:
 @context_option
 @click.option("--all", "everything", is_flag=True, help="Remove all runs, also those that may be alive.")
 @click.option("--envs", is_flag=True, help="Remove the bucket's conda environments, and no runs.")
+@click.option("--uploads", is_flag=True, help="Remove the bucket's unfinished uploads, and no runs.")
 @bucket_option
 @endpoint_option
 @click.option(*("-n", "--dry-run"), is_flag=True, help="Only list; nothing is removed.")
@@ -44,6 +51,7 @@ def clean(
     context: str | None,
     everything: bool,
     envs: bool,
+    uploads: bool,
     s3_bucket: str | None,
     s3_endpoint_url: str | None,
     dry_run: bool,
@@ -56,40 +64,84 @@ def clean(
     it for 24 minutes: it renews the run's lease every 10, and one renewal may fail. A run that may be alive is
     removed only when it is named, or with --all.
 
-    With --envs the conda environments of the bucket are listed and removed in their place; the next run that wants one
+    If no RUN is named and a bucket is known, uploads that nobody has finished for a day are removed from it, too;
+    with --all also later ones, but none of a run that is at work there.
+
+    With --envs the conda environments of the bucket are listed and removed instead; the next run that wants one
     makes it again. A run that is at work with one needs it.
     """
 
-    def remove_environments() -> int:
-        from byok8s import contents, s3, view
-        from byok8s.settings import Settings
-        from byok8s.software.store import Store
-
-        bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
-        s3.check_bucket(bucket)
-        store = Store(bucket)
-        view.show_environments(store.entries())
-        if dry_run or not (yes or agreed("Remove all conda environments?", "Nothing was removed")):
-            return 0
-        view.say(f"Removed {store.clear()} objects.")
-        return 0
+    def agree(question: str) -> bool:
+        return not dry_run and (yes or agreed(question, "Nothing was removed"))
 
     def carry_out() -> int:
-        from byok8s import view
-        from byok8s.clean import find, remove
-        from byok8s.leftovers import choose
+        from byok8s import contents
+        from byok8s.settings import Settings
 
-        found = find(*place(context, k8s_namespace))
-        chosen = choose(found.runs, runs, everything=everything)
-        view.say(view.leftovers(found, chosen if runs else found.runs))
-        if not found.runs:
-            return 0
-        spared = [] if runs else [run for run in found.runs if run not in chosen]
-        view.say(view.choice(chosen, spared))
-        if not chosen or dry_run or not (yes or agreed("Remove?", "Nothing was removed")):
-            return 0
-        remove(found, chosen)
-        view.say("Removed.")
+        said = Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url)
+        if envs:
+            _clean_environments(contents.usable_place(said), agree)
+        elif uploads:
+            _clean_uploads(contents.usable_place(said), agree, everything=everything)
+        else:
+            _clean_runs(*place(context, k8s_namespace), runs, agree, everything=everything)
+            if not runs and (bucket := contents.known_place(said)):
+                _clean_uploads_too(bucket, agree, everything=everything)
         return 0
 
-    exit_with(remove_environments if envs else carry_out, debug=debug)
+    exit_with(carry_out, debug=debug)
+
+
+def _clean_runs(
+    context: str | None, namespace: str | None, names: Sequence[str], agree: Agree, *, everything: bool
+) -> None:
+    from byok8s import view
+    from byok8s.clean import find, remove
+    from byok8s.leftovers import choose
+
+    found = find(context, namespace)
+    chosen = choose(found.runs, names, everything=everything)
+    view.say(view.leftovers(found, chosen if names else found.runs))
+    if not found.runs:
+        return
+    spared = [] if names else [run for run in found.runs if run not in chosen]
+    view.say(view.choice(chosen, spared))
+    if chosen and agree("Remove?"):
+        remove(found, chosen)
+        view.say("Removed.")
+
+
+def _clean_environments(bucket: Bucket, agree: Agree) -> None:
+    from byok8s import view
+    from byok8s.software.store import Store
+
+    store = Store(bucket)
+    view.show_environments(store.entries())
+    if agree("Remove all conda environments?"):
+        view.say(f"Removed {store.clear()} objects.")
+
+
+def _clean_uploads_too(bucket: Bucket, agree: Agree, *, everything: bool) -> None:
+    """A bucket that cannot be used, or does not list uploads, is no reason to fail."""
+    from byok8s import view
+    from byok8s.errors import BucketError
+
+    try:
+        _clean_uploads(bucket, agree, everything=everything)
+    except BucketError as error:
+        view.warn(str(error))
+
+
+def _clean_uploads(bucket: Bucket, agree: Agree, *, everything: bool) -> None:
+    from byok8s import s3, view
+    from byok8s.s3.prefix_lock import holder
+
+    chosen = [each for each in s3.unfinished(bucket) if everything or each.age > s3.OLD_SECONDS]
+    view.say(view.uploads(bucket, chosen))
+    if not chosen:
+        return
+    if at_work := holder(bucket):
+        view.say(f"They stay: the bucket is used by {at_work}.")
+    elif agree("Remove them?"):
+        s3.abort(bucket, chosen)
+        view.say("Removed.")

@@ -30,12 +30,11 @@ def envs(*, s3_bucket: str | None, s3_endpoint_url: str | None, debug: bool) -> 
     """
 
     def carry_out() -> int:
-        from byok8s import contents, s3, view
+        from byok8s import contents, view
         from byok8s.settings import Settings
         from byok8s.software.store import Store
 
-        bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
-        s3.check_bucket(bucket)
+        bucket = contents.usable_place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
         view.show_environments(Store(bucket).entries())
         return 0
 

@@ -18,12 +18,14 @@ class History:
     """A file of events, of which each is written at once with one call, and none is forced onto the disk.
 
     A controller that goes on with a run adds to what the one before it has written. on_trouble: is told once of a disk
-    that takes no more. urgent: is set when there is an event for which nobody should wait.
+    that takes no more. urgent: is set when there is an event for which nobody should wait. any_urgent: whether there
+    has been one.
     """
 
     def __init__(self, path: Path, on_trouble: Callable[[str], None]) -> None:
         self.path = path
         self.urgent = threading.Event()
+        self.any_urgent = False
         self._on_trouble = on_trouble
         self._lock = threading.Lock()
         self._file = -1
@@ -45,6 +47,7 @@ class History:
                     self._on_trouble(f"The record of events in {self.path} is not complete: {error}.")
                 self._over = True
         if urgent:
+            self.any_urgent = True
             self.urgent.set()
 
     def close(self) -> None:

@@ -13,24 +13,30 @@ from byok8s.s3.client import Bucket, Credentials, S3Client, connect, credentials
 from byok8s.s3.mirror import mirror
 from byok8s.s3.trial import remove, try_operations
 from byok8s.s3.upload import put, take, upload
+from byok8s.s3.unfinished import OLD_SECONDS, Unfinished, abort, of_files, unfinished
 
 if TYPE_CHECKING:
     from byok8s.s3.embedded import EmbeddedS3, embedded_server
 
 __all__ = [
+    "OLD_SECONDS",
     "Bucket",
     "Credentials",
     "EmbeddedS3",
     "S3Client",
+    "Unfinished",
+    "abort",
     "check_bucket",
     "connect",
     "credentials",
     "embedded_server",
     "mirror",
+    "of_files",
     "put",
     "remove",
     "take",
     "try_operations",
+    "unfinished",
     "upload",
 ]
 

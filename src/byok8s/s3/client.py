@@ -44,11 +44,20 @@ class ListedPrefix(TypedDict):
     Prefix: str
 
 
+class ListedUpload(TypedDict):
+    """One upload by parts in an answer of ListMultipartUploads."""
+
+    Key: str
+    UploadId: str
+    Initiated: datetime
+
+
 class Listing(TypedDict, total=False):
-    """What we read of an answer of ListObjectsV2; a list is absent where nothing was found."""
+    """What we read of an answer of ListObjectsV2 or ListMultipartUploads; a list is absent where nothing was found."""
 
     Contents: list[ListedObject]
     CommonPrefixes: list[ListedPrefix]
+    Uploads: list[ListedUpload]
     ResponseMetadata: Answer
 
 
