@@ -90,6 +90,9 @@ class View(Person, Protocol):
     def show_results(self, place: str) -> None:
         """Where the results are, once they are there."""
 
+    def show_moved(self, totals: Mapping[str, int]) -> None:
+        """How many bytes of files jobs in pods have moved, by the names that events have for them."""
+
     def show_record(self, place: str) -> None:
         """Where the run's record is in the bucket, once it is there."""
 
@@ -130,6 +133,7 @@ def execute(request: Request, view: View) -> int:
         if code or plan.resumed or events.any_urgent:
             _abort_uploads(plan, targets)
         _keep_record(plan, view, interrupted=code == errors.INTERRUPTED)
+        view.show_moved(events.totals)
         if code == 0:
             view.show_results(_results(plan))
         if request.download and code in (0, errors.WORKFLOW_FAILED):

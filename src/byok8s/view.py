@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from byok8s.doctor.check import Check, Field, Report
 from byok8s.doctor.check import Status as CheckStatus
 from byok8s.errors import Byok8sError
+from byok8s.inputs import size_words
 from byok8s.shown import visible
 from byok8s.software.store import Entry as Environment
 from byok8s.workspace.folder import replaced
@@ -57,6 +58,13 @@ def show_results(place: str) -> None:
 
 def show_record(place: str) -> None:
     say(f"Record: {place}")
+
+
+def show_moved(totals: Mapping[str, int]) -> None:
+    fetched, cached, stored = (totals.get(f"{way}_bytes", 0) for way in ("fetched", "cached", "stored"))
+    kept = f", took {size_words(cached)} that their workers had kept," if cached else ""
+    if fetched or cached or stored:
+        say(f"Jobs fetched {size_words(fetched)}{kept} and stored {size_words(stored)}.")
 
 
 def details(plan: Plan) -> str:

@@ -110,13 +110,21 @@ rule one:
     workflow(cluster, snakefile)
     server = cluster.bucket.endpoint_url or ""
     with counting(server, urlsplit(server).hostname or "") as proxy:
-        cluster.run("wf", "params", "--jobs", "2", "--s3-endpoint-url", proxy.url)
+        said = cluster.run("wf", "params", "--jobs", "2", "--s3-endpoint-url", proxy.url)
     results = {cluster.read(f"out-{i}.txt") for i in range(10)}
     assert len(results) == 1
     assert results.pop().endswith(" 10000000\n")
     fetched = Counter(request.rpartition("/")[2] for request in proxy.of("GET"))
     assert 1 <= fetched["ref.fa"] <= 2
     assert fetched["part"] == fetched["ref.fa"]
+    ends = of_kind(events_of(cluster.folder), "job.ended")
+    came, kept = (sum(int(str(end.get(f"{way}_bytes", 0))) for end in ends) for way in ("fetched", "cached"))
+    assert came == 10_000_000 * fetched["ref.fa"]
+    assert came + kept == 10 * 10_000_000
+    assert (
+        f"Jobs fetched {came // 1_000_000} MB, took {kept // 1_000_000} MB that their workers had kept, and"
+        in said
+    )
 
 
 def test_without_reuse_each_job_has_a_pod(cluster: Cluster) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from byok8s.worker import cache, process
 from byok8s.worker.cache import Cache, Keeper
 from byok8s.worker.description import Action, Done, File, JobDescription, Member, RunDescription, Snakefile
 from byok8s.worker.job import Job
+from byok8s.worker.measured import FILE, Phases
 from byok8s.worker.process import Order, Process
 from byok8s.worker.runner import Runner
 from byok8s.worker.transfer import Transfer
@@ -37,14 +38,13 @@ class Work:
         kept = None if order.cached is None else Cache(self.worker.folder, order.cached, process.NOTES)
         transfer = Transfer(self.worker.provider.connection, kept)
         member = Member("work", 1, 1, Action("shell", self.command), input=self.inputs)
-        return Runner(
-            RunDescription(Snakefile("Snakefile")), JobDescription([[member]]), root, transfer
-        ).carry_out()
+        run, job = RunDescription(Snakefile("Snakefile")), JobDescription([[member]])
+        return Runner(run, job, root, transfer, Phases(root.parent / FILE)).carry_out()
 
 
 @dataclass
 class Worker:
-    """Runs jobs one after another. said: what the last has written."""
+    """Runs jobs one after another. said: what the last has written. moved: the bytes of files that it has moved."""
 
     provider: plugin.StorageProvider
     proxy: Counter
@@ -53,6 +53,7 @@ class Worker:
     prefix: str
     root: Path
     said: str = ""
+    moved: Mapping[str, int] = field(default_factory=dict)
     jobs: int = 0
     keeper: Keeper = field(init=False)
 
@@ -81,6 +82,7 @@ class Worker:
         while data := job.read():
             self.said += data.decode()
         result = job.result()
+        self.moved = result.measured.moved()
         self.keeper.learn(begun.notes)
         assert result.code == code, (result, self.said)
         return [request.rpartition("/")[2] for request in self.proxy.of("GET")]
@@ -98,8 +100,13 @@ def test_what_several_jobs_take_is_fetched_once(worker: Worker) -> None:
     reference, own = worker.put("ref.fa"), replace(worker.put("own.fq"), shared=False)
     assert sorted(worker.does("cksum ref.fa own.fq", reference, own)) == ["own.fq", "ref.fa"]
     first = worker.said
+    size = len(LARGE)
+    assert worker.moved == {"fetched_bytes": 2 * size, "cached_bytes": 0, "stored_bytes": 0}
     assert worker.does("cksum ref.fa own.fq", reference, own) == ["own.fq"]
     assert worker.said == first
+    assert worker.moved == {"fetched_bytes": size, "cached_bytes": size, "stored_bytes": 0}
+    worker.does("kill -9 $PPID $$", reference, own, code=137)
+    assert worker.moved["cached_bytes"] == size
     (root,) = worker.root.glob("job-2")
     head = worker.provider.client.head_object(Bucket=worker.bucket, Key=reference.key)
     assert int((root / "work/ref.fa").stat().st_mtime) == int(head["LastModified"].timestamp())
@@ -111,6 +118,8 @@ def test_a_directory_is_fetched_once(worker: Worker) -> None:
     index = File("index", worker.bucket, f"{worker.prefix}/index", directory=True, shared=True)
     assert sorted(worker.does("cat index/a index/b/c | cksum", index)) == ["a", "c"]
     first = worker.said
+    size = len(LARGE)
+    assert worker.moved == {"fetched_bytes": 2 * size, "cached_bytes": 0, "stored_bytes": 0}
     assert worker.does("cat index/a index/b/c | cksum", index) == []
     assert worker.said == first
 

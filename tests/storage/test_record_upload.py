@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,9 @@ class Told:
 
     def show_results(self, place: str) -> None:
         pytest.fail("not asked for")
+
+    def show_moved(self, totals: Mapping[str, int]) -> None:
+        raise NotImplementedError
 
     def show_record(self, place: str) -> None:
         self.records.append(place)

@@ -41,7 +41,7 @@ def test_what_is_no_number_is_not_known(found: object) -> None:
 
 
 def test_it_comes_with_the_end_of_a_job_and_an_older_worker_has_none() -> None:
-    sent = Result(0, measured=Measured(run=2.5, max_rss=100.25))
+    sent = Result(0, measured=Measured(run=2.5, max_rss=100.25, fetched_bytes=2**40))
     message = json.loads(json.dumps(done("a", sent)))
     assert result(message) == sent
     del message["measured"]

@@ -143,3 +143,13 @@ def test_a_report_for_machines() -> None:
         "would_work": False,
         "checks": [{"field": "f", "name": "a", "status": "failed", "seen": "seen", "fix": "fix"}],
     }
+
+
+def test_what_jobs_have_moved_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    view.show_moved({})
+    view.show_moved({"fetched_bytes": 1_200_000_000, "cached_bytes": 0, "stored_bytes": 5})
+    view.show_moved({"fetched_bytes": 0, "cached_bytes": 28_500_000_000, "stored_bytes": 2000})
+    assert capsys.readouterr().out.splitlines() == [
+        "Jobs fetched 1.2 GB and stored 5 bytes.",
+        "Jobs fetched 0 bytes, took 28 GB that their workers had kept, and stored 2.0 kB.",
+    ]

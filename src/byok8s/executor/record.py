@@ -171,7 +171,9 @@ class Record:
             "node": found.node,
             "max_rss": measured.max_rss,
             "cpu_time": measured.cpu_time,
+            **measured.moved(),
         }
+        self.events.count(measured.moved())
         self.events.note("job.ended", facts, urgent=state != event.COMPLETE)
 
     def _write(self, path: Path, words: Iterable[str], mode: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -19,13 +20,14 @@ class History:
 
     A controller that goes on with a run adds to what the one before it has written. on_trouble: is told once of a disk
     that takes no more. urgent: is set when there is an event for which nobody should wait. any_urgent: whether there
-    has been one.
+    has been one. totals: of what was counted, since this process began.
     """
 
     def __init__(self, path: Path, on_trouble: Callable[[str], None]) -> None:
         self.path = path
         self.urgent = threading.Event()
         self.any_urgent = False
+        self.totals = Counter[str]()
         self._on_trouble = on_trouble
         self._lock = threading.Lock()
         self._file = -1
@@ -49,6 +51,11 @@ class History:
         if urgent:
             self.any_urgent = True
             self.urgent.set()
+
+    def count(self, numbers: Mapping[str, int]) -> None:
+        """Add to the totals."""
+        with self._lock:
+            self.totals.update(numbers)
 
     def close(self) -> None:
         """Let go of the file. What comes after that is not noted."""

@@ -42,8 +42,7 @@ class Entry:
 class Cache:
     """What a job's process sees of it. Any thread may call.
 
-    entries: what may be used. notes: the file descriptor to which `close` writes what was added. saved: bytes that were
-    not fetched.
+    entries: what may be used. notes: the file descriptor to which `close` writes what was added.
     """
 
     def __init__(self, folder: Path, entries: Sequence[Entry], notes: int) -> None:
@@ -52,7 +51,6 @@ class Cache:
         self._added: list[Entry] = []
         self._taken = 0  # bytes of what was added, or is being copied
         self._lock = threading.Lock()
-        self.saved = 0
 
     def find(self, bucket: str, key: str) -> Entry | None:
         """Return what is kept of an object. It is the caller's to see that the object is still the same."""
@@ -61,8 +59,6 @@ class Cache:
     def copy(self, entry: Entry, path: Path) -> None:
         """Give a job its copy, with the object's time and mode."""
         _copy(self._folder / entry.name, path)
-        with self._lock:
-            self.saved += entry.size
 
     def add(self, bucket: str, key: str, etag: str, path: Path) -> None:
         """Keep a file that has just been fetched, if there is room for it."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from resource import struct_rusage
-from typing import Final
+from typing import Any, Final
 
 FILE: Final = "phases"
 _MOST_BYTES: Final = 4096
 PHASES: Final = ("fetch", "run", "store")
+BYTES: Final = ("fetched_bytes", "cached_bytes", "stored_bytes")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Measured:
     """None for what is not known. fetch, run, store: seconds by the clock of the job's own node.
 
     max_rss, cpu_time: by the names of Snakemake's benchmarks: MB that the largest of the job's processes had, and
-    seconds of a processor that all of them have used.
+    seconds of a processor that all of them have used. fetched_bytes, cached_bytes, stored_bytes: of the job's files
+    those that came from the bucket, that its worker had kept of an earlier job, and that went to the bucket.
     """
 
     fetch: float | None = None
@@ -30,6 +32,13 @@ class Measured:
     store: float | None = None
     max_rss: float | None = None
     cpu_time: float | None = None
+    fetched_bytes: int | None = None
+    cached_bytes: int | None = None
+    stored_bytes: int | None = None
+
+    def moved(self) -> dict[str, int]:
+        """Return how many bytes went which way, as far as it is known."""
+        return {name: count for name in BYTES if (count := getattr(self, name)) is not None}
 
     def phases(self) -> Iterator[tuple[str, float]]:
         """Yield the phases that are over, and how many seconds each took."""
@@ -44,7 +53,10 @@ NAMES: Final = tuple(field.name for field in fields(Measured))
 
 @dataclass(frozen=True)
 class Phases:
-    """Notes how long each phase takes, in a file that is there also when the job's process is killed. None: nowhere."""
+    """Notes how long each phase takes and what it moves, in a file that is there also when the job's process is killed.
+
+    None: nowhere.
+    """
 
     file: Path | None = field(default=None)
 
@@ -55,9 +67,13 @@ class Phases:
         try:
             yield
         finally:
-            if self.file:
-                with suppress(OSError), self.file.open("a") as file:
-                    file.write(json.dumps({phase: round(time.monotonic() - start, 3)}) + "\n")
+            self.note({phase: round(time.monotonic() - start, 3)})
+
+    def note(self, facts: Mapping[str, float]) -> None:
+        """Note facts by their names in Measured; a later one counts."""
+        if self.file:
+            with suppress(OSError), self.file.open("a") as file:
+                file.write(json.dumps(facts) + "\n")
 
 
 NOWHERE: Final = Phases()
@@ -65,20 +81,20 @@ NOWHERE: Final = Phases()
 
 def measured(file: Path, usage: struct_rusage) -> Measured:
     """Return what a job has taken that has ended. file: of its phases."""
-    used = {
-        "max_rss": round(usage.ru_maxrss / 1024, 2),
-        "cpu_time": round(usage.ru_utime + usage.ru_stime, 2),
-    }
-    return replace(over(file), **used)
+    max_rss, cpu_time = round(usage.ru_maxrss / 1024, 2), round(usage.ru_utime + usage.ru_stime, 2)
+    return replace(over(file), max_rss=max_rss, cpu_time=cpu_time)
 
 
 def over(file: Path) -> Measured:
-    """Return the phases that a job has behind it. It may have put anything there, but this waits for nothing."""
+    """Return the phases that a job has behind it, and what they have moved.
+
+    It may have put anything there, but this waits for nothing.
+    """
     found: dict[str, object] = {}
     with suppress(OSError, ValueError, TypeError, RecursionError):
         for row in _beginning(file).splitlines():
             found |= json.loads(row)
-    return from_json({name: found.get(name) for name in PHASES})
+    return from_json({name: found.get(name) for name in (*PHASES, *BYTES)})
 
 
 def _beginning(file: Path) -> bytes:
@@ -92,8 +108,8 @@ def _beginning(file: Path) -> bytes:
 def from_json(found: object) -> Measured:
     """Return what JSON says, as far as it is numbers: a job may write anything."""
     values = found if isinstance(found, dict) else {}
-    numbers = {
-        name: float(value)
+    numbers: dict[str, Any] = {
+        name: int(value) if name in BYTES else float(value)
         for name in NAMES
         if isinstance(value := values.get(name), int | float) and 0 <= value < float("inf")
     }

@@ -44,6 +44,12 @@ class Runner:
 
     def carry_out(self) -> Done:
         """Do the whole job. Returns what was stored and what was left. Raises Failure, or any other error."""
+        try:
+            return self._done()
+        finally:
+            self.phases.note(self.transfer.moved())
+
+    def _done(self) -> Done:
         machinery.check()
         places = Places(self.run, self.root, self.job.places)
         places.enter()
@@ -54,6 +60,7 @@ class Runner:
         with self.phases.timed("fetch"):
             self._fetch()
             self._bring_environments()
+        self.phases.note(self.transfer.moved())  # as what comes may kill this process
         hand = self._hand()
         undeclared = Undeclared(self.run, self.root, self.job.members, self._temporary_folders(places))
         kept: list[list[File]] = []

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from byok8s.worker import conda
 from byok8s.worker.cache import Cache
 from byok8s.worker.description import Environment, File, Stored
+from byok8s.worker.measured import BYTES
 
 if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s.connection import Connection
@@ -58,6 +61,16 @@ class Transfer:
     def __init__(self, connection: Connection, cache: Cache | None = None) -> None:
         self._connection, self._cache = connection, cache
         self._client: Any = connection.client
+        self._moved, self._lock = Counter[str](), threading.Lock()
+
+    def moved(self) -> Mapping[str, int]:
+        """Return how many bytes of files went which way, by the names of byok8s.worker.measured."""
+        with self._lock:
+            return dict.fromkeys(BYTES, 0) | self._moved
+
+    def _count(self, way: str, size: int) -> None:
+        with self._lock:
+            self._moved[way] += size
 
     def fetch(self, files: Iterable[File]) -> None:
         """Bring inputs, and former contents of outputs that are updated. Raises Missing or StorageError."""
@@ -130,6 +143,7 @@ class Transfer:
         with self._connection.explained("download", f"s3://{item.bucket}/{item.key}"):
             if item.shared and self._copied(item, part):
                 part.replace(item.path)
+                self._count("cached_bytes", item.path.stat().st_size)
                 return True
             try:
                 answer = self._get_whole(item, part)
@@ -137,6 +151,7 @@ class Transfer:
                 if item.optional:
                     return False
                 raise
+        self._count("fetched_bytes", part.stat().st_size)
         modified = answer["LastModified"].timestamp()
         os.utime(part, (modified, modified))
         if mode := answer.get("Metadata", {}).get(MODE):
@@ -201,6 +216,7 @@ class Transfer:
                 answer = self._put_whole(bucket, key, path, metadata)
                 # the answer to PUT does not say what LastModified became: it is the server's time of now
                 modified = _server_time(answer)
+        self._count("stored_bytes", status.st_size)
         return Stored(bucket, key, int(modified.timestamp()), status.st_size, etag=answer.get("ETag", ""))
 
     def _put_whole(self, bucket: str, key: str, path: Path, metadata: Mapping[str, str]) -> Mapping[str, Any]:
