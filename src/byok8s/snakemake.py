@@ -31,10 +31,13 @@ from byok8s.shown import guard_snakemake
 from byok8s.software import Software
 from byok8s.targets import Targets
 from byok8s.workspace import Workspace
-from byok8s.workspace.folder import origin, refused_inputs
+from byok8s.workspace.folder import missing_inputs, origin, refused_inputs
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
+
+
+MOST_MISSING = 20  # files that are named
 
 
 def arguments(
@@ -170,7 +173,7 @@ def run(
         raise InputError(
             "Snakemake cannot plan the workflow:",
             where=faults,
-            hint=_of_what_lies_outside(faults) or _of_what_is_here(),
+            hint=_of_what_is_missing(faults) + (_of_what_lies_outside(faults) or _of_what_is_here()),
         )
     return done
 
@@ -185,6 +188,18 @@ def _of_what_lies_outside(faults: str) -> str:
         ):
             return f"\n{path.resolve()} is outside of {origin()}, which is all that a run has: move it there."
     return ""
+
+
+def _of_what_is_missing(faults: str) -> str:
+    """Say what is missing in all. Snakemake speaks of one job, and if that is all there is nothing to add."""
+    here = set(refused_inputs())
+    missing = [(path, rule) for path, rule in missing_inputs() if path not in here]
+    if all(path in faults for path, _ in missing):
+        return ""
+    found = [f"{path} (rule {rule})" if rule else path for path, rule in missing]
+    more = [f"and {len(found) - MOST_MISSING} more"] if found[MOST_MISSING:] else []
+    listed = "\n".join(f"    {each}" for each in [*found[:MOST_MISSING], *more])
+    return f"\nMissing are {len(found)} files, which no rule makes:\n{listed}"
 
 
 def _of_what_is_here() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from contextlib import suppress
 from functools import cache, wraps
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_storage_plugin_byok8s import watch
+from snakemake_storage_plugin_byok8s.missing import all_missing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -42,6 +44,8 @@ _KNOWN: Final = {
     "snakemake.jobs:Job.remove_existing_output": "self",
     "snakemake.jobs:Job.cleanup": "self skip_outputs",
     "snakemake.dag:DAG.handle_ensure": "self job expanded_output",
+    "snakemake.dag:DAG.rule2job": "self targetrule",
+    "snakemake.dag:DAG.file2jobs": "self targetfile wildcards_dict",
     "snakemake.dag:DAG.collect_potential_dependencies": "self job known_producers",
     "snakemake.dag:DAG.update_checkpoint_dependencies": "self jobs",
     "snakemake.dag:DAG.update": "self jobs file visited known_producers progress create_inventory",
@@ -396,9 +400,19 @@ def _update(original: Callable[..., Any]) -> Callable[..., Any]:
             # Snakemake's own have no common base; it decides itself which of them ends the planning
             if file is not None:
                 await _offer(self, file, is_source=True)
+            if others.get("visited") is None:  # of a target, so this one does
+                await _note_missing(self)
             raise
 
     return update
+
+
+async def _note_missing(dag: Any) -> None:
+    """Have whoever says that there is no plan know all that is missing. What else is wrong is another's to say."""
+    watching = watch.current()
+    if watching and watching.uploads and dag.workflow.is_main_process:
+        with suppress(Exception):
+            watching.uploads.missing = await all_missing(dag)
 
 
 def _update_checkpoint_dependencies(original: Callable[..., Any]) -> Callable[..., Any]:

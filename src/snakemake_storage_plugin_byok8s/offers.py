@@ -20,6 +20,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_storage_plugin_byok8s import etag
 from snakemake_storage_plugin_byok8s.facts import UNFINISHED, Facts
+from snakemake_storage_plugin_byok8s.missing import Missing
 from snakemake_storage_plugin_byok8s.send import SUM, Outgoing, Sending
 from snakemake_storage_plugin_byok8s.tree import Unstorable, walk
 
@@ -113,7 +114,8 @@ class Uploads:
 
     wanted: whether files of the user's are taken at all. agree: is called with what jobs need, and raises when it is
     not to be uploaded; else returns a context, of whom to tell of the bytes that were sent, or None in a dry run, in
-    which none are. refused: the paths of what would have been taken, were it wanted.
+    which none are. refused: the paths of what would have been taken, were it wanted. missing: what the targets lack, if
+    there is no plan for that.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Uploads:
     ) -> None:
         self.agree, self.record, self.wanted = agree, record, wanted
         self.refused: list[str] = []
+        self.missing: list[Missing] = []
 
 
 class Offers:

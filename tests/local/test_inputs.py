@@ -138,8 +138,48 @@ def test_without_a_terminal_and_without_a_word_nothing_is_uploaded(folder: Path,
 def test_no_is_said_by_name_of_what_is_missing(folder: Path, bucket: Bucket) -> None:
     said = byok8s(folder, bucket, "--upload", "no", expect=2)
     assert "Missing input files" in said
-    assert "data/a.txt: in your folder, and not in the bucket. --upload yes uploads what is needed." in said
+    files = "data/a.txt, data/b.txt, data/dir"
+    assert f"{files}: in your folder, and not in the bucket. --upload yes uploads what is needed." in said
+    assert "Missing are" not in said
     assert bucket.names() == set()
+
+
+LACKING = """
+ruleorder: quick > slow
+rule all:
+    input: expand("made/{i}", i=range(30)), "alone", "data/a.txt", "either", "circle/x"
+rule made:
+    input: "step/{i}", "shared"
+    output: "made/{i}"
+    shell: "cat {input} > {output}"
+rule step:
+    input: "raw/{i}"
+    output: "step/{i}"
+    shell: "cp {input} {output}"
+rule quick:
+    input: "nowhere"
+    output: "either"
+    shell: "cp {input} {output}"
+rule slow:
+    input: "data/b.txt"
+    output: "either"
+    shell: "cp {input} {output}"
+rule circle:
+    input: "circle/{x}.x"
+    output: "circle/{x}"
+    shell: "cp {input} {output}"
+"""
+
+
+def test_all_that_is_missing_is_said_at_once(folder: Path, bucket: Bucket) -> None:
+    (folder / "Snakefile").write_text(LACKING)
+    bucket.put("raw/7", "there")
+    said = byok8s(folder, bucket, "--upload", "yes", expect=2)
+    assert "Missing input files for rule step" in said
+    beginning = "raw/0 (rule step) shared (rule made) raw/1 (rule step) raw/2 (rule step) raw/3"
+    assert f"Missing are 31 files, which no rule makes: {beginning}" in said
+    assert said.rstrip().endswith("raw/19 (rule step) and 11 more")
+    assert all(name not in said for name in ("raw/7 ", "data/", "nowhere", "circle"))
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 2), ("", 2)])

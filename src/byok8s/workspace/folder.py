@@ -17,6 +17,7 @@ from byok8s.workspace.source import Source
 
 if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s.mirror import Mirror
+    from snakemake_storage_plugin_byok8s.missing import Missing
     from snakemake_storage_plugin_byok8s.offers import Uploads
     from snakemake_storage_plugin_byok8s.watch import Watch
 
@@ -113,6 +114,14 @@ def refused_inputs() -> list[str]:
 
     watching = watch.current()
     return watching.uploads.refused if watching and watching.uploads else []
+
+
+def missing_inputs() -> list[Missing]:
+    """Return all that the targets lack, if Snakemake has found no plan for that: by path."""
+    from snakemake_storage_plugin_byok8s import watch
+
+    watching = watch.current()
+    return watching.uploads.missing if watching and watching.uploads else []
 
 
 @contextmanager
