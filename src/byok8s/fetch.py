@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,8 +21,7 @@ from byok8s.s3 import Bucket
 if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s.connection import Connection
 
-FILES_AT_ONCE, HASHED_AT_ONCE = 16, 4
-HALF, STALE_SECONDS = ".byok8s-", 3600.0
+HASHED_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,10 @@ def _check_clashes(found: Sequence[Wanted], fold: Callable[[str], str]) -> None:
 
 def _same_in_any_case(folder: Path) -> Callable[[str], str]:
     """Return what makes names the same that are so to the folder's file system."""
+    from snakemake_storage_plugin_byok8s.halves import PREFIX
+
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=HALF) as made:
+    with TemporaryDirectory(dir=folder, prefix=PREFIX) as made:
         Path(made, "case").touch()
         return str.casefold if Path(made, "CASE").exists() else str
 
@@ -158,7 +157,12 @@ def counted(found: Sequence[Wanted]) -> str:
 
 def bring(bucket: Bucket, entries: Sequence[Entry], folder: Path, person: Person, *, replace: bool) -> None:
     """Have files of the bucket below a folder, and say so. Raises InputError and BucketError as the parts of it do."""
+    from snakemake_storage_plugin_byok8s.halves import sweep
+
     found = places(entries, folder.absolute())
+    with _writing():
+        for each in {wanted.path.parent for wanted in found}:
+            sweep(each)
     missing = wanted(bucket, found, replace=replace)
     if missing:
         size = sum(each.entry.size for each in missing)
@@ -177,86 +181,27 @@ def fetch(bucket: Bucket, wanted: Sequence[Wanted], tell: Callable[[int], object
     """
     from snakemake_interface_common.exceptions import WorkflowError
 
-    server = connection(bucket)
+    from snakemake_storage_plugin_byok8s.receive import Incoming, Receiving
+
     notes = _Notes(bucket)
-    with _writing(), ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-
-        def one(each: Wanted) -> None:
-            _fetch(server, bucket, each, tell)
-            notes.note(each)
-
+    by_key = {each.entry.key: each for each in wanted}
+    files = [
+        Incoming(
+            each.entry.path,
+            each.entry.key,
+            each.path,
+            each.entry.size,
+            each.entry.etag,
+            each.entry.modified.timestamp(),
+        )
+        for each in wanted
+    ]
+    with _writing():
         try:
-            for folder in {each.path.parent for each in wanted}:
-                _sweep(folder)
-            list(pool.map(one, wanted))
+            receiving = Receiving(connection(bucket), bucket.name, tell)
+            receiving.receive(files, lambda file: notes.note(by_key[file.key]))
         except WorkflowError as error:
             raise BucketError("A file cannot be fetched.", where=str(error)) from error
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a kill has left of a file, long ago: another process may be at work now."""
-    for half in folder.glob(f"{HALF}*"):
-        if time.time() - half.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(half, ignore_errors=True)
-
-
-def _fetch(server: Connection, bucket: Bucket, wanted: Wanted, tell: Callable[[int], object]) -> None:
-    from snakemake_storage_plugin_byok8s.whole import TRIES
-
-    entry, path = wanted.entry, wanted.path
-    address = f"s3://{bucket.name}/{entry.key}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=HALF) as folder:
-        half, judge = Path(folder, "half"), _Judge(server, bucket, entry)
-        for _ in range(TRIES):
-            with server.explained("GetObject", address):
-                server.client.download_file(bucket.name, entry.key, str(half), Callback=tell)
-            if judge.is_whole(half):
-                break
-            tell(-half.stat().st_size)
-        else:
-            raise BucketError(
-                f"{entry.path} does not come as it is in the bucket, {TRIES} times.",
-                where=f"{address}, {entry.size} bytes.",
-                hint="Something on the way to S3 changes it; or it was changed meanwhile: start again.",
-            )
-        modified = entry.modified.timestamp()
-        os.utime(half, (modified, modified))
-        half.replace(path)
-
-
-class _Judge:
-    """Of what came of one file. If no checksum of the bucket's tells, the same has to come twice."""
-
-    def __init__(self, server: Connection, bucket: Bucket, entry: Entry) -> None:
-        self._connection, self._bucket, self._entry = server, bucket, entry
-        self._came: set[str] = set()
-
-    def is_whole(self, half: Path) -> bool:
-        """Return whether it is what the bucket has."""
-        from snakemake_storage_plugin_byok8s import etag
-
-        size = half.stat().st_size
-        if size != self._entry.size:
-            return False
-        if etag.matches(self._entry.etag, half, size):
-            return True
-        came = etag.of_file(half, size)
-        if told := self._told():
-            return came == told
-        twice = came in self._came
-        self._came.add(came)
-        return twice
-
-    def _told(self) -> str:
-        """Return the checksum that byok8s has noted, or the ETag where that should be one; else an empty text."""
-        from snakemake_storage_plugin_byok8s.send import SUM
-
-        entry = self._entry
-        with self._connection.explained("HeadObject", f"s3://{self._bucket.name}/{entry.key}"):
-            head = self._connection.client.head_object(Bucket=self._bucket.name, Key=entry.key)
-        is_sum = "-" not in entry.etag and head.get("ServerSideEncryption", "AES256") == "AES256"
-        return str(head.get("Metadata", {}).get(SUM) or (entry.etag if is_sum else ""))
 
 
 def connection(bucket: Bucket) -> Connection:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Counter:
     """What has arrived, in S3's words: `HEAD /bucket/key`, or `LIST /bucket/prefix`.
 
-    connections: how many have been made. times: when each request arrived, by time.monotonic().
+    connections: how many have been made. pieces: the same requests, each with the part or range of a file that it is
+    about, or nothing. times: when each request arrived, by time.monotonic().
     faults: HTTP status and S3's code that the next requests are answered, instead of being passed on.
     change, change_answer: what becomes of a request's body on its way, and of that of its answer.
     """
@@ -30,6 +31,7 @@ class Counter:
     url: str
     connections: int = 0
     requests: list[str] = field(default_factory=list)
+    pieces: list[tuple[str, str]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     faults: list[tuple[int, str]] = field(default_factory=list)
     change: Callable[[str, bytes], bytes] = lambda _, body: body
@@ -82,6 +84,7 @@ def counting(server_url: str, address: str = "127.0.0.1", delay: float = 0.0) ->
         def forward(self) -> None:
             counter.times.append(time.monotonic())
             counter.requests.append(described(self.command, self.path))
+            counter.pieces.append((counter.requests[-1], part_of(self.path) or self.headers.get("Range", "")))
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             time.sleep(delay)
             if counter.faults:
@@ -120,6 +123,10 @@ def counting(server_url: str, address: str = "127.0.0.1", delay: float = 0.0) ->
             yield counter
         finally:
             proxy.shutdown()
+
+
+def part_of(path: str) -> str:
+    return parse_qs(urlsplit(path).query).get("partNumber", [""])[0]
 
 
 def described(method: str, path: str) -> str:

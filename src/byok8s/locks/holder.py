@@ -67,6 +67,10 @@ class Holder:
             pass
         return False
 
+    def is_gone_without_run(self) -> bool:
+        """Return whether it is known to have been killed, and has had no run."""
+        return self.run is None and self.is_gone()
+
     def shares_folder(self, other: Holder) -> bool:
         """A folder of the same name on another host may be a copy."""
         return (self.host, self.folder) == (other.host, other.folder)

@@ -128,7 +128,11 @@ class PrefixLock:
         return f"s3://{self._bucket.name}/{self._key}"
 
     def _is_free(self, found: _Found, *, alone: bool) -> bool:
-        left = alone and found.holder is not None and found.holder.shares_folder(self._me)
+        holder = found.holder
+        # no job can be at work for a killed `byok8s put`, as for a killed run
+        left = (
+            holder is not None and holder.shares_folder(self._me) and (alone or holder.is_gone_without_run())
+        )
         return left or found.silence >= DEAD_AFTER_SECONDS
 
     def _is_mine(self, found: _Found) -> bool:

@@ -1,0 +1,127 @@
+"""What has come of a file that is not whole yet: in a folder beside the file's place, from which it is renamed.
+
+That of a large file outlives a kill. It belongs to one process at a time, and to one content.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX: Final = ".byok8s-"
+_KEPT: Final = f"{PREFIX}half-"
+_PASSING_SECONDS: Final = 10.0  # in which one that was just made is locked
+_KEPT_SECONDS: Final = 7 * 24 * 3600.0
+
+
+class Half:
+    """A file that comes in parts. path: of what is there. Any thread may call."""
+
+    def __init__(self, folder: Path, notes: IO[str]) -> None:
+        self.path = folder / "half"
+        self._notes = notes
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        notes.seek(0)
+        self._there = {int(row) for row in notes.read().split("\n")[:-1] if row.isdigit()}
+
+    def has(self, number: int) -> bool:
+        """Return whether a part is there."""
+        return number in self._there
+
+    def write(self, data: bytes, offset: int) -> None:
+        """Write what came, where it belongs."""
+        while data:
+            written = os.pwrite(self._fd, data, offset)
+            data, offset = data[written:], offset + written
+
+    def note(self, number: int) -> None:
+        """Remember that a part is there, also after a kill."""
+        self._there.add(number)
+        os.write(self._notes.fileno(), f"{number}\n".encode())
+
+    def forget(self) -> None:
+        """Begin again."""
+        self._there.clear()
+        os.ftruncate(self._notes.fileno(), 0)
+        os.ftruncate(self._fd, 0)
+
+    def close(self) -> None:
+        """Let go of the file, which may have its name by now."""
+        os.close(self._fd)
+
+
+@contextmanager
+def half_of(path: Path, content: str) -> Iterator[Half]:
+    """Have what there is of a file. content: what stays after a kill belongs to this; nothing if none need stay.
+
+    A folder that another process has, or that cannot be locked, is not used for what stays.
+    """
+    folder = path.with_name(_KEPT + _digest(path.name) + _digest(content))
+    if content and (notes := _locked(folder)):
+        with notes:
+            for other in path.parent.glob(f"{_KEPT}{_digest(path.name)}*"):
+                if other != folder:
+                    _remove(other)
+            yield from _opened(folder, notes)
+            shutil.rmtree(folder, ignore_errors=True)  # not if it was cut off
+    else:
+        with TemporaryDirectory(dir=path.parent, prefix=PREFIX) as name:
+            passing = Path(name)
+            with _locked(passing) or _notes(passing) as notes:
+                yield from _opened(passing, notes)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a kill has left: of a large file long ago, as somebody may yet go on with it."""
+    for half in folder.glob(f"{PREFIX}*"):
+        seconds = _KEPT_SECONDS if half.name.startswith(_KEPT) else _PASSING_SECONDS
+        with suppress(FileNotFoundError):  # another has just removed it
+            if time.time() - half.stat().st_mtime > seconds:
+                _remove(half)
+
+
+def _opened(folder: Path, notes: IO[str]) -> Iterator[Half]:
+    half = Half(folder, notes)
+    try:
+        yield half
+    finally:
+        half.close()
+
+
+def _notes(folder: Path) -> IO[str]:
+    return (folder / "parts").open("a+")
+
+
+def _locked(folder: Path) -> IO[str] | None:
+    """Return the notes of a folder, which is ours now; None if another process has it, or there are no locks here."""
+    folder.mkdir(exist_ok=True)
+    notes = _notes(folder)
+    try:
+        fcntl.flock(notes, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(notes.fileno()), (folder / "parts").stat()):
+            return notes
+    except OSError:
+        pass
+    notes.close()
+    return None
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, unless another process has it."""
+    if folder.is_dir() and (notes := _locked(folder)):
+        with notes:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _digest(words: str) -> str:
+    return hashlib.sha256(words.encode(errors="surrogateescape")).hexdigest()[:16]
