@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,15 +19,13 @@ from bucket_place import Place
 from snakemake_storage_plugin_byok8s.etag import MIB
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from byok8s import s3
     from counting_proxy import Counter
 
 KILLS = 5  # of each way
 SMALL = 15
 PART = 5 * MIB  # the least that S3 takes
-LARGE = {"large": 3 * PART + 12_345, "deep/larger": 4 * PART}
+LARGE = {"large": 5 * PART + 12_345, "deep/larger": 6 * PART}
 # the real program, with parts that are smaller, so that there are many
 PROGRAM = (
     "from snakemake_storage_plugin_byok8s import etag; etag.PART_BYTES = 5 * etag.MIB; import byok8s.__main__"
@@ -56,6 +55,11 @@ def started(place: Place, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=place.folder, env=dict(place.environment))
 
 
+def _is_time(now: set[Piece], there: set[Piece], moment: int, *, of_parts: bool) -> bool:
+    """Return whether so much has come since. of_parts: a part of a large file is to be among it."""
+    return len(now - there) >= moment and (not of_parts or any(part for _, part in now))
+
+
 def killed_again_and_again(place: Place, whole: Callable[[], set[Piece]], *arguments: str) -> None:
     """Run it, kill it when some more has come, and so on; then let it end. whole: what need not be moved any more."""
     chance, found = random.Random(arguments[0]), set[Piece]()
@@ -65,8 +69,8 @@ def killed_again_and_again(place: Place, whole: Callable[[], set[Piece]], *argum
         run = started(place, *arguments)
         if number < KILLS:
             moment = chance.randint(0, 4)
-            while len(whole() - there) < moment and run.poll() is None:
-                time.sleep(0.05)
+            while run.poll() is None and not _is_time(whole(), there, moment, of_parts=number == 0):
+                time.sleep(0.02)
             time.sleep(chance.random() * 0.1)
             run.kill()
             run.wait()
@@ -102,15 +106,17 @@ def test_an_upload_and_a_download(place: Place, files: dict[str, bytes]) -> None
 
     def here() -> set[Piece]:
         top = place.folder / "down/up"
-        there = {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}
-        found = {(f"GET /local/{place.prefix}/up/{name}", "") for name in there & files.keys()}
-        for notes in top.rglob(".byok8s-half-*/parts"):
+        # os.walk, as folders vanish meanwhile
+        there = [Path(folder, name) for folder, _, names in os.walk(top) for name in names]
+        found = {(f"GET /local/{place.prefix}/up/{path.relative_to(top)}", "") for path in there}
+        for notes in (path for path in there if ".byok8s-half-" in path.parent.name and path.name == "parts"):
             (name,) = (name for name in LARGE if (top / name).parent == notes.parents[1])
-            for number in map(int, notes.read_text().split()):
-                begin = (number - 1) * PART
-                end = min(begin + PART, LARGE[name]) - 1
-                found.add((f"GET /local/{place.prefix}/up/{name}", f"bytes={begin}-{end}"))
-        return found
+            with suppress(FileNotFoundError):
+                for number in map(int, notes.read_text().split()):
+                    begin = (number - 1) * PART
+                    end = min(begin + PART, LARGE[name]) - 1
+                    found.add((f"GET /local/{place.prefix}/up/{name}", f"bytes={begin}-{end}"))
+        return {(request, part) for request, part in found if ".byok8s-" not in request}
 
     killed_again_and_again(place, here, "get", "up", "-d", "down")
     down = place.folder / "down/up"
