@@ -114,10 +114,27 @@ class Sending:
         sums = etag.sums(file.path, pieces)
         self._check(file)
         upload, there = self._begun(file.key)
-        if not upload:
-            upload = self._client.create_multipart_upload(
-                Bucket=self._bucket, Key=file.key, Metadata={SUM: etag.joined(sums)}
-            )["UploadId"]
+        if upload:
+            answer = self._completed(file, upload, pieces, sums, there)
+            if self._noted(file.key) == etag.joined(sums):
+                return _facts(answer, file.size)
+            # another's, or begun when the file was another: the object is the file, but what is noted at it is not
+            self._tell(-file.size)
+        metadata = {SUM: etag.joined(sums)}
+        upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=file.key, Metadata=metadata)[
+            "UploadId"
+        ]
+        return _facts(self._completed(file, upload, pieces, sums, {}), file.size)
+
+    def _completed(
+        self,
+        file: Outgoing,
+        upload: str,
+        pieces: Sequence[etag.Part],
+        sums: Sequence[str],
+        there: Mapping[int, str],
+    ) -> Mapping[str, Any]:
+        """Send what an upload lacks of a file, and complete it. there: the MD5 sums of the parts that it has."""
 
         def send(part: etag.Part, md5: str) -> str:
             if there.get(part.number) == md5:
@@ -143,10 +160,15 @@ class Sending:
         whole = [
             {"PartNumber": part.number, "ETag": f'"{tag}"'} for part, tag in zip(pieces, tags, strict=True)
         ]
-        answer = self._client.complete_multipart_upload(
+        answer: Mapping[str, Any] = self._client.complete_multipart_upload(
             Bucket=self._bucket, Key=file.key, UploadId=upload, MultipartUpload={"Parts": whole}
         )
-        return _facts(answer, file.size)
+        return answer
+
+    def _noted(self, key: str) -> str:
+        """Return the sum that is noted at an object."""
+        head = self._client.head_object(Bucket=self._bucket, Key=key)
+        return str(head["Metadata"].get(SUM, ""))
 
     def _begun(self, key: str) -> tuple[str, dict[int, str]]:
         """Return the upload of a key that an earlier run has begun, with the sums of its parts; "" if there is none."""
