@@ -76,6 +76,9 @@ bench-distance: venv  ## 200 short jobs, near an S3 server and 50 ms away from i
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/distance.py $(ARGS)
 
+bench-data: venv  ## files into a bucket and back, beside rclone and s5cmd on the same S3 server; ARGS="-n 1 --loads KiB"
+	@PYTHONPATH=tests/helpers .venv/bin/python bench/data.py $(ARGS)
+
 bench-faults: venv  ## try upstream with the faults of docs/faults.md, on the rig; ARGS="exit image --at-once 2"
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/faults.py $(ARGS)
@@ -93,4 +96,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo lint check test conformance vendor docs bench bench-metagenomics bench-scale bench-distance bench-faults rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo lint check test conformance vendor docs bench bench-metagenomics bench-scale bench-distance bench-data bench-faults rig-up rig-down rig-env clean
