@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from byok8s.errors import InputError
 from byok8s.history import sizes
 from byok8s.history.event import Event, parsed
-from byok8s.report import file, prices, text, usage, words
+from byok8s.report import file, prices, tables, text, usage, words
 from byok8s.report.data import columns
 from byok8s.report.figures import Figures, as_json, figures
 from byok8s.report.file import MARK
@@ -38,15 +38,16 @@ def in_order(events: Iterable[Event]) -> list[Event]:
     return sorted(events, key=lambda event: str(event["time"]))
 
 
+ENDING = ("state", "cause", "max_rss", "cpu_time", "fetched_bytes", "cached_bytes", "stored_bytes")
+
+
 def job(
     id_: str, give: float, begin: float, end: float, rule: str = "sort", /, **more: object
 ) -> list[Event]:
     """more: facts of its being given, and seconds of its phases."""
     phases = {"fetched": "fetch", "ran": "run", "stored": "store"}
     taken = [(name, more.pop(phase)) for name, phase in phases.items() if phase in more]
-    ending: dict[str, object] = {
-        name: more.pop(name) for name in ("state", "cause", "max_rss", "cpu_time") if name in more
-    }
+    ending: dict[str, object] = {name: more.pop(name) for name in ENDING if name in more}
     return [
         given(give, id_, rule, **more),
         at(begin, "job.began", id=id_, pod=POD),
@@ -470,3 +471,16 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
             file.check(tmp_path / name)
     with pytest.raises(InputError, match="There is no folder"):
         file.check(tmp_path / "nowhere" / "report.html")
+
+
+def test_bytes_of_files_are_those_of_all_tries_and_unknown_if_no_record_has_them() -> None:
+    many = {"fetched_bytes": 1_200_000_000, "cached_bytes": 0, "stored_bytes": 5}
+    again = {"fetched_bytes": 0, "cached_bytes": 1_200_000_000, "stored_bytes": 5}
+    found = of(STARTED, *LIFE, *job(A, 1, 12, 20, **many), *job(B, 1, 21, 22, **again), ENDED)
+    (of_sort,) = found.rules
+    assert (of_sort.fetched, of_sort.cached, of_sort.stored) == (1_200_000_000, 1_200_000_000, 10)
+    row = "".join(f'<td class="num">{cell}</td>' for cell in ("1.2 GB", "1.2 GB", "10 bytes"))
+    assert row in tables.files(found)
+    (unknown,) = of(STARTED, *LIFE, *job(A, 1, 12, 20), ENDED).rules
+    assert unknown.fetched is None
+    assert tables.files(of(STARTED, *LIFE, *job(A, 1, 12, 20), ENDED)) == ""

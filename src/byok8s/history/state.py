@@ -22,8 +22,9 @@ class Try:
     """A try of a job. Times are in milliseconds since 1970, None for what has not happened.
 
     state: empty before it has begun, then one of `event`'s. rules: of a group's jobs, else its own. seconds: by phase.
-    threads, mem_mb: asked for. max_rss: in MB. cpu_time: in seconds. after: the jobs that made its inputs, the last to
-    end first; None if that is not known.
+    threads, mem_mb: asked for. max_rss: in MB. cpu_time: in seconds. fetched, cached, stored: bytes of its files that
+    came from the bucket, that its worker had kept, and that went into the bucket. after: the jobs that made its inputs,
+    the last to end first; None if that is not known.
     """
 
     id: str
@@ -47,6 +48,9 @@ class Try:
     seconds: Mapping[str, float] = field(default_factory=dict)
     max_rss: float | None = None
     cpu_time: float | None = None
+    fetched: int | None = None
+    cached: int | None = None
+    stored: int | None = None
     after: tuple[str, ...] | None = None
 
     @property
@@ -218,6 +222,9 @@ def _ended(event: Event, found: Try, when: int) -> Try:
         cause=_text(event, "cause"),
         why=_text(event, "why"),
         max_rss=_number(event, "max_rss"),
+        fetched=_int(event, "fetched_bytes"),
+        cached=_int(event, "cached_bytes"),
+        stored=_int(event, "stored_bytes"),
         cpu_time=_number(event, "cpu_time"),
     )
 

@@ -24,6 +24,7 @@ def page(found: Figures, tails: Mapping[str, Tail]) -> bytes:
         charts.time(found),
         charts.over_time(found),
         tables.rules(found),
+        tables.files(found),
         tables.workers(found),
         tables.tries(found),
         told.asked(found),

@@ -49,6 +49,17 @@ def rules(found: Figures) -> Html:
     return section("rules", "Asked for and used", *parts)
 
 
+def files(found: Figures) -> Html:
+    """Return what came from the bucket and went there; nothing if no try of the run has it in its record."""
+    known = [rule for rule in found.rules if rule.fetched is not None]
+    if not known:
+        return Html("")
+    rows = [[rule.name, *map(words.amount, (rule.fetched, rule.cached, rule.stored))] for rule in known]
+    head = ["Rule", "Fetched", "Kept by workers", "Stored"]
+    said = "What workers had kept of earlier jobs' inputs was not fetched again."
+    return section("files", "Files", table("Files, by rule", head, rows), el("p", said))
+
+
 _MARGINS: Final = (
     f"Memory: {(sizes.MARGIN - 1) * 100:.0f} % above the most that a job has used, and {sizes.WORKERS_MB} MB for the "
     f"worker; or {(sizes.AFTER_OUT_OF_MEMORY - 1) * 100:.0f} % above what was too little. Threads: what the busiest "

@@ -24,7 +24,7 @@ class Rule:
     cores: the most processors that one used on average. peak_mb, median_mb: memory of the largest process.
     cpu, asked: processor seconds that were used, and that were asked for, of the tries of which both are known.
     measured: tries of which it is known what they used. core_hours: of tries in pods, by their threads.
-    better_mb, better_threads: what to ask for instead.
+    fetched, cached, stored: bytes of all tries' files. better_mb, better_threads: what to ask for instead.
     """
 
     name: str
@@ -43,6 +43,9 @@ class Rule:
     asked: float
     measured: int
     core_hours: float
+    fetched: int | None
+    cached: int | None
+    stored: int | None
     better_mb: int | None
     better_threads: int | None
 
@@ -87,9 +90,17 @@ def _rule(name: str, own: Sequence[Try], spent: Mapping[str, Spent]) -> Rule:
         sum((each.threads or 1) * _worked(spent[each.id]) / 1000 for each in measured),
         len(rss),
         sum((each.threads or 0) * _in_pod(spent[each.id]) for each in own if each.pod) / 3_600_000,
+        _sum(each.fetched for each in own),
+        _sum(each.cached for each in own),
+        _sum(each.stored for each in own),
         None if is_group else _better_mb(own),
         None if is_group or not done else sizes.threads(cores, threads),
     )
+
+
+def _sum(amounts: Iterable[int | None]) -> int | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None
 
 
 def _worked(of: Spent) -> float:

@@ -8,6 +8,7 @@ from typing import Final
 
 from byok8s.history.event import CANCELED, COMPLETE, RUNNING
 from byok8s.history.status import LOST, span
+from byok8s.inputs import size_words
 from byok8s.report import time
 from byok8s.report.figures import Figures
 
@@ -43,6 +44,11 @@ FACTS: Final[Mapping[str, str]] = {
     "byok8s": "byok8s",
 }
 ON_A_CLUSTER: Final = frozenset({"bucket", "context", "namespace", "image", "most_jobs", "kubernetes"})
+
+
+def amount(of: int | None) -> str:
+    """Return a number of bytes as people say it."""
+    return NONE if of is None else size_words(of)
 
 
 def state(found: Figures) -> str:
