@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from byok8s.history import board
 from byok8s.history.event import parsed
-from byok8s.history.state import State, fold
+from byok8s.history.state import State, Try, fold
 from byok8s.shown import visible
+from byok8s.tail import last_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 EVERY_SECONDS: Final = 0.5
 WATCH_SECONDS: Final = 2.0  # it may be the bucket that is asked
 SHARE: Final = 25  # of a processor's time: so many times as long as a drawing takes there is none after it
+LAST_BYTES: Final = 2048  # of a log, for its last line
 STYLES: Final = {"head": "bold", "title": "dim", "good": "green", "bad": "red"}
 
 
@@ -33,6 +35,13 @@ class Events:
     def __init__(self, path: Path) -> None:
         self._path, self._read = path, 0
         self.state = State()
+
+    def said(self, job: Try) -> str:
+        """Return the last line that a job has written so far; nothing if it has written none."""
+        with suppress(OSError):
+            written = last_lines(self._path.parent / "logs" / f"{job.name}.log", LAST_BYTES)
+            return next((line.strip() for line in reversed(written) if line.strip()), "")
+        return ""
 
     def look(self) -> bool:
         """Take in what has come since. Return whether anything has."""
@@ -49,13 +58,20 @@ class Events:
         return bool(data)
 
 
-def drawn(run: str, state: State, console: Console, *, alive: bool = True) -> Text:
-    """Return how a run is, as one screen of the console."""
+def drawn(
+    run: str,
+    state: State,
+    console: Console,
+    *,
+    alive: bool = True,
+    said: Callable[[Try], str] = lambda _: "",
+) -> Text:
+    """Return how a run is, as one screen of the console. said: returns the last line of a running job."""
     from rich.text import Text
 
     width, height = console.size
     now = time.time_ns() // 1_000_000
-    found = board.rows(run, state, now, alive=alive, width=width, height=height - 1)
+    found = board.rows(run, state, now, alive=alive, width=width, height=height - 1, said=said)
     text = Text(no_wrap=True, overflow="crop")
     for number, row in enumerate(found):
         text.append("\n" if number else "")
@@ -124,10 +140,10 @@ def _draw(run: str, events: Events, switch: _Switch, wait: Callable[[float], boo
             while not wait(max(EVERY_SECONDS, pause)):
                 start = time.thread_time()
                 events.look()
-                live.update(drawn(run, events.state, console), refresh=True)
+                live.update(drawn(run, events.state, console, said=events.said), refresh=True)
                 pause = SHARE * (time.thread_time() - start)
             events.look()
-            live.update(drawn(run, events.state, console), refresh=True)
+            live.update(drawn(run, events.state, console, said=events.said), refresh=True)
         finally:
             proxy.flush()
             switch.to = switch.stream

@@ -17,8 +17,9 @@ from byok8s.cli import byok8s
 from byok8s.history import board
 from byok8s.history.board import Row, bar, rows, time_left
 from byok8s.history.event import SCHEMA, Event
-from byok8s.history.state import State, folded
+from byok8s.history.state import State, Try, folded
 from byok8s.history.status import Rule
+from byok8s.live import Events
 
 NOW = 60_000
 
@@ -49,6 +50,31 @@ def test_what_is_at_work_stands_first_and_what_has_done_all_last() -> None:
     assert said[0] == "r: running, 1 of 7 jobs done, 1 min 0 s"
     assert "Running:" in said
     assert "        50 s  c-n=1" in said
+
+
+def test_the_last_line_of_a_running_job_is_there_and_no_more_are_asked_for_than_fit() -> None:
+    state = run(*(each for n in range(100) for each in job("c", n, 10)), c=100)
+    asked: list[str] = []
+
+    def said(each: Try) -> str:
+        asked.append(each.name)
+        return "epoch 3"
+
+    found = rows("r", state, NOW, alive=True, width=80, height=20, said=said)
+    assert "        50 s  c-n=0  epoch 3" in [row.text for row in found]
+    assert len(asked) == 20
+
+
+def test_the_last_line_is_the_last_that_says_something(tmp_path: Path) -> None:
+    events = Events(tmp_path / "events.jsonl")
+    log = tmp_path / "logs" / "c-n=1.log"
+    log.parent.mkdir()
+    each = Try("1", name="c-n=1")
+    assert events.said(each) == ""
+    log.write_bytes(b"first\n" + b"x" * 100_000 + b"\n 10 %\r 20 %\r\n\n  \n")
+    assert events.said(each) == "20 %"
+    log.write_bytes(b"\n\n")
+    assert events.said(each) == ""
 
 
 @pytest.mark.parametrize("width", [20, 60, 80, 200])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,15 +24,27 @@ class Row:
     style: str = ""
 
 
-def rows(run: str, state: State, now: int, *, alive: bool, width: int, height: int) -> list[Row]:
-    """Return at most `height` lines of at most `width` characters. now: in milliseconds since 1970."""
+def rows(
+    run: str,
+    state: State,
+    now: int,
+    *,
+    alive: bool,
+    width: int,
+    height: int,
+    said: Callable[[Try], str] = lambda _: "",
+) -> list[Row]:
+    """Return at most `height` lines of at most `width` characters.
+
+    now: in milliseconds since 1970. said: returns the last line that a running job has written, if it is known.
+    """
     found = status.rules(state)
     head = status.head(run, state, now, alive=alive)
     if alive and not state.over and (left := time_left(found)):
         head = f"{head}, {left}"
     sections = [
         ("", _rules(found, width)),
-        ("Running:", [Row(_running(each, now)) for each in status.running(state)] if not state.over else []),
+        ("Running:", _running(state, now, height, said) if not state.over else []),
         ("Workers:", [Row(text) for text in status.groups(state, now)]),
         ("Failures:", [Row(f"  {each.name}: {each.why or 'failed'}", "bad") for each in state.failures()]),
     ]
@@ -83,8 +95,15 @@ def _name(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
-def _running(each: Try, now: int) -> str:
-    return f"  {span(lasted(each, now) or 0):>10}  {each.name}  {each.phase}".rstrip()
+def _running(state: State, now: int, most: int, said: Callable[[Try], str]) -> list[Row]:
+    """Return a line for each running job, the longest first. most: of them, what they have said is asked for."""
+    jobs = status.running(state)
+    return [Row(_job(each, now, said(each) if n < most else "")) for n, each in enumerate(jobs)]
+
+
+def _job(each: Try, now: int, said: str) -> str:
+    took = span(lasted(each, now) or 0)
+    return f"  {took:>10}  {each.name}  {': '.join(filter(None, (each.phase, said)))}".rstrip()
 
 
 def time_left(found: Sequence[Rule]) -> str:
