@@ -113,8 +113,8 @@ def _recorded(records: Records) -> Iterator[None]:
 
 
 @contextmanager
-def unannounced() -> Iterator[None]:
-    """Have Snakemake not announce jobs in the terminal."""
+def unannounced(is_drawn: Callable[[], bool]) -> Iterator[None]:
+    """Have Snakemake not announce jobs in the terminal while a view of the run is drawn there."""
     from snakemake import logging
 
     check_names(USED_OF_LOGGING)
@@ -122,7 +122,8 @@ def unannounced() -> Iterator[None]:
 
     def filtered(self: object, record: LogRecord) -> bool | LogRecord:
         event = str(getattr(record, "event", None))
-        return event not in ANNOUNCED and record.msg != CHOOSING and original(self, record)
+        is_shown_better = event in ANNOUNCED or record.msg == CHOOSING
+        return not (is_shown_better and is_drawn()) and original(self, record)
 
     with _replaced(logging.ColorizingTextHandler, {"filter": filtered}):
         yield

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TextIO
 from byok8s.history import board
 from byok8s.history.event import parsed
 from byok8s.history.state import State, Try, fold
+from byok8s.keyboard import pressed
 from byok8s.shown import visible
 from byok8s.tail import last_lines
 
@@ -26,6 +27,7 @@ EVERY_SECONDS: Final = 0.5
 WATCH_SECONDS: Final = 2.0  # it may be the bucket that is asked
 SHARE: Final = 25  # of a processor's time: so many times as long as a drawing takes there is none after it
 LAST_BYTES: Final = 2048  # of a log, for its last line
+LEAVE: Final = "q"
 STYLES: Final = {"head": "bold", "title": "dim", "good": "green", "bad": "red"}
 
 
@@ -98,33 +100,46 @@ class _Switch:
 
 
 @contextmanager
-def shown(run: str, path: Path) -> Iterator[None]:
+def shown(run: str, path: Path) -> Iterator[Callable[[], bool]]:
     """Show how a run is below all else that is written to standard error, from its first job on.
 
-    path: the run's events. What is last shown stays.
+    Yields what tells whether it is shown, which ends when somebody presses q. path: the run's events. What is last
+    shown stays.
     """
-    switch, over = _Switch(sys.stderr), threading.Event()
+    switch, over, left = _Switch(sys.stderr), threading.Event(), threading.Event()
     thread = threading.Thread(
-        target=_live, args=(run, Events(path), switch, over.wait), name="view", daemon=True
+        target=_live, args=(run, Events(path), switch, over, left), name="view", daemon=True
     )
     sys.stderr = switch
     thread.start()
     try:
-        yield
+        yield lambda: not left.is_set()
     finally:
         over.set()
         thread.join()
         sys.stderr = switch.stream
 
 
-def _live(run: str, events: Events, switch: _Switch, wait: Callable[[float], bool]) -> None:
-    """wait: waits for so many seconds, and returns whether the run is over."""
+def _live(run: str, events: Events, switch: _Switch, over: threading.Event, left: threading.Event) -> None:
+    """over: is set when the run is over. left: is set, and over with it, when somebody leaves the view."""
     while not events.state.tries:
-        if wait(EVERY_SECONDS):
+        if over.wait(EVERY_SECONDS):
             return
         events.look()
+
+    def on_key(key: str) -> None:
+        if key == LEAVE:
+            left.set()
+            over.set()
+
     with suppress(OSError):  # the terminal is gone, and the run goes on
-        _draw(run, events, switch, wait)
+        with pressed(on_key):
+            _draw(run, events, switch, over.wait)
+        if left.is_set():
+            switch.stream.write(
+                "byok8s: The view is closed, the run goes on. `byok8s status` shows how it is.\n"
+            )
+            switch.stream.flush()
 
 
 def _draw(run: str, events: Events, switch: _Switch, wait: Callable[[float], bool]) -> None:

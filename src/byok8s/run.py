@@ -102,8 +102,10 @@ class View(Person, Protocol):
     def can_draw(self) -> bool:
         """Return whether there is a terminal in which a view of the run can be drawn."""
 
-    def show_run(self, run: str, events: Path) -> contextlib.AbstractContextManager[None]:
-        """Draw how a run is, by its events, for as long as the context lasts."""
+    def show_run(
+        self, run: str, events: Path
+    ) -> contextlib.AbstractContextManager[Callable[[], bool] | None]:
+        """Draw how a run is, by its events, for as long as the context lasts. It yields what tells whether it is."""
 
 
 def execute(request: Request, view: View) -> int:
@@ -303,10 +305,10 @@ def _carried_out(plan: Plan, view: View, targets: Targets) -> tuple[int, History
         flush.flushed(bucket, under, events, view.warn) if bucket else contextlib.nullcontext(),
         contextlib.closing(events),
         _cancellable(plan, under, view),
-        _drawn(plan, events, view),
+        _drawn(plan, events, view) as is_drawn,
     ):
         try:
-            code = _run_snakemake(plan, view, targets, events)
+            code = _run_snakemake(plan, view, targets, events, is_drawn)
         except errors.Byok8sError as error:
             code = error.exit_code
             raise
@@ -323,13 +325,12 @@ def _cancellable(plan: Plan, under: str, view: View) -> contextlib.AbstractConte
     return cancel_watch.watched(plan.request.bucket, under, view.warn, resumed=bool(plan.resumed))
 
 
-def _drawn(plan: Plan, events: History, view: View) -> contextlib.AbstractContextManager[None]:
-    return view.show_run(plan.run, events.path) if _draws(plan, view) else contextlib.nullcontext()
-
-
-def _draws(plan: Plan, view: View) -> bool:
-    """Return whether the run is drawn. On this machine jobs write to the terminal themselves."""
-    return plan.cluster is not None and not plan.request.plain and view.can_draw()
+def _drawn(
+    plan: Plan, events: History, view: View
+) -> contextlib.AbstractContextManager[Callable[[], bool] | None]:
+    """Draw a run in a terminal, if that is wanted. On this machine jobs write to the terminal themselves."""
+    draws = plan.cluster is not None and not plan.request.plain and view.can_draw()
+    return view.show_run(plan.run, events.path) if draws else contextlib.nullcontext()
 
 
 _STATES = {
@@ -372,8 +373,14 @@ def _commit(request: Request) -> git.Commit | None:
     return git.Commit(request.source.commit, modified=False) if request.source.commit else None
 
 
-def _run_snakemake(plan: Plan, view: View, targets: Targets, events: History | None = None) -> int:
-    """events: of a run, and of a dry run nothing."""
+def _run_snakemake(
+    plan: Plan,
+    view: View,
+    targets: Targets,
+    events: History | None = None,
+    is_drawn: Callable[[], bool] | None = None,
+) -> int:
+    """events: of a run, and of a dry run nothing. is_drawn: returns whether a view shows the run; None if none does."""
     with (
         _params(plan) as copy,
         _workspace(plan, view) as place,
@@ -401,7 +408,7 @@ def _run_snakemake(plan: Plan, view: View, targets: Targets, events: History | N
                 provenance,
                 software,
                 plan.sizes,
-                drawn=_draws(plan, view),
+                is_drawn,
             )
         except KeyboardInterrupt:
             return errors.INTERRUPTED

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -125,15 +125,14 @@ def run(
     provenance: Records | None = None,
     software: Software | None = None,
     sizes: Sequence[Size] = (),
-    *,
-    drawn: bool = False,
+    is_drawn: Callable[[], bool] | None = None,
 ) -> bool:
     """Run Snakemake. Return whether all that was asked for is there in the end; False after a job has failed.
 
     cores: what the Snakefile knows as workflow.cores, unless --cores says it. targets: gets to know what is asked for.
     record: of the run. provenance: the bucket's records of how files were made. software: what rules get in pods, None
-    for a run on this machine. sizes: of rules, unless a flag or a profile says others. drawn: whether a view shows the
-    jobs, so that Snakemake need not announce them.
+    for a run on this machine. sizes: of rules, unless a flag or a profile says others. is_drawn: returns whether a
+    view shows the jobs, so that Snakemake need not announce them; None if none ever does.
 
     Raises InputError if Snakemake finds a fault in its arguments, the Snakefile, the params or a target, which it does
     before the first job. Raises KeyboardInterrupt if the user interrupts before that.
@@ -153,7 +152,7 @@ def run(
         with (
             adjust.adjusted(cores, planned, record, provenance),
             nullcontext() if software is None else adjust.made_in_pods(),
-            adjust.unannounced() if drawn else nullcontext(),
+            adjust.unannounced(is_drawn) if is_drawn else nullcontext(),
         ):
             done = bool(args_to_api(args, parser))
     except Exception as error:

@@ -347,8 +347,8 @@ def can_draw() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def show_run(run: str, events: Path) -> contextlib.AbstractContextManager[None]:
-    """Draw how a run is below what is said."""
+def show_run(run: str, events: Path) -> contextlib.AbstractContextManager[Callable[[], bool] | None]:
+    """Draw how a run is below what is said. The context yields what tells whether it is drawn."""
     from byok8s import live
 
     return live.shown(run, events)
