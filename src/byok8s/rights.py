@@ -49,6 +49,7 @@ STREAM_RIGHTS = (
 # without these a run does all but what they are for
 HELPFUL_RIGHTS = (
     Right("list", "events", "why a pod waits or has failed, where its status does not say"),
+    Right("patch", "secrets", "renewing S3 credentials that end before the run does"),
     Right(
         "patch", "jobs/status", "letting the lease begin, which Kubernetes does by itself since 1.24", "batch"
     ),

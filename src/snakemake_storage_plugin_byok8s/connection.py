@@ -23,6 +23,7 @@ from botocore.utils import determine_content_length
 from s3transfer.exceptions import RetriesExceededError
 from snakemake_interface_common.exceptions import WorkflowError
 
+from snakemake_storage_plugin_byok8s.credentials import follow_file
 from snakemake_storage_plugin_byok8s.patience import Patience
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _session(*credentials: str | None) -> boto3.Session:
     """credentials: access key, secret key, token and region, as boto's Session takes them."""
     core = botocore.session.get_session()
     core.register_component("data_loader", _loader())
+    if not any(credentials[:2]):
+        follow_file(core)
     return boto3.Session(*credentials, botocore_session=core)
 
 

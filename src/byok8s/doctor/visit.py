@@ -20,7 +20,7 @@ from byok8s.executor.outcome import GONE, Outcome, State, outcome, recall
 from byok8s.kube import KubeClient, Object, Watch
 from byok8s.kube.json import text
 from byok8s.locks.holder import identity
-from byok8s.s3 import Bucket
+from byok8s.s3 import Bucket, CurrentCredentials
 from byok8s.worker.probe import Seen
 
 # a pull that fails at first may yet succeed; a node without room may get some
@@ -50,7 +50,9 @@ class Visit:
 def contents(subject: Subject) -> Contents:
     """What a run brings along, but for the workflow's sources."""
     shares = delivery.config_maps(delivery.worker_files(), {"libraries": delivery.libraries()})
-    return Contents({} if subject.no_credentials else surroundings.credentials_file(), shares)
+    return Contents(
+        {} if subject.no_credentials else surroundings.credentials_file(CurrentCredentials()), shares
+    )
 
 
 def cluster_run(client: KubeClient, namespace: str, subject: Subject, brought: Contents) -> ClusterRun:

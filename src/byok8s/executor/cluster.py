@@ -124,6 +124,10 @@ class ClusterRun:
         with ThreadPoolExecutor(len(shares) + 1) as threads:
             list(threads.map(self._create, *zip((self._secrets, secret), *shares, strict=True)))
 
+    def renew_secret(self, values: Mapping[str, str]) -> None:
+        """Change values of the run's Secret, which kubelets then bring to its pods. Raises ClusterError."""
+        self._client.patch(f"{self._secrets}/{self.names.secret}", {"stringData": dict(values)})
+
     def _left(self, patience: float = PATIENCE_SECONDS) -> list[Object]:
         """Return the pods of the run, whichever of its controllers has made them."""
         return [pod for pod in self._labelled(patience) if self.owns(pod)]

@@ -53,6 +53,7 @@ from byok8s.executor.names import CONTROLLER_ANNOTATION, new_run_id
 from byok8s.executor.orders import Orders
 from byok8s.executor.outcome import Outcome, State
 from byok8s.executor.record import Record
+from byok8s.executor.renewal import Renewal
 from byok8s.executor.run_description import run_description
 from byok8s.executor.shapes import Shapes
 from byok8s.executor.shared import Shared
@@ -65,7 +66,7 @@ from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
 from byok8s.locks.holder import identity
 from byok8s.rights import STREAM_RIGHTS
-from byok8s.s3 import Bucket
+from byok8s.s3 import Bucket, CurrentCredentials
 from byok8s.shown import guard_snakemake
 from byok8s.software.spec import Spec, Specs
 from byok8s.software.store import Store
@@ -105,6 +106,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._unmade: list[Spec] = []
         self._starting: Future[None] | None = None
         self._cluster: ClusterRun | None = None
+        self._renewal: Renewal | None = None
         self._crash: Exception | None = None
         self._largest_mb: int | None = None
         try:
@@ -242,6 +244,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if self._starting:
             wait([self._starting])
         cluster, self._cluster = self._cluster, None
+        if self._renewal:
+            self._renewal.end()
         if cluster is None:
             return
         try:
@@ -304,10 +308,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._environments,
         )
         self._cluster = cluster
-        credentials = {} if self.executor_settings.no_credentials else surroundings.credentials_file()
+        current = CurrentCredentials()
+        credentials = {} if self.executor_settings.no_credentials else surroundings.credentials_file(current)
         secret = dict(self.envvars()) | credentials
         contents = Contents(secret, shares, json.dumps(to_json(self._run)))
         self._dispatch.start(contents, self._annotations(), first)
+        if credentials:
+            self._renewal = Renewal(
+                credentials,
+                lambda: surroundings.file_of(current.read()),
+                cluster.renew_secret,
+                self.logger.warning,
+            )
+            self._renewal.start()
         if self._environments and self._unmade:
             self._environments.make(self._unmade, cluster)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from byok8s import s3
 from byok8s.errors import BucketError
 from byok8s.executor import manifest
 
@@ -32,14 +33,16 @@ def environment() -> Mapping[str, str]:
     }
 
 
-def credentials_file() -> dict[str, str]:
-    """This machine's S3 credentials in AWS' own form. Where there are none, pods may have their own."""
-    from byok8s import s3
-
+def credentials_file(of: s3.CurrentCredentials) -> dict[str, str]:
+    """Return this machine's S3 credentials in AWS' own form; nothing if there are none: pods may have their own."""
     try:
-        found = s3.credentials()
+        return file_of(of.read())
     except BucketError:
         return {}
+
+
+def file_of(found: s3.Credentials) -> dict[str, str]:
+    """Return the file of credentials, by its name in the Secret."""
     lines = [
         "[default]",
         f"aws_access_key_id = {found.access_key}",

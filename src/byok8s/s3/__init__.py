@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byok8s.s3.check import check_bucket
-from byok8s.s3.client import Bucket, Credentials, S3Client, connect, credentials
+from byok8s.s3.client import Bucket, Credentials, CurrentCredentials, S3Client, connect, credentials
 from byok8s.s3.mirror import mirror
 from byok8s.s3.trial import remove, try_operations
 from byok8s.s3.unfinished import OLD_SECONDS, Unfinished, abort, of_files, unfinished
@@ -22,6 +22,7 @@ __all__ = [
     "OLD_SECONDS",
     "Bucket",
     "Credentials",
+    "CurrentCredentials",
     "EmbeddedS3",
     "S3Client",
     "Unfinished",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypedDict
 
 from byok8s.errors import BucketError, InputError
 
@@ -214,19 +214,37 @@ def credentials() -> Credentials:
 
     Raises BucketError when there are none, or when the profile that is named cannot give any.
     """
-    import boto3
-    from botocore.exceptions import BotoCoreError
+    return CurrentCredentials().read()
 
-    try:
-        found = boto3.Session().get_credentials()
-        keys = found.get_frozen_credentials() if found else None
-    except BotoCoreError as error:
-        raise BucketError("The S3 credentials cannot be read.", where=str(error), hint=_key_hint()) from error
-    if keys is None or not keys.access_key or not keys.secret_key:
-        raise BucketError("There are no S3 credentials.", where=_places(), hint=_key_hint())
-    # botocore has no public way to ask for the end of credentials that it renews
-    expires = getattr(found, "_expiry_time", None)
-    return Credentials(keys.access_key, keys.secret_key, keys.token or None, expires)
+
+class CurrentCredentials:
+    """This machine's credentials, whenever they are asked for.
+
+    Those that botocore renews are kept, and asked for by it alone when they are about to end; others are looked for
+    again, as a tool may have written the file again.
+    """
+
+    def __init__(self) -> None:
+        self._renewed: Any = None
+
+    def read(self) -> Credentials:
+        """Return them as they are now. Raises BucketError as `credentials` does."""
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            found = self._renewed or boto3.Session().get_credentials()
+            keys = found.get_frozen_credentials() if found else None
+        except (BotoCoreError, ClientError) as error:
+            raise BucketError(
+                "The S3 credentials cannot be read.", where=str(error), hint=_key_hint()
+            ) from error
+        if keys is None or not keys.access_key or not keys.secret_key:
+            raise BucketError("There are no S3 credentials.", where=_places(), hint=_key_hint())
+        self._renewed = found if hasattr(found, "refresh_needed") else None
+        # botocore has no public way to ask for the end of credentials that it renews
+        expires = getattr(found, "_expiry_time", None)
+        return Credentials(keys.access_key, keys.secret_key, keys.token or None, expires)
 
 
 def _places() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +33,6 @@ class Workplace:
         self.run: RunDescription = description.run_from_json(json.loads((folder.files() / RUN).read_text()))
         self.parsed = Parsed(self.run, _stage, member.run_function)
         self._connection = connection(self.run.storage)
-        self._keys = _credentials_time()
         self._waiting: Process | None = None
         self._keeper = Keeper(folder.CACHE) if many else None
         self._notes = -1  # of the job under way
@@ -65,9 +63,6 @@ class Workplace:
             order = replace(order, cached=self._keeper.checked())
         if _wants_snakefile(order.description):
             self.parsed.start()
-        if _credentials_time() != self._keys:  # the kubelet has brought new ones
-            self._connection, self._keys = connection(self.run.storage), _credentials_time()
-            self._dismiss()
         if self._waiting and self._waiting.is_alive():
             begun, self._waiting = self._waiting, None
         else:
@@ -122,10 +117,3 @@ def _wants_snakefile(data: Mapping[str, Any]) -> bool:
 def _stage() -> Path:
     """A folder with the workflow's sources, for the process that reads the Snakefile."""
     return folder.lay_out(folder.WORK / "parsed")
-
-
-def _credentials_time() -> float:
-    try:
-        return Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "")).stat().st_mtime
-    except OSError:
-        return 0.0
