@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from byok8s.errors import InputError
-from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.names import RUN_LABEL, Names
+from byok8s.executor.run_objects import RENEW_SECONDS
 from byok8s.kube.json import Object, get_in, items, text
 
 # Two renewals come RENEW_SECONDS apart, or twice that where one of them fails. The margin is for the requests

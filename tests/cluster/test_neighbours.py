@@ -12,9 +12,9 @@ import pytest
 
 from account import user
 from byok8s.errors import ClusterError
-from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.manifest import PodSettings, Shape, worker_plan
 from byok8s.executor.names import CONTROLLER_ANNOTATION, Names
+from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.kube import ApiError, Context, KubeClient
 from byok8s.kube.json import Json, get_in, items, mapping, text
 from byok8s.rights import Right
@@ -26,8 +26,8 @@ NOTE = {CONTROLLER_ANNOTATION: "ada@laptop, process 7"}
 CONTENTS = Contents({"TOKEN": "t"}, [{"worker.pyz": b"ours"}])
 
 
-def run_of(cluster: Cluster, names: Names) -> ClusterRun:
-    return ClusterRun(cluster.client, cluster.namespace, names, PodSettings("none:1", 1, {}, ()))
+def run_of(cluster: Cluster, names: Names) -> RunObjects:
+    return RunObjects(cluster.client, cluster.namespace, names, PodSettings("none:1", 1, {}, ()))
 
 
 def path(cluster: Cluster, kind: str, name: str = "") -> str:

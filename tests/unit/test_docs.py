@@ -28,10 +28,10 @@ from byok8s.doctor.visit import PULL_SECONDS
 from byok8s.errors import InputError
 from byok8s.executor import manifest, template
 from byok8s.executor.cause import Cause
-from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.names import Names
-from byok8s.executor.words import WORDS
+from byok8s.executor.pod_options import POD_OPTIONS
+from byok8s.executor.run_objects import RENEW_SECONDS
 from byok8s.git.program import SILENT_SECONDS as GIT_SILENT_SECONDS
 from byok8s.kube.json import Json, Object, items, text
 from byok8s.leftovers import SILENCE_SECONDS
@@ -103,7 +103,7 @@ def test_the_times_of_the_lease_are_those_of_the_documents() -> None:
 def test_each_word_of_a_pod_is_documented_and_no_other() -> None:
     table = (ROOT / "docs" / "pods.md").read_text().partition("| word | value | in the pod |")[2]
     rows = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
-    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == WORDS
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == POD_OPTIONS
 
 
 def test_each_tool_that_makes_clusters_is_documented_with_its_page() -> None:

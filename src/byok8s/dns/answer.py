@@ -17,7 +17,7 @@ from byok8s.executor import template
 from byok8s.executor.manifest import CONTAINER, container_security, pod_security
 from byok8s.executor.names import Names
 from byok8s.executor.outcome import outcome
-from byok8s.executor.words import parse, part_of_pod
+from byok8s.executor.pod_options import parse, part_of_pod
 from byok8s.kube import KubeClient
 from byok8s.kube.json import Json, Object
 from byok8s.settings import Settings, default_image

@@ -14,8 +14,8 @@ from byok8s.doctor.site import Site
 from byok8s.doctor.subject import Subject
 from byok8s.doctor.visit import contents
 from byok8s.executor.names import new_run_id
+from byok8s.executor.pod_options import parse
 from byok8s.executor.shapes import Shapes
-from byok8s.executor.words import parse
 
 THREADS = 16
 TITLES = {

@@ -21,7 +21,7 @@ from byok8s.doctor.visit import Visit, cluster_run, pod_plan, visit
 from byok8s.errors import Byok8sError, ClusterError
 from byok8s.executor import capacity
 from byok8s.executor.capacity import Capacity
-from byok8s.executor.cluster import Contents
+from byok8s.executor.run_objects import Contents
 from byok8s.executor.shapes import Shapes
 from byok8s.kube import ApiError, KubeClient
 from byok8s.kube.faults import FORBIDDEN

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from byok8s.doctor.subject import Subject
 from byok8s.errors import Byok8sError
-from byok8s.executor import container, delivery, surroundings
-from byok8s.executor.cluster import ClusterRun, Contents
+from byok8s.executor import container, delivery, pod_environment
 from byok8s.executor.manifest import PodPlan, PodSettings, Shape
 from byok8s.executor.names import CONTROLLER_ANNOTATION, WORKER_LABEL, Names, new_run_id
 from byok8s.executor.outcome import GONE, Outcome, State, outcome, recall
+from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.kube import KubeClient, Object, Watch
 from byok8s.kube.json import text
 from byok8s.locks.holder import identity
@@ -50,17 +50,17 @@ class Visit:
 def contents(subject: Subject) -> Contents:
     """What a run brings along, but for the workflow's sources."""
     shares = delivery.config_maps(delivery.worker_files(), {"libraries": delivery.libraries()})
-    return Contents({} if subject.no_credentials else surroundings.credentials_file(), shares)
+    return Contents({} if subject.no_credentials else pod_environment.credentials_file(), shares)
 
 
-def cluster_run(client: KubeClient, namespace: str, subject: Subject, brought: Contents) -> ClusterRun:
+def cluster_run(client: KubeClient, namespace: str, subject: Subject, brought: Contents) -> RunObjects:
     settings = PodSettings(
         image=subject.image,
         config_maps=len(brought.config_maps),
-        environment={**surroundings.environment(), **subject.s3_environment},
+        environment={**pod_environment.environment(), **subject.s3_environment},
         secret_variables=(),
     )
-    return ClusterRun(client, namespace, Names(f"doctor-{new_run_id()}"), settings)
+    return RunObjects(client, namespace, Names(f"doctor-{new_run_id()}"), settings)
 
 
 def pod_plan(names: Names, shape: Shape, bucket: Bucket | None, key: str) -> PodPlan:
@@ -71,7 +71,7 @@ def pod_plan(names: Names, shape: Shape, bucket: Bucket | None, key: str) -> Pod
 
 
 def visit(
-    client: KubeClient, cluster: ClusterRun, plan: PodPlan, brought: Contents, ending: threading.Event
+    client: KubeClient, cluster: RunObjects, plan: PodPlan, brought: Contents, ending: threading.Event
 ) -> Visit:
     """ending: set where nobody waits any more; the pod is then ended, and removed as at the end.
 
@@ -144,13 +144,13 @@ def _seen(pod: Object) -> Seen | None:
         return None
 
 
-def _events(cluster: ClusterRun, pod: str) -> Sequence[Object]:
+def _events(cluster: RunObjects, pod: str) -> Sequence[Object]:
     with suppress(Byok8sError):  # a right that a run does without
         return cluster.events(pod)
     return ()
 
 
-def _log(cluster: ClusterRun, pod: str, found: Outcome) -> str:
+def _log(cluster: RunObjects, pod: str, found: Outcome) -> str:
     if found.state is not State.FAILED or not found.has_log:
         return ""
     with suppress(Byok8sError):
@@ -158,7 +158,7 @@ def _log(cluster: ClusterRun, pod: str, found: Outcome) -> str:
     return ""
 
 
-def _remove(cluster: ClusterRun, *, running: bool) -> str:
+def _remove(cluster: RunObjects, *, running: bool) -> str:
     """Why that is not done; nothing where it is. running: whether the pod has to be told to end first."""
     try:
         if running:

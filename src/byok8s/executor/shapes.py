@@ -15,7 +15,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from byok8s.errors import InputError
 from byok8s.executor import template
 from byok8s.executor.manifest import Shape
-from byok8s.executor.words import WORDS, Value, part_of_pod
+from byok8s.executor.pod_options import POD_OPTIONS, Value, part_of_pod
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
@@ -51,7 +51,9 @@ class Shapes:
         """Raises InputError where the rule says something that cannot be used."""
         resources = job.resources
         words = {
-            word: resources[word] for word in WORDS & resources.keys() if isinstance(resources[word], Value)
+            word: resources[word]
+            for word in POD_OPTIONS & resources.keys()
+            if isinstance(resources[word], Value)
         }
         path = resources.get("pod_template")
         try:

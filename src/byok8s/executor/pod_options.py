@@ -1,7 +1,7 @@
-"""What a run or a rule can say of its pods, one word at a time, beside cores, memory and disk.
+"""Options of pods that a run or a rule can set one by one, in addition to cores, memory and disk.
 
 In a Snakefile these are resources of a rule; for a run they are --pod WORD=VALUE. Values are short forms, or YAML as
-Kubernetes wants it. Words in, a part of a Pod out.
+Kubernetes wants it. Options in, a part of a Pod out.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ PULL_POLICIES = frozenset({"Always", "IfNotPresent", "Never"})
 GPU_RESOURCES = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu", "intel": "gpu.intel.com/i915"}
 
 Value = str | int | float | bool
-Words = Mapping[str, Value]
+PodOptions = Mapping[str, Value]
 
 
-def parse(said: str) -> Words:
-    """Words and their values, in a YAML mapping. Raises InputError."""
+def parse(said: str) -> PodOptions:
+    """Return the options in a YAML mapping. Raises InputError."""
     try:
         given = yaml.safe_load(said)
     except yaml.YAMLError as error:
@@ -40,15 +40,15 @@ def parse(said: str) -> Words:
     }
 
 
-def part_of_pod(words: Words) -> Object:
-    """What these words say, as a part of a Pod. Raises InputError for a word or a value that is none."""
-    part: Object = _limits(_gpus(words))
-    for word, value in words.items():
+def part_of_pod(options: PodOptions) -> Object:
+    """Return the part of a Pod that the options stand for. Raises InputError for an unknown or a wrong one."""
+    part: Object = _limits(_gpus(options))
+    for word, value in options.items():
         if word in GPU:
             continue
         if word not in READERS:
             raise InputError(
-                f"{word!r} says nothing of a pod.", hint=f"Known are {', '.join(sorted(WORDS))}."
+                f"{word!r} says nothing of a pod.", hint=f"Known are {', '.join(sorted(POD_OPTIONS))}."
             )
         try:
             part = template.merge(READERS[word](str(value)), part)
@@ -149,9 +149,9 @@ def _claims(value: str) -> Object:
     return template.merge({"spec": {"volumes": volumes}}, _container(volumeMounts=mounts))
 
 
-def _gpus(words: Words) -> dict[str, Json]:
-    """Snakemake's own words for it: gpu, and gpu_manufacturer with nvidia where nothing is said."""
-    count, maker = int(words.get("gpu", 0)), str(words.get("gpu_manufacturer", "nvidia"))
+def _gpus(options: PodOptions) -> dict[str, Json]:
+    """Return the limits that Snakemake's own resources ask for: gpu, and gpu_manufacturer (by default nvidia)."""
+    count, maker = int(options.get("gpu", 0)), str(options.get("gpu_manufacturer", "nvidia"))
     if count < 1:
         return {}
     if maker not in GPU_RESOURCES:
@@ -178,4 +178,4 @@ READERS: Mapping[str, Callable[[str], Object]] = {
     "tolerations": _spec("tolerations", _tolerations),
 }
 GPU = frozenset({"gpu", "gpu_manufacturer"})
-WORDS = GPU | READERS.keys()
+POD_OPTIONS = GPU | READERS.keys()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from byok8s.executor.fit import may_grow, objection
+from byok8s.executor.node_fit import may_grow, objection
 from byok8s.executor.quantity import quantity, words
 from byok8s.kube.json import Json, Object
 

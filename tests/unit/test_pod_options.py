@@ -8,7 +8,7 @@ from byok8s.errors import InputError
 from byok8s.executor import manifest
 from byok8s.executor.manifest import CONTAINER, PodSettings, Shape, worker_plan
 from byok8s.executor.names import Names
-from byok8s.executor.words import WORDS, Value, parse, part_of_pod
+from byok8s.executor.pod_options import POD_OPTIONS, Value, parse, part_of_pod
 from byok8s.kube.json import Json, Object, get_in, items
 
 NAMES = Names("20261122-193000-k3x9")
@@ -88,7 +88,7 @@ def test_a_word(word: str, value: Value, expected: Object) -> None:
 
 def test_every_word_is_tried_above() -> None:
     tried = {parameter[0] for parameter in test_a_word.pytestmark[0].args[1]}  # type: ignore[attr-defined]
-    assert tried | {"gpu_manufacturer"} == WORDS
+    assert tried | {"gpu_manufacturer"} == POD_OPTIONS
 
 
 def test_an_amd_gpu() -> None:

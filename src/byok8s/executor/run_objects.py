@@ -57,7 +57,7 @@ class Contents:
         return digest.hexdigest()
 
 
-class ClusterRun:
+class RunObjects:
     """Creates and removes what one run has in a namespace. All of it is owned by one object."""
 
     def __init__(self, client: KubeClient, namespace: str, names: Names, settings: PodSettings) -> None:

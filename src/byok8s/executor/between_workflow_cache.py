@@ -20,7 +20,7 @@ Done = Callable[["bool | Exception"], None]
 AT_ONCE: Final = 4  # jobs; the files of each go many at once
 
 
-class Between:
+class BetweenWorkflowCache:
     """Of one run. Its jobs are looked up and stored in threads of their own, as others go on."""
 
     def __init__(self, workflow: Workflow) -> None:

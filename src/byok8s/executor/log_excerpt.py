@@ -16,7 +16,7 @@ OUTPUT: Final = "its output"
 
 
 @dataclass(frozen=True)
-class Said:
+class LogExcerpt:
     """Lines of a log. of: its path, or OUTPUT."""
 
     of: str
@@ -27,7 +27,7 @@ class Said:
         return [f"Last lines of {self.of}:", *(f"    {line}" for line in self.lines[-SHOWN_LINES:])]
 
 
-def said(logs: Mapping[str, Path], output: Path) -> Said | None:
+def excerpt(logs: Mapping[str, Path], output: Path) -> LogExcerpt | None:
     """Return the end of the last log that says something; None if neither a log nor the output does.
 
     logs: files by the paths that the rule has for them.
@@ -36,5 +36,5 @@ def said(logs: Mapping[str, Path], output: Path) -> Said | None:
         with suppress(OSError):  # not written
             lines = [line.rstrip()[:LONGEST_LINE] for line in without_frame(last_lines(path))]
             if any(lines):
-                return Said(name, lines)
+                return LogExcerpt(name, lines)
     return None

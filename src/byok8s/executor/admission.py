@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from byok8s.errors import Byok8sError, ClusterError, InputError
-from byok8s.executor import fit
-from byok8s.executor.cluster import ClusterRun
+from byok8s.executor import node_fit
 from byok8s.executor.manifest import DEFAULT_MEMORY_MB, Shape, worker_plan
 from byok8s.executor.outcome import LIMIT_RANGE
+from byok8s.executor.run_objects import RunObjects
 from byok8s.kube import ApiError
 from byok8s.kube.faults import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNPROCESSABLE
 from byok8s.kube.json import Object
@@ -23,7 +23,7 @@ USERS_OWN = frozenset({BAD_REQUEST, UNPROCESSABLE})  # the API server cannot mak
 
 
 @dataclass(frozen=True)
-class Trial:
+class Admission:
     """words: what the user should know although the run can start. largest_mb: memory of the largest node; None where
     nodes may not be listed.
     """
@@ -32,7 +32,7 @@ class Trial:
     largest_mb: int | None
 
 
-def try_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape]) -> Trial:
+def try_shapes(cluster: RunObjects, shapes: Mapping[str, Shape]) -> Admission:
     """Have the cluster look at one pod of each shape, creating none.
 
     shapes: by rule. Raises InputError where what the user says of a pod is wrong, ClusterError where the cluster
@@ -49,14 +49,14 @@ def try_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape]) -> Trial:
                 raise _refused(rules[shape], shape, refusal) from refusal
         nodes = listing.result()
     too_large = "\n".join(_too_large(cluster, rules, nodes))
-    if too_large and not fit.may_grow(nodes):
+    if too_large and not node_fit.may_grow(nodes):
         raise ClusterError(
             "No node of the cluster can ever take what this workflow asks for:",
             where=too_large,
             hint="Ask for less in the rule's threads, mem_mb, disk_mb or resources, or for a larger node.",
         )
     words = too_large and f"No node takes this now; the cluster may grow one that does:\n{too_large}"
-    return Trial(words, fit.largest_mb(nodes))
+    return Admission(words, node_fit.largest_mb(nodes))
 
 
 LIMIT_RANGE_HINT = (
@@ -74,15 +74,15 @@ def _refused(rule: str, shape: Shape, refusal: ApiError) -> Byok8sError:
     return kind(what, where=str(refusal))
 
 
-def _too_large(cluster: ClusterRun, rules: Mapping[Shape, str], nodes: list[Object]) -> list[str]:
+def _too_large(cluster: RunObjects, rules: Mapping[Shape, str], nodes: list[Object]) -> list[str]:
     if not nodes:
         return []
     plans = {rule: worker_plan(cluster.names, shape, 0) for shape, rule in rules.items()}
-    objections = {rule: fit.objection(cluster.pod(plan), nodes) for rule, plan in plans.items()}
+    objections = {rule: node_fit.objection(cluster.pod(plan), nodes) for rule, plan in plans.items()}
     return [f"rule {rule}: {words}." for rule, words in objections.items() if words]
 
 
-def _nodes(cluster: ClusterRun) -> list[Object]:
+def _nodes(cluster: RunObjects) -> list[Object]:
     """None where a user of this namespace may not list them: then the scheduler has the word."""
     try:
         return cluster.nodes()
@@ -92,7 +92,7 @@ def _nodes(cluster: ClusterRun) -> list[Object]:
         raise
 
 
-def _refusal(cluster: ClusterRun, shape: Shape) -> ApiError | None:
+def _refusal(cluster: RunObjects, shape: Shape) -> ApiError | None:
     plan = worker_plan(cluster.names, shape, 0)
     try:
         cluster.try_pod(replace(plan, name=f"{plan.name}-trial"))
