@@ -23,8 +23,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from byok8s.worker import folder
-from byok8s.worker.last_word import TERMINATION_LOG
+from byok8s.worker import job_folder
+from byok8s.worker.termination import TERMINATION_LOG
 
 CLUSTER_NAME = "kubernetes.default.svc"  # in every cluster, whatever its domain
 LOOK_UP_SECONDS = 5.0
@@ -72,14 +72,14 @@ def look(bucket: str, key: str, ending: threading.Event) -> Seen:
     """ending: set when the pod is told to end. What is under way comes to its end: a put that is given up may arrive
     after its delete.
     """
-    plugins = folder.bring_plugins()
+    plugins = job_folder.bring_plugins()
     sys.path.append(str(plugins))
     seen: dict[str, Any] = {
         "python": platform.python_version(),
         "snakemake": _version("snakemake"),
         "machine": platform.machine(),
         "user": os.getuid(),
-        "free_mb": shutil.disk_usage(folder.WORK).free // 1_000_000,
+        "free_mb": shutil.disk_usage(job_folder.WORK).free // 1_000_000,
         "clock": time.time(),
     }
     if not bucket:

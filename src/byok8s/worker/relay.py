@@ -13,7 +13,7 @@ from byok8s.worker.server import SOCKET
 WAIT_SECONDS = 30.0
 
 
-def talk() -> int:
+def relay() -> int:
     seclusion.close_to_others()
     worker = _connect()
     if not seclusion.is_from_outside(worker):  # a job has put its own socket there

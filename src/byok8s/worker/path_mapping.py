@@ -10,7 +10,7 @@ from pathlib import Path
 from byok8s.worker.description import RunDescription
 
 
-class Places:
+class PathMapping:
     """root: the folder of this pod that stands for the controller's. more: places of one job."""
 
     def __init__(self, run: RunDescription, root: Path, more: Sequence[tuple[str, str]] = ()) -> None:

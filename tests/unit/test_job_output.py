@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from byok8s.worker.kept import CHUNK_BYTES, Kept
+from byok8s.worker.job_output import CHUNK_BYTES, JobOutput
 
 
 def test_output_from_any_byte_on(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "job")
+    kept = JobOutput(tmp_path / "job")
     kept.write(b"one\n")
     kept.write(b"two\n")
     assert list(kept.output(0)) == [("one\ntwo\n", 8)]
@@ -18,7 +18,7 @@ def test_output_from_any_byte_on(tmp_path: Path) -> None:
 
 
 def test_much_output_comes_in_pieces(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "job")
+    kept = JobOutput(tmp_path / "job")
     kept.write(b"x" * (2 * CHUNK_BYTES + 1))
     assert [to for _, to in kept.output(0)] == [CHUNK_BYTES, 2 * CHUNK_BYTES, 2 * CHUNK_BYTES + 1]
     assert "".join(text for text, _ in kept.output(0)) == "x" * (2 * CHUNK_BYTES + 1)
@@ -28,7 +28,7 @@ def test_the_rules_log_files_that_are_there(tmp_path: Path) -> None:
     work = tmp_path / "work"
     (work / "logs").mkdir(parents=True)
     (work / "logs" / "a.log").write_text("a" * (CHUNK_BYTES + 5))
-    kept = Kept(tmp_path / "job")
+    kept = JobOutput(tmp_path / "job")
     kept.keep_files(work, ["logs/a.log", "logs/never-written.log"])
     (work / "logs" / "a.log").unlink()
     pieces = list(kept.files())
@@ -39,7 +39,7 @@ def test_the_rules_log_files_that_are_there(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_when_it_is_dropped(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "job")
+    kept = JobOutput(tmp_path / "job")
     kept.write(b"one\n")
     kept.drop()
     assert list(tmp_path.iterdir()) == []
@@ -54,7 +54,7 @@ def test_only_regular_files_are_kept(tmp_path: Path) -> None:
     (work / "folder.log").mkdir()
     (work / "linked.log").symlink_to("real.log")
     (work / "real.log").write_text("kept")
-    kept = Kept(tmp_path / "kept")
+    kept = JobOutput(tmp_path / "kept")
     kept.keep_files(
         work, ["zero.log", "pipe.log", "folder.log", "gone.log", "a\0b.log", "linked.log", "real.log"]
     )

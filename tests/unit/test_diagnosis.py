@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.executor.cause import named
-from byok8s.worker import evidence, failure
+from byok8s.worker import diagnosis, failure
 from byok8s.worker.description import Done
 from byok8s.worker.failure import Failure
 from byok8s.worker.job import Job
@@ -79,8 +79,8 @@ def test_an_error_of_a_job(error: BaseException, code: int, why: str, cause: str
 
 
 def test_a_disk_without_room_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "NEARLY_FULL_BYTES", 2**70)
-    monkeypatch.setattr(evidence, "NEARLY_FULL_SHARE", 1)
+    monkeypatch.setattr(diagnosis, "NEARLY_FULL_BYTES", 2**70)
+    monkeypatch.setattr(diagnosis, "NEARLY_FULL_SHARE", 1)
     found = failure.failure(OSError(errno.ENOSPC, "No space left on device"))
     assert found.cause == "disk-full"
     assert "MB are free at" in found.why
@@ -98,12 +98,12 @@ def test_a_disk_without_room_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None
             "signal",
         ),
         (255, "exit code 255", "exit-code"),  # 128 + 127 is no signal, and many programs end so
-        (126, f"exit code 126: {evidence.EXIT_CODES[126]}", "exit-code"),
-        (141, f"exit code 141: {evidence.EXIT_CODES[141]}", "exit-code"),  # `| head` does it: no crash
+        (126, f"exit code 126: {diagnosis.EXIT_CODES[126]}", "exit-code"),
+        (141, f"exit code 141: {diagnosis.EXIT_CODES[141]}", "exit-code"),  # `| head` does it: no crash
     ],
 )
 def test_an_exit_code(code: int, why: str, cause: str) -> None:
-    assert evidence.exit_code(code) == (why, cause)
+    assert diagnosis.exit_code(code) == (why, cause)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_an_exit_code(code: int, why: str, cause: str) -> None:
     ],
 )
 def test_a_code_that_a_program_of_the_command_has_a_meaning_for(code: int, command: str, why: str) -> None:
-    assert evidence.exit_code(code, command)[0] == f"exit code {code}" + (f": {why}" if why else "")
+    assert diagnosis.exit_code(code, command)[0] == f"exit code {code}" + (f": {why}" if why else "")
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_a_job_that_is_killed_leaves_no_result_and_is_named(tmp_path: Path) -> N
 
 def test_a_disk_that_is_really_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any disk is full to one who wants to have all of it free."""
-    monkeypatch.setattr(evidence, "NEARLY_FULL_BYTES", 2**70)
-    monkeypatch.setattr(evidence, "NEARLY_FULL_SHARE", 1)
+    monkeypatch.setattr(diagnosis, "NEARLY_FULL_BYTES", 2**70)
+    monkeypatch.setattr(diagnosis, "NEARLY_FULL_SHARE", 1)
     result = run("echo 'write: No space left on device'; exit 1", tmp_path)
     assert result.cause == "disk-full"
     assert f"MB are free at {tmp_path}" in result.why
@@ -193,16 +193,16 @@ def test_memory(
     if peak:
         (tmp_path / "peak").write_text(peak)
     (tmp_path / "max").write_text(limit)
-    monkeypatch.setattr(evidence, "MEMORY", ((tmp_path / "peak", tmp_path / "max"),))
-    assert evidence.memory() == said
+    monkeypatch.setattr(diagnosis, "MEMORY", ((tmp_path / "peak", tmp_path / "max"),))
+    assert diagnosis.memory() == said
 
 
 def test_a_disk_with_room_is_not_full(tmp_path: Path) -> None:
     assert os.statvfs(tmp_path).f_bavail
-    assert evidence.full_disk(tmp_path) == ""
-    assert evidence.full_disk(tmp_path / "nowhere") == ""
+    assert diagnosis.full_disk(tmp_path) == ""
+    assert diagnosis.full_disk(tmp_path / "nowhere") == ""
 
 
 def test_the_workers_names_are_causes() -> None:
-    for slug in evidence._S3_SAID:
+    for slug in diagnosis._S3_SAID:
         assert named(slug)

@@ -15,7 +15,7 @@ from byok8s.worker.protocol import Result
 CHUNK_BYTES = 64 * 1024
 
 
-class Kept:
+class JobOutput:
     """Of one job. result: None while it runs."""
 
     def __init__(self, folder: Path) -> None:
