@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from botocore.exceptions import ClientError
 
 from byok8s import s3
-from byok8s.kube.json import Json, items, mapping, text
+from byok8s.kube.objects import Json, items, mapping, text
 from corner import Cluster
 
 DELETION_SECONDS = 120.0

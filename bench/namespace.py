@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from byok8s.kube import Context, KubeClient, Object
-from byok8s.kube.json import Json, get_in, items, text
+from byok8s.kube.objects import Json, get_in, items, text
 from common import BenchError, say
 from cost import Meter
 

@@ -23,7 +23,7 @@ import report
 from byok8s import s3
 from byok8s.errors import Byok8sError
 from byok8s.kube import Object
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from common import OURS, BenchError, alone, need_rig, say
 from controller import CPU_REQUEST_SHARE, Sample
 from counting_proxy import Counter as Proxy

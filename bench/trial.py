@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from byok8s.kube import ApiError
-from byok8s.kube.json import items, text
+from byok8s.kube.objects import items, text
 from corner import Cluster
 from process import Ended, Process
 from upstream import Upstream

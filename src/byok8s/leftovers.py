@@ -15,7 +15,7 @@ from byok8s.errors import InputError
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.names import RUN_LABEL, Names
 from byok8s.executor.run_objects import RENEW_SECONDS
-from byok8s.kube.json import Object, get_in, items, text
+from byok8s.kube.objects import Object, get_in, items, text
 
 # Two renewals come RENEW_SECONDS apart, or twice that where one of them fails. The margin is for the requests
 # themselves: each of the two is tried for up to a minute, and the last try waits half a minute for its answer.

@@ -31,7 +31,7 @@ from byok8s import (
     registry,
     runs,
     s3,
-    snakemake,
+    snakemake_cli,
     workspace,
 )
 from byok8s.adjust import CACHE
@@ -149,7 +149,7 @@ def _checked(request: Request, bucket: s3.Bucket, view: View) -> tuple[Cluster |
     Returns what is known of the cluster, and the commit of the workflow.
     """
     with ThreadPoolExecutor(3) as threads:
-        threads.submit(snakemake.load)
+        threads.submit(snakemake_cli.load)
         commit = threads.submit(_commit, request)
         wanted = not (request.local or request.dry_run)
         cluster = threads.submit(_checked_cluster, request, view) if wanted else None
@@ -393,14 +393,14 @@ def _run_snakemake(
                 (record.folder(plan.run) / "sizes.yaml").write_text(f"{profile_of(plan.sizes)}\n")
         # by way of the workspace, which is what pods are given
         within = place.folder / copy
-        arguments = snakemake.arguments(
+        arguments = snakemake_cli.arguments(
             plan.request, plan.bucket, plan.cluster, plan.run, plan.image, within, place
         )
         try:
             cores = plan.cluster.cores if plan.cluster else preflight.DEFAULT_CORES
             provenance = Records(book) if book else None
             software = None if plan.request.local else plan.request.software
-            done = snakemake.run(
+            done = snakemake_cli.run(
                 arguments,
                 cores,
                 targets,

@@ -20,7 +20,7 @@ from byok8s.executor import manifest
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.names import Names
 from byok8s.kube import client as kube_client
-from byok8s.kube.json import Json, text
+from byok8s.kube.objects import Json, text
 from byok8s.rights import CLEAN_RIGHTS, RIGHTS, Right
 from corner import Cluster
 

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from byok8s.kube.json import items, text
+from byok8s.kube.objects import items, text
 from corner import Cluster
 
 IMAGES = os.environ.get("BYOK8S_TEST_TOOL_IMAGES", "")

@@ -14,7 +14,7 @@ from byok8s.dns.change import ANNOTATION
 from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, Kind, look
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError
-from byok8s.kube.json import Json, get_in, text
+from byok8s.kube.objects import Json, get_in, text
 from byok8s.rbac import Subject
 from byok8s.rights import DNS_RIGHTS, PROBE_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from coredns import COREFILE, IMAGE, Standin, standing_in

@@ -21,7 +21,7 @@ import pytest
 from account import user
 from byok8s.dns.state import Kind
 from byok8s.doctor import bucket, inside, nodes
-from byok8s.kube.json import Json, get_in, items, text
+from byok8s.kube.objects import Json, get_in, items, text
 from byok8s.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.worker.probe import OPERATIONS
 from coredns import COREFILE, standing_in

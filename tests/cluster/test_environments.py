@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from byok8s.s3.client import connect
 from channel import greeting
 from corner import Cluster

@@ -16,7 +16,7 @@ from byok8s.executor.manifest import PodSettings, Shape, worker_plan
 from byok8s.executor.names import CONTROLLER_ANNOTATION, Names
 from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.kube import ApiError, Context, KubeClient
-from byok8s.kube.json import Json, get_in, items, mapping, text
+from byok8s.kube.objects import Json, get_in, items, mapping, text
 from byok8s.rights import Right
 from corner import Cluster
 from snakefiles import ONCE, many

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from byok8s.kube.json import Json, get_in, items, text
+from byok8s.kube.objects import Json, get_in, items, text
 from corner import Cluster
 
 SLOW = {

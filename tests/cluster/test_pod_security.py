@@ -3,7 +3,7 @@
 import pytest
 
 from byok8s.kube import ApiError, Object
-from byok8s.kube.json import Json
+from byok8s.kube.objects import Json
 from corner import Cluster
 
 # https://kubernetes.io/docs/concepts/security/pod-security-admission/

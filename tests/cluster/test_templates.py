@@ -7,7 +7,7 @@ import time
 import pytest
 
 from byok8s.kube import Object
-from byok8s.kube.json import items, mapping, text
+from byok8s.kube.objects import items, mapping, text
 from corner import Cluster
 
 SNAKEFILE = (

@@ -13,7 +13,7 @@ import pytest
 from breaking import evict, quota
 from byok8s import s3
 from byok8s.history.event import Event
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from corner import Cluster
 from counting_proxy import counting
 from folders import run_in

@@ -7,7 +7,7 @@ import yaml
 
 from byok8s import rbac
 from byok8s.kube import Object
-from byok8s.kube.json import Json, text
+from byok8s.kube.objects import Json, text
 from byok8s.rights import Right
 from corner import KUBECONFIG, Cluster
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from byok8s import s3
-from byok8s.kube.json import Object, get_in
+from byok8s.kube.objects import Object, get_in
 from corner import Cluster
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, SELECTOR, DnsState, Kind, look
 from byok8s.kube import KubeClient
-from byok8s.kube.json import Json, items, text
+from byok8s.kube.objects import Json, items, text
 
 SCRIPT = Path(__file__).with_name("coredns_standin.py")
 IMAGE = "localhost/byok8s/worker:rig"

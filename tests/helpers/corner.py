@@ -14,7 +14,7 @@ from pathlib import Path
 
 from byok8s import s3
 from byok8s.kube import Context, KubeClient, Object
-from byok8s.kube.json import items, text
+from byok8s.kube.objects import items, text
 from folders import run_in, write_files
 
 KUBECONFIG = os.environ.get("BYOK8S_TEST_KUBECONFIG", "")

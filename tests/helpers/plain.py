@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from byok8s.kube import Object
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from corner import Cluster
 
 PATIENCE_SECONDS = 240.0

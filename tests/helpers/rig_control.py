@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.kube import Context, KubeClient
-from byok8s.kube.json import Object, items, text
+from byok8s.kube.objects import Object, items, text
 from corner import KUBECONFIG
 
 RIG = Path(__file__).parents[1] / "rig"

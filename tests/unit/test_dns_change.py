@@ -11,7 +11,7 @@ from byok8s.dns.answer import SCRIPT, outside, pod_made
 from byok8s.dns.change import ANNOTATION, Change, forwarding, undoing
 from byok8s.dns.state import Kind
 from byok8s.errors import ClusterError, InputError
-from byok8s.kube.json import Json, mapping, text
+from byok8s.kube.objects import Json, mapping, text
 from byok8s.settings import Settings
 
 COREFILE = (

@@ -33,7 +33,7 @@ from byok8s.executor.names import Names
 from byok8s.executor.pod_options import POD_OPTIONS
 from byok8s.executor.run_objects import RENEW_SECONDS
 from byok8s.git.program import SILENT_SECONDS as GIT_SILENT_SECONDS
-from byok8s.kube.json import Json, Object, items, text
+from byok8s.kube.objects import Json, Object, items, text
 from byok8s.leftovers import SILENCE_SECONDS
 from byok8s.local_cluster.choose import drivers
 from byok8s.rights import (

@@ -8,7 +8,7 @@ from byok8s.errors import ClusterError
 from byok8s.executor.manifest import PodSettings, Shape, owner_reference, pod, worker_plan
 from byok8s.executor.names import Names
 from byok8s.kube import ApiError, Object
-from byok8s.kube.json import Json
+from byok8s.kube.objects import Json
 from byok8s.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 
 NAMES = Names("x")

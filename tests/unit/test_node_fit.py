@@ -6,7 +6,7 @@ import pytest
 
 from byok8s.executor.node_fit import may_grow, objection
 from byok8s.executor.quantity import quantity, words
-from byok8s.kube.json import Json, Object
+from byok8s.kube.objects import Json, Object
 
 
 def node(labels: Mapping[str, str] = {}, taints: list[Json] | None = None, **more: Json) -> Object:

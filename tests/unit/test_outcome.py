@@ -9,7 +9,7 @@ from byok8s.executor.cause import Cause, Kind
 from byok8s.executor.log_excerpt import LogExcerpt
 from byok8s.executor.outcome import GONE, Outcome, State, of_result, outcome, recall, refused
 from byok8s.kube import ApiError, Unreachable
-from byok8s.kube.json import Json
+from byok8s.kube.objects import Json
 from byok8s.worker.protocol import Result
 
 

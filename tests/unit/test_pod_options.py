@@ -9,7 +9,7 @@ from byok8s.executor import manifest
 from byok8s.executor.manifest import CONTAINER, PodSettings, Shape, worker_plan
 from byok8s.executor.names import Names
 from byok8s.executor.pod_options import POD_OPTIONS, Value, parse, part_of_pod
-from byok8s.kube.json import Json, Object, get_in, items
+from byok8s.kube.objects import Json, Object, get_in, items
 
 NAMES = Names("20261122-193000-k3x9")
 

@@ -19,7 +19,7 @@ from byok8s.executor.names import Names
 from byok8s.executor.outcome import outcome
 from byok8s.executor.pod_options import parse, part_of_pod
 from byok8s.kube import KubeClient
-from byok8s.kube.json import Json, Object
+from byok8s.kube.objects import Json, Object
 from byok8s.settings import Settings, default_image
 
 SCRIPT = Path(__file__).with_name("lookup.py")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from byok8s.dns import corefile
 from byok8s.dns.state import NAMESPACE, Kind
 from byok8s.errors import ClusterError, InputError
-from byok8s.kube.json import Json, Object, mapping, text
+from byok8s.kube.objects import Json, Object, mapping, text
 
 ANNOTATION = "byok8s.io/dns-before"  # what `undo` needs: the values before the change, and after it
 Values = Mapping[str, str | None]

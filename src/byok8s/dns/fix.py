@@ -23,8 +23,8 @@ from byok8s.dns.state import (
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, KubeClient, Object
 from byok8s.kube.access import allowed
-from byok8s.kube.faults import CONFLICT
-from byok8s.kube.json import text
+from byok8s.kube.errors import CONFLICT
+from byok8s.kube.objects import text
 from byok8s.preflight import check_namespace
 from byok8s.rights import DNS_RIGHTS, PROBE_RIGHTS
 

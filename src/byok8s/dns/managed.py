@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from byok8s.kube.json import Object, items, mapping, text
+from byok8s.kube.objects import Object, items, mapping, text
 
 
 @dataclass(frozen=True)

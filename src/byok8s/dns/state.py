@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from byok8s.dns import managed
 from byok8s.kube import ApiError, KubeClient, Object
-from byok8s.kube.faults import FORBIDDEN, NOT_FOUND
-from byok8s.kube.json import Json, get_in, items, mapping, text
+from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
+from byok8s.kube.objects import Json, get_in, items, mapping, text
 
 NAMESPACE = "kube-system"
 # By this label the Service finds the pods, whichever of the two they are; Helm's chart of CoreDNS alone has another.

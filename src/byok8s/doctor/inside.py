@@ -12,7 +12,7 @@ from byok8s.doctor.visit import Visit
 from byok8s.executor import events
 from byok8s.executor.cause import Cause
 from byok8s.executor.outcome import Outcome, State
-from byok8s.kube.json import Object, text
+from byok8s.kube.objects import Object, text
 from byok8s.worker.probe import OPERATIONS, Seen
 
 TOLD = ("Python", "Snakemake", "user", "disk")

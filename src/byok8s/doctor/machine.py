@@ -14,7 +14,7 @@ from byok8s.doctor import clock
 from byok8s.doctor.check import Check, Status, all_skipped, of_error, ok, skipped, warning
 from byok8s.errors import ClusterError
 from byok8s.kube import KubeClient, Unreachable, connect
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from byok8s.preflight import OLDEST_KUBERNETES, PATIENCE_SECONDS
 
 NAMES = ("versions here", "context", "API", clock.NAME, "Kubernetes")

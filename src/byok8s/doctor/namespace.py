@@ -10,8 +10,8 @@ from byok8s.executor.cause import Cause
 from byok8s.executor.outcome import refused
 from byok8s.executor.quantity import quantity, words
 from byok8s.kube import ApiError, KubeClient, Object
-from byok8s.kube.faults import FORBIDDEN, NOT_FOUND
-from byok8s.kube.json import get_in, items, mapping, text
+from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
+from byok8s.kube.objects import get_in, items, mapping, text
 from byok8s.preflight import PATIENCE_SECONDS
 
 NAMES = ("namespace", "Pod Security", "LimitRange", "ResourceQuota", "admission")

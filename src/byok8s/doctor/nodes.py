@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from byok8s.doctor.check import Check, all_skipped, failed, ok, warning
 from byok8s.executor import node_fit
 from byok8s.executor.quantity import quantity, words
-from byok8s.kube.json import Object, get_in, items, mapping, text
+from byok8s.kube.objects import Object, get_in, items, mapping, text
 
 NAMES = ("ready", "allocatable", "architecture", "GPUs", "taints")
 FORBIDDEN = "listing nodes is not allowed, and a run does not need it"

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from byok8s import params, snakemake, workspace
+from byok8s import params, snakemake_cli, workspace
 from byok8s.errors import InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
@@ -68,7 +68,7 @@ def plan(
         folder = Path(temporary)
         copy, found = folder / params.copy_name(request.params_file), folder / "plan.json"
         copy.write_bytes(params.copy(request.params_file, request.params))
-        asked = snakemake.arguments(
+        asked = snakemake_cli.arguments(
             replace(request, dry_run=True), bucket, cluster, "doctor", image, copy, place
         )
         command = [sys.executable, "-m", __name__, str(found), str(cluster.cores), *asked]
@@ -111,7 +111,7 @@ def main(found: str, cores: int, arguments: list[str]) -> None:
     logger.addFilter(keeper)
     told: dict[str, object] = {"jobs": [], "fault": "", "hint": ""}
     try:
-        snakemake.run(arguments, cores, Targets(), software="conda")
+        snakemake_cli.run(arguments, cores, Targets(), software="conda")
     except InputError as error:
         told |= {"fault": f"{error.what} {error.where}".strip(), "hint": error.hint}
     told["jobs"] = [{"name": name, "resources": dict(resources)} for name, resources in keeper.jobs]

@@ -24,7 +24,7 @@ from byok8s.executor.capacity import Capacity
 from byok8s.executor.run_objects import Contents
 from byok8s.executor.shapes import Shapes
 from byok8s.kube import ApiError, KubeClient
-from byok8s.kube.faults import FORBIDDEN
+from byok8s.kube.errors import FORBIDDEN
 from byok8s.preflight import Cluster
 from byok8s.worker.probe import Seen
 

@@ -18,7 +18,7 @@ from byok8s.executor.names import CONTROLLER_ANNOTATION, WORKER_LABEL, Names, ne
 from byok8s.executor.outcome import GONE, Outcome, State, outcome, recall
 from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.kube import KubeClient, Object, Watch
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from byok8s.locks.holder import identity
 from byok8s.s3 import Bucket
 from byok8s.worker.probe import Seen

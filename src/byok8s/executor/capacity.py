@@ -14,8 +14,8 @@ from byok8s.executor.quantity import quantity
 from byok8s.executor.run_objects import RunObjects
 from byok8s.executor.shapes import Shapes
 from byok8s.kube import ApiError, connect
-from byok8s.kube.faults import FORBIDDEN, NOT_FOUND
-from byok8s.kube.json import Object, get_in
+from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
+from byok8s.kube.objects import Object, get_in
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from byok8s.executor.manifest import PodPlan, Shape
 from byok8s.executor.names import ENVIRONMENT_LABEL, Names
 from byok8s.executor.outcome import GONE, Outcome, State, outcome, refused
 from byok8s.kube import ApiError, Object
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from byok8s.software.spec import PLATFORM, Spec, Specs
 from byok8s.software.store import Entry, Store
 from byok8s.worker.description import Environment

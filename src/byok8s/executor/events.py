@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from byok8s.executor import image
 from byok8s.executor.cause import SAID, Cause
-from byok8s.kube.json import Object, text
+from byok8s.kube.objects import Object, text
 
 _CAUSES = {
     "FailedScheduling": Cause.UNSCHEDULABLE,

@@ -25,7 +25,7 @@ from byok8s.executor.names import (
     Names,
     label_value,
 )
-from byok8s.kube.json import Json, Object, items, text
+from byok8s.kube.objects import Json, Object, items, text
 
 LEASE_SECONDS = int(os.environ.get("BYOK8S_LEASE_SECONDS", "7200"))
 USER_ID = 1000

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from byok8s.executor import container
 from byok8s.executor.quantity import quantity, words
-from byok8s.kube.json import Json, Object, get_in, items, mapping
+from byok8s.kube.objects import Json, Object, get_in, items, mapping
 
 # by these a node says that it belongs to a group which may grow, even from nothing
 GROUPS = (

@@ -13,7 +13,7 @@ from byok8s.executor import container, events, image
 from byok8s.executor.cause import SAID, Cause
 from byok8s.executor.log_excerpt import OUTPUT, LogExcerpt
 from byok8s.kube import ApiError
-from byok8s.kube.json import Json, Object, get_in, items, text
+from byok8s.kube.objects import Json, Object, get_in, items, text
 from byok8s.tail import without_frame
 from byok8s.worker.description import Left, Stored
 from byok8s.worker.measured import UNKNOWN, Measured

@@ -14,7 +14,7 @@ import yaml
 from byok8s.errors import InputError
 from byok8s.executor import template
 from byok8s.executor.manifest import CONTAINER
-from byok8s.kube.json import Json, Object
+from byok8s.kube.objects import Json, Object
 
 OURS = ("byok8s.io/", "app.kubernetes.io/")  # by these an object says whose it is
 EFFECTS = frozenset({"NoSchedule", "PreferNoSchedule", "NoExecute"})

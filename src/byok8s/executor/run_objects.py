@@ -22,8 +22,8 @@ from byok8s.executor.manifest import PodPlan, PodSettings
 from byok8s.executor.names import CONTENTS_ANNOTATION, CONTROLLER_ANNOTATION, Names
 from byok8s.kube import ApiError, ExecStream, KubeClient
 from byok8s.kube.client import OUTAGE_SECONDS, PATIENCE_SECONDS
-from byok8s.kube.faults import ALREADY_EXISTS, CONFLICT, NOT_FOUND
-from byok8s.kube.json import Json, Object, items, text
+from byok8s.kube.errors import ALREADY_EXISTS, CONFLICT, NOT_FOUND
+from byok8s.kube.objects import Json, Object, items, text
 
 RENEW_SECONDS = 600  # several tries before LEASE_SECONDS are over
 GONE_SECONDS = 30.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from byok8s import files
 from byok8s.errors import InputError
-from byok8s.kube.json import Json, Object
+from byok8s.kube.objects import Json, Object
 
 PARTS = frozenset({"apiVersion", "kind", "metadata", "spec"})
 # lists whose members have a name of their own, by which two lists are put together; all others are joined

@@ -15,8 +15,8 @@ from urllib.parse import urlencode, urlsplit
 
 from byok8s.kube.client import KubeClient
 from byok8s.kube.credentials import Credentials
-from byok8s.kube.faults import SHOWN_BYTES, UNAUTHORIZED, ApiError, Unreachable, cause, refusal
-from byok8s.kube.json import text
+from byok8s.kube.errors import SHOWN_BYTES, UNAUTHORIZED, ApiError, Unreachable, cause, refusal
+from byok8s.kube.objects import text
 
 if TYPE_CHECKING:
     from websocket import WebSocket

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from byok8s.kube.json import Object, items, mapping, text
+from byok8s.kube.objects import Object, items, mapping, text
 
 KINDS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 

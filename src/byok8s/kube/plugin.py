@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from byok8s.kube.credentials import NEVER, Credentials
-from byok8s.kube.faults import LOG_IN_AGAIN, NoCredentials
-from byok8s.kube.json import Json, Object, get_in, items, mapping, text
+from byok8s.kube.errors import LOG_IN_AGAIN, NoCredentials
 from byok8s.kube.kubeconfig import Entry
+from byok8s.kube.objects import Json, Object, get_in, items, mapping, text
 
 TERMINAL_SECONDS = 300.0  # for somebody who is asked something
 SECONDS = 60.0

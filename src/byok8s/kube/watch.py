@@ -24,8 +24,8 @@ from byok8s.kube.client import (
     pause_after,
     pauses,
 )
-from byok8s.kube.faults import GONE, ApiError, NoCredentials, Unreachable, duration, short
-from byok8s.kube.json import Json, Object, get_in, text
+from byok8s.kube.errors import GONE, ApiError, NoCredentials, Unreachable, duration, short
+from byok8s.kube.objects import Json, Object, get_in, text
 from byok8s.kube.transport import Stream
 
 SERVER_ENDS_AFTER = 240  # seconds; the server then closes the watch and we open the next

@@ -9,8 +9,8 @@ from typing import Final
 
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, Context, KubeClient, Object
-from byok8s.kube.faults import NOT_FOUND
-from byok8s.kube.json import items, text
+from byok8s.kube.errors import NOT_FOUND
+from byok8s.kube.objects import items, text
 
 NAMESPACE: Final = "default"
 _READY_SECONDS: Final = 300.0

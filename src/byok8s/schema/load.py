@@ -12,8 +12,8 @@ from urllib.request import url2pathname
 
 from byok8s import files
 from byok8s.errors import InputError
-from byok8s.schema.faults import Keyword, Validator, lines
 from byok8s.schema.names import copied, dotted
+from byok8s.schema.violations import Keyword, Validator, lines
 
 if TYPE_CHECKING:
     from referencing import Registry, Resource, Specification

@@ -17,8 +17,8 @@ from byok8s.executor.record import Record
 from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.kube import KubeClient, Object, Watch
 from byok8s.kube.client import OUTAGE_SECONDS
-from byok8s.kube.faults import duration
-from byok8s.kube.json import text
+from byok8s.kube.errors import duration
+from byok8s.kube.objects import text
 
 
 class MakersOfEnvironments(Protocol):

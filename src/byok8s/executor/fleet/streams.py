@@ -15,7 +15,7 @@ from byok8s.executor.manifest import Task
 from byok8s.executor.record import Record
 from byok8s.kube import ApiError, ExecStream, Unreachable
 from byok8s.kube.client import pause_after, pauses
-from byok8s.kube.faults import FORBIDDEN
+from byok8s.kube.errors import FORBIDDEN
 from byok8s.worker import protocol
 from byok8s.worker.measured import from_json
 from byok8s.worker.protocol import Message

@@ -9,8 +9,8 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from byok8s.kube.credentials import Credentials
-from byok8s.kube.json import get_in, mapping, text, texts
 from byok8s.kube.kubeconfig import Entry
+from byok8s.kube.objects import get_in, mapping, text, texts
 from byok8s.kube.plugin import plugin
 
 IMPERSONATES = ("as-uid", "as-groups", "as-user-extra")

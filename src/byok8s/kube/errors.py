@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 
 from byok8s.errors import ClusterError
-from byok8s.kube.json import Json, text
+from byok8s.kube.objects import Json, text
 
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
 CONFLICT, GONE, UNPROCESSABLE = 409, 410, 422

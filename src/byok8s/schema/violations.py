@@ -1,4 +1,4 @@
-"""What jsonschema finds wrong, in words for the person who wrote the file: each fault with its path, on a line."""
+"""What jsonschema finds wrong, in words for the person who wrote the file: each violation with its path, on a line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Validator(Protocol):
 Keyword = Callable[[Validator, object, object, object], Iterable[Error] | None]
 
 
-class Fault(NamedTuple):
+class Violation(NamedTuple):
     """path: of the value that does not fit. words: what is wrong. at: the path to say, which may be of a name in it."""
 
     path: tuple[str | int, ...]
@@ -59,52 +59,56 @@ class Fault(NamedTuple):
     at: tuple[str | int, ...]
 
 
-def lines(errors: Iterable[Error], note: Callable[[Fault], str] = lambda _: "") -> list[str]:
-    """A line for each fault, in the order of their paths. note: what is to be said beside."""
-    found = sorted((fault for error in errors for fault in _faults(error)), key=_place)
-    rows = [f"  {dotted(fault.at) or 'the file'}: {fault.words}{note(fault)}" for fault in found]
+def lines(errors: Iterable[Error], note: Callable[[Violation], str] = lambda _: "") -> list[str]:
+    """A line for each violation, in the order of their paths. note: what is to be said beside."""
+    found = sorted((violation for error in errors for violation in _violations(error)), key=_place)
+    rows = [
+        f"  {dotted(violation.at) or 'the file'}: {violation.words}{note(violation)}" for violation in found
+    ]
     return [*dict.fromkeys(rows)]
 
 
-def _place(fault: Fault) -> list[tuple[int, str]]:
-    return [(step, "") if isinstance(step, int) else (0, step) for step in fault.at]
+def _place(violation: Violation) -> list[tuple[int, str]]:
+    return [(step, "") if isinstance(step, int) else (0, step) for step in violation.at]
 
 
-def _faults(error: Error) -> Iterator[Fault]:
+def _violations(error: Error) -> Iterator[Violation]:
     path = (*error.absolute_path,)
     names = error.instance if isinstance(error.instance, Mapping) else {}
     if error.validator == "required" and isinstance(error.validator_value, list):
         for name in error.validator_value:
             if name not in names:
                 unknown = [other for other in names if other not in _known(error.schema)]
-                yield Fault(
+                yield Violation(
                     path, f"is required, and missing{_near(name, unknown, 'there is')}", (*path, name)
                 )
     elif error.validator == "additionalProperties" and error.validator_value is False:
         for name in _unknown(names, error.schema):
             near = _near(name, _known(error.schema), "did you mean")
-            yield Fault(path, f"is not a name that the schema knows{near}", (*path, name))
+            yield Violation(path, f"is not a name that the schema knows{near}", (*path, name))
     elif error.validator in {"anyOf", "oneOf"}:
         yield from _of_alternatives(error, path)
     else:
-        yield Fault(path, _words(error), path)
+        yield Violation(path, _words(error), path)
 
 
-def _of_alternatives(error: Error, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    """The faults of the one alternative that was meant, where it can be told; else why none will do."""
+def _of_alternatives(error: Error, path: tuple[str | int, ...]) -> Iterator[Violation]:
+    """The violations of the one alternative that was meant, where it can be told; else why none will do."""
     branches: dict[str | int, list[Error]] = {}
     for under in error.context:
         branches.setdefault(under.relative_schema_path[0], []).append(under)
     if not branches:
-        yield Fault(path, f"{shown(error.instance)} fits more than one of the alternatives in oneOf", path)
+        yield Violation(
+            path, f"{shown(error.instance)} fits more than one of the alternatives in oneOf", path
+        )
         return
     meant = [branch for branch in branches.values() if not any(map(_is_of_another_kind, branch))]
     if len(branches) == 1 or len(meant) == 1:
         for under in meant[0] if meant else next(iter(branches.values())):
-            yield from _faults(under)
+            yield from _violations(under)
         return
-    reasons = [_reason(next(_faults(branch[0])), path) for branch in branches.values()]
-    yield Fault(path, "; and ".join(dict.fromkeys(reasons)), path)
+    reasons = [_reason(next(_violations(branch[0])), path) for branch in branches.values()]
+    yield Violation(path, "; and ".join(dict.fromkeys(reasons)), path)
 
 
 def _is_of_another_kind(error: Error) -> bool:
@@ -113,8 +117,10 @@ def _is_of_another_kind(error: Error) -> bool:
     return error.validator in {"const", "enum"} or (error.validator == "type" and here)
 
 
-def _reason(fault: Fault, path: tuple[str | int, ...]) -> str:
-    return fault.words if fault.at == path else f"{dotted(fault.at[len(path) :])}: {fault.words}"
+def _reason(violation: Violation, path: tuple[str | int, ...]) -> str:
+    return (
+        violation.words if violation.at == path else f"{dotted(violation.at[len(path) :])}: {violation.words}"
+    )
 
 
 def _words(error: Error) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from byok8s.errors import InputError
-from byok8s.schema.faults import FORBIDDEN, Error, Fault, Keyword, Validator, lines
 from byok8s.schema.load import REFERENCES, load
 from byok8s.schema.names import copied
+from byok8s.schema.violations import FORBIDDEN, Error, Keyword, Validator, Violation, lines
 
 # references in one another, and so the depth of data that a schema which refers to itself describes; Python's own limit
 # is met in the midst of libraries that do not bear it
@@ -23,14 +23,16 @@ class _Endless(Exception):
 def apply(schema: Path, params_file: Path, content: Mapping[str, object]) -> Mapping[str, object]:
     """The content, with a value for each absent name that has a default in an object that is there.
 
-    Raises InputError that lists every fault; and for a schema that is none.
+    Raises InputError that lists every violation; and for a schema that is none.
     """
     loaded = load(schema)
     given, filled = copied(params_file, content), copied(params_file, content)
     try:
         for _ in loaded.validator(FILLING).iter_errors(filled):
             pass  # what is wrong is said of the whole, once all is filled in
-        wrong = lines(loaded.validator(CHECKING).iter_errors(filled), lambda fault: _whose(given, fault))
+        wrong = lines(
+            loaded.validator(CHECKING).iter_errors(filled), lambda violation: _whose(given, violation)
+        )
     except _Endless as error:
         raise InputError(
             f"{schema.name} refers to itself without end.",
@@ -45,9 +47,9 @@ def apply(schema: Path, params_file: Path, content: Mapping[str, object]) -> Map
     return filled
 
 
-def _whose(given: object, fault: Fault) -> str:
+def _whose(given: object, violation: Violation) -> str:
     """Said of a value that is not the user's own."""
-    for step in fault.path:
+    for step in violation.path:
         names = dict(enumerate(given)) if isinstance(given, list) else given
         if not isinstance(names, Mapping) or step not in names:
             return " (it is the schema's default)"
@@ -96,7 +98,7 @@ def _adopt(trial: object, instance: object) -> None:
 
 
 def _telling(check: Keyword) -> Keyword:
-    """The keyword `properties`, for faults: where a schema is `false`, jsonschema does not say of which name."""
+    """The keyword `properties`, for violations: where a schema is `false`, jsonschema does not say of which name."""
 
     def properties(validator: Validator, value: object, instance: object, schema: object) -> Iterator[Error]:
         names = value if isinstance(value, Mapping) else {}
