@@ -44,7 +44,7 @@ from byok8s.history.writer import History
 from byok8s.inputs import Inputs, Person
 from byok8s.kube import connect
 from byok8s.locks.folder import FolderLock, folder_lock
-from byok8s.locks.holder import Holder, Place
+from byok8s.locks.owner import LockOwner, RunLocation
 from byok8s.policies import check_policies
 from byok8s.preflight import Cluster
 from byok8s.provenance.book import Book, opened
@@ -74,7 +74,7 @@ class Plan:
     bucket: s3.Bucket
     cluster: Cluster | None
     run: str
-    resumed: Holder | None
+    resumed: LockOwner | None
     image: str
     region: str | None = None
     commit: git.Commit | None = None
@@ -229,8 +229,8 @@ def _kept_image(run: str) -> Path:
     return record.folder(run) / "image"
 
 
-def _place(request: Request, cluster: Cluster | None) -> Place:
-    return Place(
+def _place(request: Request, cluster: Cluster | None) -> RunLocation:
+    return RunLocation(
         context=cluster.context if cluster else None,
         namespace=cluster.namespace if cluster else None,
         bucket=request.bucket.url if request.bucket else None,

@@ -15,8 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byok8s.doctor.check import Check, Field, Report
-from byok8s.doctor.check import Status as CheckStatus
+from byok8s.doctor.check import Check, CheckStatus, Field, Report
 from byok8s.errors import Byok8sError
 from byok8s.inputs import size_words
 from byok8s.shown import visible

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byok8s.locks.holder import encode, this_process
+from byok8s.locks.owner import encode, this_process
 from corner import Cluster
 from folders import run_in
 from snakefiles import SLEEPING, only

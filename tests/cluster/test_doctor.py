@@ -20,7 +20,7 @@ import pytest
 
 from account import user
 from byok8s.dns.state import Kind
-from byok8s.doctor import bucket, inside, nodes
+from byok8s.doctor import bucket, nodes, probe_checks
 from byok8s.kube.objects import Json, get_in, items, text
 from byok8s.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.worker.probe import OPERATIONS
@@ -65,7 +65,7 @@ def doctor(cluster: Cluster, *arguments: str, expect: int = 0, **environment: st
 
 
 def no_pod(told: Told) -> bool:
-    return set(told.names("not looked at", "pod")) >= set(inside.NAMES)
+    return set(told.names("not looked at", "pod")) >= set(probe_checks.NAMES)
 
 
 def test_a_cluster_that_is_well(seed: Cluster) -> None:
@@ -95,7 +95,7 @@ def test_without_a_workflow_all_else_is_looked_at(cluster: Cluster) -> None:
     assert set(told.names("not looked at")) <= {"plan", "largest job", "region"}
     told = doctor(cluster, BYOK8S_S3_BUCKET="")
     assert set(told.names("not looked at", "bucket")) == set(bucket.NAMES)
-    assert set(told.names("not looked at", "pod")) == set(inside.S3)
+    assert set(told.names("not looked at", "pod")) == set(probe_checks.S3)
     assert told.names("failed") == []
 
 
@@ -275,7 +275,7 @@ def test_a_bucket_that_is_not_there(seed: Cluster) -> None:
     assert told.names("failed") == ["list"]
     assert "There is no bucket 'no-such-bucket'" in told.of("list")["seen"]
     assert "aws s3 mb s3://no-such-bucket" in told.of("list")["fix"]
-    assert set(told.names("not looked at", "pod")) == set(inside.S3)
+    assert set(told.names("not looked at", "pod")) == set(probe_checks.S3)
     assert {"plan", "largest job", *bucket.OPERATIONS} <= set(told.names("not looked at"))
 
 
@@ -286,7 +286,7 @@ def test_a_bucket_that_can_only_be_read(seed: Cluster) -> None:
     assert told.names("failed") == ["put"]
     assert "s3:PutObject" in told.of("put")["fix"]
     assert set(told.names("not looked at", "bucket")) == {"region", "get", "multipart", "delete"}
-    assert set(told.names("not looked at", "pod")) == set(inside.S3)
+    assert set(told.names("not looked at", "pod")) == set(probe_checks.S3)
 
 
 def test_keys_that_are_wrong_in_the_pod_alone(seed: Cluster) -> None:
@@ -313,7 +313,7 @@ def test_a_server_that_only_this_machine_reaches(seed: Cluster) -> None:
     assert told.names("failed") == ["route"]
     assert "Connection refused" in told.of("route")["seen"]
     assert told.of("route")["fix"] == "byok8s explain s3-unreachable"
-    assert set(told.names("not looked at", "pod")) == {*inside.S3} - {"route"}
+    assert set(told.names("not looked at", "pod")) == {*probe_checks.S3} - {"route"}
 
 
 @pytest.mark.parametrize(("everybody", "field"), [(True, "bucket"), (False, "pod")])
@@ -340,7 +340,7 @@ def test_dns_that_forwards_to_itself(seed: Cluster) -> None:
         assert "DNS is broken in this cluster" in told.of("DNS")["seen"]
         assert "CoreDNS forwards names to itself" in told.of("DNS")["seen"]
         assert told.of("DNS")["fix"] == "byok8s cluster fix-dns"
-        assert set(told.names("not looked at", "pod")) == set(inside.S3)
+        assert set(told.names("not looked at", "pod")) == set(probe_checks.S3)
         # a run that reaches S3 by its address works
         told = doctor(seed, "--pod-template", "pod.yaml")
         assert told.of("DNS", "warning")["fix"] == "byok8s cluster fix-dns"

@@ -21,10 +21,10 @@ from byok8s.cli.doctor import doctor
 from byok8s.cli.run import EPILOG, run
 from byok8s.dns.change import ANNOTATION
 from byok8s.dns.managed import PROVIDERS
-from byok8s.doctor import inside
+from byok8s.doctor import probe_checks
 from byok8s.doctor.clock import S3_SECONDS, UNREMARKABLE_SECONDS
 from byok8s.doctor.diagnosis import NAMES, TITLES
-from byok8s.doctor.visit import PULL_SECONDS
+from byok8s.doctor.probe_pod import PULL_SECONDS
 from byok8s.errors import InputError
 from byok8s.executor import manifest, template
 from byok8s.executor.cause import Cause
@@ -287,9 +287,9 @@ def test_the_rights_that_the_doctor_asks_for_are_documented_by_their_verbs() -> 
 def test_the_bounds_of_the_doctor_are_those_of_its_document() -> None:
     assert f"refuses {S3_SECONDS / 60:.0f} minutes" in DOCTOR_DOCUMENT
     assert f"from {UNREMARKABLE_SECONDS:.0f} s on a warning" in DOCTOR_DOCUMENT
-    assert f"below {inside.LEAST_FREE_MB / 1000:.0f} GB a warning" in DOCTOR_DOCUMENT
-    oldest = ".".join(map(str, inside.OLDEST_SNAKEMAKE))
-    assert f"{oldest} and newer, below {inside.NEXT_SNAKEMAKE[0]}" in DOCTOR_DOCUMENT
+    assert f"below {probe_checks.LEAST_FREE_MB / 1000:.0f} GB a warning" in DOCTOR_DOCUMENT
+    oldest = ".".join(map(str, probe_checks.OLDEST_SNAKEMAKE))
+    assert f"{oldest} and newer, below {probe_checks.NEXT_SNAKEMAKE[0]}" in DOCTOR_DOCUMENT
     assert PULL_SECONDS == 300
     assert "up to five minutes" in DOCTOR_DOCUMENT
 

@@ -31,7 +31,7 @@ PLAIN = (bool, int, float, str)  # what is not known before other jobs have run 
 
 
 @dataclass(frozen=True)
-class Job:
+class PlannedJob:
     """name: of its rule. resources: as Snakemake has them."""
 
     name: str
@@ -39,12 +39,12 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorkflowPlan:
     """jobs: those that are to be run, without those that ask for the same. fault: why there is no plan; hint: what to
     do.
     """
 
-    jobs: Sequence[Job] = field(default_factory=tuple)
+    jobs: Sequence[PlannedJob] = field(default_factory=tuple)
     fault: str = ""
     hint: str = ""
 
@@ -56,7 +56,7 @@ def plan(
     cluster: Cluster,
     image: str,
     ending: threading.Event,
-) -> Plan | None:
+) -> WorkflowPlan | None:
     """None where it has taken longer than PLAN_SECONDS.
 
     environment: beside this process'. ending: set where nobody waits for the plan any more.
@@ -78,8 +78,8 @@ def plan(
             said = words.read().decode(errors="replace").strip().rpartition("\n")[2]
         if found.is_file():
             told = json.loads(found.read_text())
-            return Plan([Job(**job) for job in told["jobs"]], told["fault"], told["hint"])
-    return Plan(fault=f"Snakemake ended without a plan: {said}") if ended else None
+            return WorkflowPlan([PlannedJob(**job) for job in told["jobs"]], told["fault"], told["hint"])
+    return WorkflowPlan(fault=f"Snakemake ended without a plan: {said}") if ended else None
 
 
 def _run(

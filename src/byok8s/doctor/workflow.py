@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from byok8s.doctor.check import Check, failed, of_error, ok, skipped, warning
-from byok8s.doctor.plan import PLAN_SECONDS, Plan
+from byok8s.doctor.plan import PLAN_SECONDS, WorkflowPlan
 from byok8s.errors import Byok8sError
 from byok8s.executor import capacity
 from byok8s.executor.admission import try_shapes
@@ -18,7 +18,7 @@ NAMES = ("plan", "largest job")
 NO_WORKFLOW = "no workflow is named: byok8s doctor WORKFLOW PARAMS"
 
 
-def planned(plan: Plan | None) -> Check:
+def planned(plan: WorkflowPlan | None) -> Check:
     """plan: None where it has taken too long."""
     if plan is None:
         return skipped("plan", f"Snakemake was not ready after {PLAN_SECONDS:.0f} s; a run waits for it")
@@ -28,7 +28,7 @@ def planned(plan: Plan | None) -> Check:
     return ok("plan", f"jobs of {rules} rules to run" if rules else "nothing to run: all is up to date")
 
 
-def shapes(plan: Plan, of: Shapes) -> Mapping[str, Shape]:
+def shapes(plan: WorkflowPlan, of: Shapes) -> Mapping[str, Shape]:
     """The largest of each rule. Raises InputError where a rule says something of its pods that cannot be used."""
     found: dict[str, Shape] = {}
     for job in plan.jobs:
@@ -37,7 +37,7 @@ def shapes(plan: Plan, of: Shapes) -> Mapping[str, Shape]:
     return found
 
 
-def largest(plan: Plan, of: Shapes, cluster: RunObjects, *, scaled: bool) -> Check:
+def largest(plan: WorkflowPlan, of: Shapes, cluster: RunObjects, *, scaled: bool) -> Check:
     """Whether the cluster takes a pod of each rule, and some node is large enough. Creates nothing.
 
     scaled: a run gives a rule at most the threads of its nodes.

@@ -63,7 +63,7 @@ from byok8s.executor.threads import scale_down
 from byok8s.executor.upstream import Upstream
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
-from byok8s.locks.holder import identity
+from byok8s.locks.owner import identity
 from byok8s.rights import STREAM_RIGHTS
 from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake

@@ -1,4 +1,4 @@
-"""What the pod of a visit tells. Values in, checks out."""
+"""What the probe pod tells. Values in, checks out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import metadata
 
 from byok8s.doctor import clock
 from byok8s.doctor.check import Check, all_skipped, failed, ok, skipped, warning
-from byok8s.doctor.visit import Visit
+from byok8s.doctor.probe_pod import Probe
 from byok8s.executor import events
 from byok8s.executor.cause import Cause
 from byok8s.executor.outcome import Outcome, State
@@ -36,27 +36,27 @@ IMAGES = (
 )
 
 
-def checks(visit: Visit, image: str, bucket_works_here: bool | None) -> list[Check]:
+def checks(probe: Probe, image: str, bucket_works_here: bool | None) -> list[Check]:
     """image: of the pod. bucket_works_here: None where no bucket is named."""
-    started = _started(visit, image)
-    if visit.seen is None:
+    started = _started(probe, image)
+    if probe.seen is None:
         return [*started, *all_skipped([*TOLD, *S3], "no pod could look")]
     return [
         *started,
-        *told(visit.seen),
-        *s3(visit.seen, text(visit.pod, "spec", "nodeName"), bucket_works_here),
+        *told(probe.seen),
+        *s3(probe.seen, text(probe.pod, "spec", "nodeName"), bucket_works_here),
     ]
 
 
-def _started(visit: Visit, image: str) -> list[Check]:
-    found = visit.outcome
-    if visit.seen:
-        left = f" Left behind: {visit.left}" if visit.left else ""
-        node = f"ran after {visit.waited:.1f} s on node {found.node} ({visit.seen.machine})"
+def _started(probe: Probe, image: str) -> list[Check]:
+    found = probe.outcome
+    if probe.seen:
+        left = f" Left behind: {probe.left}" if probe.left else ""
+        node = f"ran after {probe.waited:.1f} s on node {found.node} ({probe.seen.machine})"
         fix = "byok8s clean"
         pod = warning("pod", f"{node}.{left}", fix) if left else ok("pod", node)
-        return [pod, ok("image", f"{image}, {pulled(visit.events)}")]
-    cause, why = _trouble(visit)
+        return [pod, ok("image", f"{image}, {pulled(probe.events)}")]
+    cause, why = _trouble(probe)
     if WRONG_ARCHITECTURE.search(why):
         return [
             failed(
@@ -80,16 +80,16 @@ def _started(visit: Visit, image: str) -> list[Check]:
     return [failed("pod", why, fix), skipped("image", "no pod has run")]
 
 
-def _trouble(visit: Visit) -> tuple[Cause | None, str]:
+def _trouble(probe: Probe) -> tuple[Cause | None, str]:
     """Why the pod has told nothing: by its status, else by its events."""
-    found = visit.outcome
+    found = probe.outcome
     why, cause = found.why, found.cause
     if cause is None:
-        reading = events.read(visit.events)
+        reading = events.read(probe.events)
         why, cause = reading.why or why, reading.cause
     if found.state is State.SUCCEEDED:
         why = "its worker has left no word: something else ran in its place"
-    return cause, "; ".join(filter(None, [why or _silent(found), visit.log]))
+    return cause, "; ".join(filter(None, [why or _silent(found), probe.log]))
 
 
 def _silent(found: Outcome) -> str:

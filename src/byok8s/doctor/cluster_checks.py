@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from byok8s import s3
 from byok8s.dns.state import DnsState, Kind, look
-from byok8s.doctor import dns, inside, namespace, nodes, rights, workflow
-from byok8s.doctor.bucket import Found as BucketFound
+from byok8s.doctor import dns, namespace, nodes, probe_checks, rights, workflow
+from byok8s.doctor.bucket import BucketFindings
 from byok8s.doctor.check import Check, all_skipped, any_failed, of_error, skipped
 from byok8s.doctor.plan import plan as plan_workflow
-from byok8s.doctor.subject import Subject
-from byok8s.doctor.visit import Visit, cluster_run, pod_plan, visit
+from byok8s.doctor.probe_pod import Probe, cluster_run, pod_plan, run_probe
+from byok8s.doctor.scope import Scope
 from byok8s.errors import Byok8sError, ClusterError
 from byok8s.executor import capacity
 from byok8s.executor.capacity import Capacity
@@ -34,24 +34,24 @@ NO_RIGHT = "a right is missing"
 Checks = Sequence[Check]
 
 
-class Site:
+class ClusterChecks:
     """key: of the object that a pod puts for a moment. ending: set where nobody waits any more."""
 
     def __init__(
         self,
         client: KubeClient,
-        subject: Subject,
+        scope: Scope,
         shapes: Shapes,
         brought: Contents,
         key: str,
         ending: threading.Event,
     ) -> None:
-        self._client, self._subject, self._shapes = client, subject, shapes
+        self._client, self._scope, self._shapes = client, scope, shapes
         self._brought, self._key, self._ending = brought, key, ending
-        self._namespace = subject.namespace or client.context.namespace or "default"
-        self._run = cluster_run(client, self._namespace, subject, brought)
+        self._namespace = scope.namespace or client.context.namespace or "default"
+        self._run = cluster_run(client, self._namespace, scope, brought)
         self._shape = shapes.of(SimpleNamespace(name="doctor", resources={}))
-        self._pod = self._run.pod(pod_plan(self._run.names, self._shape, subject.bucket, key))
+        self._pod = self._run.pod(pod_plan(self._run.names, self._shape, scope.bucket, key))
 
     def rights(self) -> Checks:
         try:
@@ -69,7 +69,7 @@ class Site:
         return [*found, skipped("admission", why_not) if why_not else namespace.try_pod(self._try_pod)]
 
     def _try_pod(self) -> None:
-        plan = pod_plan(self._run.names, self._shape, self._subject.bucket, self._key)
+        plan = pod_plan(self._run.names, self._shape, self._scope.bucket, self._key)
         self._run.try_pod(replace(plan, name=f"{plan.name}-trial"))
 
     def nodes(self) -> Checks:
@@ -88,8 +88,8 @@ class Site:
         except ClusterError:  # what is the matter with the API, other checks say
             return DnsState(Kind.UNSEEN)
 
-    def workflow(self, may: Future[Checks], of_bucket: Future[BucketFound]) -> Checks:
-        request, bucket = self._subject.request, self._subject.bucket
+    def workflow(self, may: Future[Checks], of_bucket: Future[BucketFindings]) -> Checks:
+        request, bucket = self._scope.request, self._scope.bucket
         if request is None or bucket is None:
             return all_skipped(workflow.NAMES, workflow.NO_WORKFLOW)
         if not of_bucket.result().usable:
@@ -99,7 +99,7 @@ class Site:
         cluster = Cluster(self._client.context.name, self._namespace, "", limit)
         cluster = replace(cluster, cores=room.threads or cluster.cores)
         planned = plan_workflow(
-            request, bucket, self._subject.s3_environment, cluster, self._subject.image, self._ending
+            request, bucket, self._scope.s3_environment, cluster, self._scope.image, self._ending
         )
         check = workflow.planned(planned)
         if planned is None or planned.fault:
@@ -119,11 +119,11 @@ class Site:
         may: Future[Checks],
         room: Future[Checks],
         hosts: Future[Checks],
-        of_bucket: Future[BucketFound],
+        of_bucket: Future[BucketFindings],
         state: Future[DnsState],
     ) -> Checks:
         """Of a pod, if one can be hoped to run."""
-        bucket = self._subject.bucket
+        bucket = self._scope.bucket
         why_not = _first_failed(
             {
                 NO_RIGHT: may.result(),
@@ -132,27 +132,27 @@ class Site:
             }
         )
         if why_not:
-            found: Checks = all_skipped(inside.NAMES, why_not)
+            found: Checks = all_skipped(probe_checks.NAMES, why_not)
             return [*found, self._dns(state.result(), None)]
         works_here = of_bucket.result().works if bucket else None
         try:
-            visited = self._visit(self._key if works_here else "")
+            probe = self._run_probe(self._key if works_here else "")
         except Byok8sError as error:
-            return [*_fault(inside.NAMES, error), self._dns(state.result(), None)]
-        checks = inside.checks(visited, self._subject.image, works_here)
-        return [*checks, self._dns(state.result(), visited.seen)]
+            return [*_fault(probe_checks.NAMES, error), self._dns(state.result(), None)]
+        checks = probe_checks.checks(probe, self._scope.image, works_here)
+        return [*checks, self._dns(state.result(), probe.seen)]
 
-    def _visit(self, key: str) -> Visit:
-        bucket = self._subject.bucket
+    def _run_probe(self, key: str) -> Probe:
+        bucket = self._scope.bucket
         plan = pod_plan(self._run.names, self._shape, bucket, key)
         try:
-            return visit(self._client, self._run, plan, self._brought, self._ending)
+            return run_probe(self._client, self._run, plan, self._brought, self._ending)
         finally:
             if bucket and key:
                 s3.remove(bucket, key)  # of a pod that was ended in between
 
     def _dns(self, state: DnsState, seen: Seen | None) -> Check:
-        bucket = self._subject.bucket
+        bucket = self._scope.bucket
         host = (urlsplit(bucket.endpoint_url or "").hostname or AWS) if bucket else ""
         return dns.check(state, host, seen, _resolves)
 

@@ -9,15 +9,15 @@ import pytest
 import yaml
 
 from answering import REFUSED, Answer, answering
-from byok8s.doctor import machine
-from byok8s.doctor.check import Status
+from byok8s.doctor import local_checks
+from byok8s.doctor.check import CheckStatus
 from byok8s.doctor.diagnosis import NAMES, diagnose
-from byok8s.doctor.subject import of_settings
+from byok8s.doctor.scope import of_settings
 from byok8s.errors import InputError
 from byok8s.kube.client import connect
 from byok8s.settings import Settings
 
-OK, WARNING, FAILED, SKIPPED = Status
+OK, WARNING, FAILED, SKIPPED = CheckStatus
 Use = Callable[[str], None]
 
 
@@ -35,7 +35,7 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Use]:
         (tmp_path / "config").write_text(yaml.safe_dump(config))
 
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    monkeypatch.setattr(machine, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(local_checks, "PATIENCE_SECONDS", 0)
     connect.cache_clear()
     yield to
     connect.cache_clear()
@@ -46,11 +46,11 @@ def version(ahead: float = 0) -> Answer:
     return Answer(200, {"gitVersion": "v1.31.4"}, {"Date": formatdate(time.time() + ahead, usegmt=True)})
 
 
-def looked() -> dict[str, tuple[Status, str, str]]:
-    return {check.name: (check.status, check.seen, check.fix) for check in machine.look(None).checks}
+def looked() -> dict[str, tuple[CheckStatus, str, str]]:
+    return {check.name: (check.status, check.seen, check.fix) for check in local_checks.look(None).checks}
 
 
-def statuses() -> list[Status]:
+def statuses() -> list[CheckStatus]:
     return [status for status, _, _ in looked().values()]
 
 
@@ -58,7 +58,7 @@ def test_an_api_that_is_well(use: Use) -> None:
     with answering(lambda _: version()) as server:
         use(server.url)
         found = looked()
-    assert [*found] == list(machine.NAMES)
+    assert [*found] == list(local_checks.NAMES)
     assert {status for status, _, _ in found.values()} == {OK}
     assert found["context"][1] == f"x: {server.url}"
     assert found["Kubernetes"][1] == "v1.31.4"

@@ -13,7 +13,7 @@ import msgspec
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunLocation:
     """Where a run's objects and files are. None where a run has no such thing.
 
     bucket: its URL with the prefix; None for the embedded one. endpoint: None for AWS.
@@ -26,7 +26,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockOwner:
     """A controller. Times are in UTC.
 
     process: its id on its host. folder: its working folder. started: when. heard: when it last said that it
@@ -42,16 +42,16 @@ class Holder:
     started: datetime
     heard: datetime
     run: str | None = None
-    place: Place = Place()
+    place: RunLocation = RunLocation()
     ended: bool = False
-    unfinished: Holder | None = None
+    unfinished: LockOwner | None = None
 
     def __str__(self) -> str:
         run = f"run {self.run}, " if self.run else ""
         return f"{run}process {self.process} of {self.user}@{self.host}"
 
     @property
-    def left(self) -> Holder | None:
+    def left(self) -> LockOwner | None:
         """Itself, if it was killed during a run, else such a one that it knows of."""
         return self if self.run and not self.ended else self.unfinished
 
@@ -71,15 +71,15 @@ class Holder:
         """Return whether it is known to have been killed, and has had no run."""
         return self.run is None and self.is_gone()
 
-    def shares_folder(self, other: Holder) -> bool:
+    def shares_folder(self, other: LockOwner) -> bool:
         """A folder of the same name on another host may be a copy."""
         return (self.host, self.folder) == (other.host, other.folder)
 
 
-def this_process() -> Holder:
+def this_process() -> LockOwner:
     """Return what this process says of itself where it holds a lock."""
     now = datetime.now(UTC)
-    return Holder(os.getpid(), socket.gethostname(), user_name(), str(Path.cwd().resolve()), now, now)
+    return LockOwner(os.getpid(), socket.gethostname(), user_name(), str(Path.cwd().resolve()), now, now)
 
 
 def identity() -> str:
@@ -95,13 +95,13 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def encode(holder: Holder) -> bytes:
+def encode(holder: LockOwner) -> bytes:
     return msgspec.json.encode(holder)
 
 
-def decode(content: bytes) -> Holder | None:
+def decode(content: bytes) -> LockOwner | None:
     """None for what is no holder, as what another version of byok8s may have written."""
     try:
-        return msgspec.json.decode(content, type=Holder)
+        return msgspec.json.decode(content, type=LockOwner)
     except msgspec.MsgspecError:
         return None

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from byok8s.dns.state import DnsState, Kind
-from byok8s.doctor import dns, inside
-from byok8s.doctor.check import Check, Status
-from byok8s.doctor.visit import Visit, _seen
+from byok8s.doctor import dns, probe_checks
+from byok8s.doctor.check import Check, CheckStatus
+from byok8s.doctor.probe_pod import Probe, _seen
 from byok8s.executor.outcome import Outcome, State, outcome
 from byok8s.kube import Object
 from byok8s.worker.probe import CLUSTER_NAME, OPERATIONS, Seen
 
-OK, WARNING, FAILED, SKIPPED = Status
+OK, WARNING, FAILED, SKIPPED = CheckStatus
 HERE = metadata.version("snakemake")
 HOST = "minio.example.org"
 WELL = Seen(
@@ -33,13 +33,13 @@ WELL = Seen(
 )
 NO_NAME = "Temporary failure in name resolution"
 POD: Object = {"spec": {"nodeName": "n1"}}
-RAN = Visit(Outcome(State.SUCCEEDED, node="n1"), POD, 1.5, seen=WELL)
+RAN = Probe(Outcome(State.SUCCEEDED, node="n1"), POD, 1.5, seen=WELL)
 IMAGE = "snakemake/snakemake:v9.27.1"
 
 
-def of(visit: Visit, *, works_here: bool | None = True) -> dict[str, Check]:
-    found = inside.checks(visit, IMAGE, works_here)
-    assert {check.name for check in found} == set(inside.NAMES)
+def of(probe: Probe, *, works_here: bool | None = True) -> dict[str, Check]:
+    found = probe_checks.checks(probe, IMAGE, works_here)
+    assert {check.name for check in found} == set(probe_checks.NAMES)
     return {check.name: check for check in found}
 
 
@@ -47,7 +47,7 @@ def of_seen(seen: Seen, *, works_here: bool | None = True) -> dict[str, Check]:
     return of(replace(RAN, seen=seen), works_here=works_here)
 
 
-def with_status(found: dict[str, Check], status: Status) -> list[str]:
+def with_status(found: dict[str, Check], status: CheckStatus) -> list[str]:
     return [name for name, check in found.items() if check.status is status]
 
 
@@ -131,8 +131,8 @@ def test_a_warning_fails_no_run(change: dict[str, object], name: str) -> None:
 )
 def test_what_does_not_work_here_is_not_looked_at_there(works_here: bool | None, why: str) -> None:
     found = of_seen(replace(WELL, done=()), works_here=works_here)
-    assert with_status(found, SKIPPED) == list(inside.S3)
-    assert {found[name].seen for name in inside.S3} == {why}
+    assert with_status(found, SKIPPED) == list(probe_checks.S3)
+    assert {found[name].seen for name in probe_checks.S3} == {why}
 
 
 def test_what_could_not_be_removed_is_said() -> None:
@@ -142,7 +142,7 @@ def test_what_could_not_be_removed_is_said() -> None:
     assert check.fix == "byok8s clean"
 
 
-def waiting(reason: str, message: str) -> Visit:
+def waiting(reason: str, message: str) -> Probe:
     pod: Object = {
         "spec": {"containers": [{"image": IMAGE}]},
         "status": {
@@ -150,10 +150,10 @@ def waiting(reason: str, message: str) -> Visit:
             "containerStatuses": [{"state": {"waiting": {"reason": reason, "message": message}}}],
         },
     }
-    return Visit(outcome(pod), pod)
+    return Probe(outcome(pod), pod)
 
 
-def ended(message: str, reason: str = "StartError", code: int = 128) -> Visit:
+def ended(message: str, reason: str = "StartError", code: int = 128) -> Probe:
     pod: Object = {
         "status": {
             "phase": "Failed",
@@ -162,7 +162,7 @@ def ended(message: str, reason: str = "StartError", code: int = 128) -> Visit:
             ],
         },
     }
-    return Visit(outcome(pod), pod)
+    return Probe(outcome(pod), pod)
 
 
 UNSCHEDULED: Object = {
@@ -186,7 +186,7 @@ NO_MATCH = 'Failed to pull image "x": no match for platform in manifest: not fou
 
 
 @pytest.mark.parametrize(
-    ("visit", "failed", "words", "fix"),
+    ("probe", "failed", "words", "fix"),
     [
         (
             waiting("ImagePullBackOff", 'rpc error: code = NotFound desc = failed to pull "x": not found'),
@@ -210,13 +210,13 @@ NO_MATCH = 'Failed to pull image "x": no match for platform in manifest: not fou
             "byok8s explain exit-code",
         ),
         (
-            Visit(outcome(UNSCHEDULED), UNSCHEDULED),
+            Probe(outcome(UNSCHEDULED), UNSCHEDULED),
             "pod",
             "1 Insufficient cpu",
             "byok8s explain unschedulable",
         ),
         (
-            Visit(
+            Probe(
                 Outcome(State.WAITING),
                 {},
                 events=({"reason": "FailedMount", "message": 'secret "x" not found', "type": "Warning"},),
@@ -225,15 +225,15 @@ NO_MATCH = 'Failed to pull image "x": no match for platform in manifest: not fou
             'secret "x" not found',
             "byok8s explain volume",
         ),
-        (Visit(Outcome(State.WAITING), {}), "pod", "it has not started", ""),
-        (Visit(Outcome(State.RUNNING), {}), "pod", "it runs and does not end", ""),
-        (Visit(Outcome(State.SUCCEEDED), {}), "pod", "something else ran in its place", ""),
+        (Probe(Outcome(State.WAITING), {}), "pod", "it has not started", ""),
+        (Probe(Outcome(State.RUNNING), {}), "pod", "it runs and does not end", ""),
+        (Probe(Outcome(State.SUCCEEDED), {}), "pod", "something else ran in its place", ""),
     ],
 )
-def test_a_pod_that_tells_nothing(visit: Visit, failed: str, words: str, fix: str) -> None:
-    found = of(visit)
+def test_a_pod_that_tells_nothing(probe: Probe, failed: str, words: str, fix: str) -> None:
+    found = of(probe)
     assert with_status(found, FAILED) == [failed]
-    assert len(with_status(found, SKIPPED)) == len(inside.NAMES) - 1
+    assert len(with_status(found, SKIPPED)) == len(probe_checks.NAMES) - 1
     assert words in found[failed].seen
     assert fix in found[failed].fix
 
@@ -252,17 +252,17 @@ def test_a_pod_that_tells_nothing(visit: Visit, failed: str, words: str, fix: st
     ],
 )
 def test_how_long_an_image_took(message: str, words: str) -> None:
-    assert inside.pulled([{"reason": "Scheduled"}, {"reason": "Pulled", "message": message}]) == words
+    assert probe_checks.pulled([{"reason": "Scheduled"}, {"reason": "Pulled", "message": message}]) == words
 
 
 def test_without_events_nobody_knows() -> None:
-    assert inside.pulled([]) == "there or pulled: no event says which"
+    assert probe_checks.pulled([]) == "there or pulled: no event says which"
 
 
 def test_the_versions_that_jobs_need_are_those_of_the_package() -> None:
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     (wanted,) = re.findall(r'"snakemake>=(\d+)\.(\d+),<(\d+)"', project)
-    assert tuple(map(int, wanted)) == (*inside.OLDEST_SNAKEMAKE, *inside.NEXT_SNAKEMAKE)
+    assert tuple(map(int, wanted)) == (*probe_checks.OLDEST_SNAKEMAKE, *probe_checks.NEXT_SNAKEMAKE)
 
 
 def test_what_a_pod_leaves_is_read_and_what_another_leaves_is_not() -> None:
@@ -331,7 +331,7 @@ FIX = "byok8s cluster fix-dns"
     ],
 )
 def test_dns_that_is_broken_is_told_from_a_host_that_is_none(
-    state: DnsState, host: str, seen: Seen | None, here: bool, status: Status, words: str, fix: str
+    state: DnsState, host: str, seen: Seen | None, here: bool, status: CheckStatus, words: str, fix: str
 ) -> None:
     check = dns.check(state, host, seen, lambda _: here)
     assert check.status is status

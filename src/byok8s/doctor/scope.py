@@ -12,7 +12,7 @@ from byok8s.settings import Settings, default_image
 
 
 @dataclass(frozen=True)
-class Subject:
+class Scope:
     """context, namespace: None for the default. bucket: None where none is named. image: of the pods.
     pod: words of all pods. pod_template: a path. no_credentials: pods get no copy of those that are used here.
     request: None where no workflow is named.
@@ -34,10 +34,10 @@ class Subject:
         return {"AWS_ENDPOINT_URL": url, "AWS_ENDPOINT_URL_S3": url} if url else {}
 
 
-def of_request(request: Request) -> Subject:
+def of_request(request: Request) -> Scope:
     """Raises InputError for a run on this machine."""
     _refuse_local(request.local)
-    return Subject(
+    return Scope(
         request.context,
         request.namespace,
         request.bucket,
@@ -49,10 +49,10 @@ def of_request(request: Request) -> Subject:
     )
 
 
-def of_settings(settings: Settings) -> Subject:
+def of_settings(settings: Settings) -> Scope:
     """Raises InputError for a bucket that cannot be one, and for a run on this machine."""
     _refuse_local(bool(settings.local))
-    return Subject(
+    return Scope(
         settings.context,
         settings.k8s_namespace,
         named_bucket(settings, local=False),

@@ -11,7 +11,7 @@ from importlib import metadata
 
 from byok8s import __version__
 from byok8s.doctor import clock
-from byok8s.doctor.check import Check, Status, all_skipped, of_error, ok, skipped, warning
+from byok8s.doctor.check import Check, CheckStatus, all_skipped, of_error, ok, skipped, warning
 from byok8s.errors import ClusterError
 from byok8s.kube import KubeClient, Unreachable, connect
 from byok8s.kube.objects import text
@@ -22,14 +22,14 @@ SLOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Found:
+class LocalFindings:
     """client: None where the API cannot be used."""
 
     checks: list[Check]
     client: KubeClient | None = None
 
 
-def look(context: str | None) -> Found:
+def look(context: str | None) -> LocalFindings:
     """context: of the kubeconfig. Raises InputError where there is no such context."""
     here = ok(
         "versions here",
@@ -38,15 +38,17 @@ def look(context: str | None) -> Found:
     try:
         client = connect(context)
     except ClusterError as error:
-        return Found([here, of_error("context", error), *all_skipped(NAMES[2:], "there is no context")])
+        return LocalFindings(
+            [here, of_error("context", error), *all_skipped(NAMES[2:], "there is no context")]
+        )
     acting = f", acting as {client.context.acts_as}" if client.context.acts_as else ""
     named = ok("context", f"{client.context.name}: {client.context.server}{acting}")
     try:
         version = text(client.get("/version", patience=PATIENCE_SECONDS), "gitVersion")
     except ClusterError as error:
         unreached = all_skipped(NAMES[3:], "the API cannot be used")
-        return Found([here, named, of_error("API", error), *unreached])
-    return Found([here, named, *_times(client), kubernetes(version)], client)
+        return LocalFindings([here, named, of_error("API", error), *unreached])
+    return LocalFindings([here, named, *_times(client), kubernetes(version)], client)
 
 
 def _times(client: KubeClient) -> list[Check]:
@@ -55,7 +57,10 @@ def _times(client: KubeClient) -> list[Check]:
     try:
         ahead = -(client.now() - datetime.now(UTC)).total_seconds()
     except Unreachable as error:
-        return [of_error("API", error, Status.WARNING), skipped(clock.NAME, "the API does not tell its time")]
+        return [
+            of_error("API", error, CheckStatus.WARNING),
+            skipped(clock.NAME, "the API does not tell its time"),
+        ]
     return [speed(time.monotonic() - began), clock.of_api(ahead)]
 
 

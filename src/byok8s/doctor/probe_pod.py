@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from byok8s.doctor.subject import Subject
+from byok8s.doctor.scope import Scope
 from byok8s.errors import Byok8sError
 from byok8s.executor import container, delivery, pod_environment
 from byok8s.executor.manifest import PodPlan, PodSettings, Shape
@@ -19,7 +19,7 @@ from byok8s.executor.outcome import GONE, Outcome, State, outcome, recall
 from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.kube import KubeClient, Object, Watch
 from byok8s.kube.objects import text
-from byok8s.locks.holder import identity
+from byok8s.locks.owner import identity
 from byok8s.s3 import Bucket
 from byok8s.worker.probe import Seen
 
@@ -30,7 +30,7 @@ LAST_LINES = 3
 
 
 @dataclass(frozen=True)
-class Visit:
+class Probe:
     """What became of the pod.
 
     outcome: its last state, and why it does not run, where it does not. pod, events: Kubernetes' own. waited: seconds
@@ -47,17 +47,17 @@ class Visit:
     left: str = ""
 
 
-def contents(subject: Subject) -> Contents:
+def contents(scope: Scope) -> Contents:
     """What a run brings along, but for the workflow's sources."""
     shares = delivery.config_maps(delivery.worker_files(), {"libraries": delivery.libraries()})
-    return Contents({} if subject.no_credentials else pod_environment.credentials_file(), shares)
+    return Contents({} if scope.no_credentials else pod_environment.credentials_file(), shares)
 
 
-def cluster_run(client: KubeClient, namespace: str, subject: Subject, brought: Contents) -> RunObjects:
+def cluster_run(client: KubeClient, namespace: str, scope: Scope, brought: Contents) -> RunObjects:
     settings = PodSettings(
-        image=subject.image,
+        image=scope.image,
         config_maps=len(brought.config_maps),
-        environment={**pod_environment.environment(), **subject.s3_environment},
+        environment={**pod_environment.environment(), **scope.s3_environment},
         secret_variables=(),
     )
     return RunObjects(client, namespace, Names(f"doctor-{new_run_id()}"), settings)
@@ -70,9 +70,9 @@ def pod_plan(names: Names, shape: Shape, bucket: Bucket | None, key: str) -> Pod
     return PodPlan(names.worker_pod(0), {WORKER_LABEL: "0"}, shape, arguments)
 
 
-def visit(
+def run_probe(
     client: KubeClient, cluster: RunObjects, plan: PodPlan, brought: Contents, ending: threading.Event
-) -> Visit:
+) -> Probe:
     """ending: set where nobody waits any more; the pod is then ended, and removed as at the end.
 
     Raises Byok8sError where the pod cannot be made or watched.
@@ -104,29 +104,29 @@ def visit(
     return replace(found, left=_remove(cluster, running=found.outcome.state is State.RUNNING))
 
 
-def _follow(changes: queue.SimpleQueue[Object | str | Exception], ending: threading.Event) -> Visit:
+def _follow(changes: queue.SimpleQueue[Object | str | Exception], ending: threading.Event) -> Probe:
     """Until the pod has ended, or cannot be hoped to run."""
     began = changed = time.monotonic()
-    visit = Visit(Outcome(State.WAITING), {})
-    while not (visit.outcome.ended or ending.is_set() or _overdue(visit.outcome, time.monotonic() - changed)):
+    probe = Probe(Outcome(State.WAITING), {})
+    while not (probe.outcome.ended or ending.is_set() or _overdue(probe.outcome, time.monotonic() - changed)):
         with suppress(queue.Empty):
-            before, visit = visit.outcome, _after(visit, changes.get(timeout=0.1))
-            if (visit.outcome.state, visit.outcome.cause) != (before.state, before.cause):
+            before, probe = probe.outcome, _after(probe, changes.get(timeout=0.1))
+            if (probe.outcome.state, probe.outcome.cause) != (before.state, before.cause):
                 changed = time.monotonic()
             if before.state is State.WAITING:
-                visit = replace(visit, waited=time.monotonic() - began)
-    return visit
+                probe = replace(probe, waited=time.monotonic() - began)
+    return probe
 
 
-def _after(visit: Visit, change: Object | str | Exception) -> Visit:
+def _after(probe: Probe, change: Object | str | Exception) -> Probe:
     """change: the pod as it is now; its name, when it is gone; or why nothing more will be told."""
     match change:
         case Exception():
             raise change
         case str():
-            return replace(visit, outcome=recall(visit.outcome, GONE))
+            return replace(probe, outcome=recall(probe.outcome, GONE))
         case pod:
-            return replace(visit, outcome=recall(visit.outcome, outcome(pod)), pod=pod, seen=_seen(pod))
+            return replace(probe, outcome=recall(probe.outcome, outcome(pod)), pod=pod, seen=_seen(pod))
 
 
 def _overdue(found: Outcome, seconds: float) -> bool:
