@@ -11,7 +11,7 @@ from byok8s import rbac
 from byok8s.dns import fix
 from byok8s.dns.answer import PodMade, ask
 from byok8s.dns.change import ANNOTATION
-from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, Kind, look
+from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, DnsKind, look
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError
 from byok8s.kube.objects import Json, get_in, text
@@ -66,7 +66,7 @@ def rights_in_kube_system(cluster: Cluster, rights: tuple[Right, ...]) -> Iterat
 def test_a_loop_is_seen_and_fixed_and_put_back(cluster: Cluster) -> None:
     with standing_in(cluster.client, {"Corefile": COREFILE}) as dns, bystander(cluster) as other:
         state = dns.await_state(lambda state: state.crashing)
-        assert (state.kind, state.looping, state.ready, state.wanted) == (Kind.COREDNS, True, 0, 1)
+        assert (state.kind, state.looping, state.ready, state.wanted) == (DnsKind.COREDNS, True, 0, 1)
         assert "CoreDNS forwards names to itself" in state.problem
         assert state.fix == "byok8s cluster fix-dns"
         uid = text(cluster.client.get(other), "metadata", "uid")
@@ -152,9 +152,9 @@ def test_what_somebody_else_has_changed_is_not_overwritten(cluster: Cluster) -> 
 
 
 def test_kube_dns_gets_a_config_map_and_loses_it_again(cluster: Cluster) -> None:
-    with standing_in(cluster.client, None, kind=Kind.KUBE_DNS) as dns:
+    with standing_in(cluster.client, None, kind=DnsKind.KUBE_DNS) as dns:
         state = dns.await_state(lambda state: state.ready == 1)
-        assert state.kind is Kind.KUBE_DNS
+        assert state.kind is DnsKind.KUBE_DNS
         said = fix_dns(cluster, dns, "--yes")
         assert '+["8.8.8.8", "8.8.4.4"]' in said
         assert dns.read()["data"] == {"upstreamNameservers": '["8.8.8.8", "8.8.4.4"]'}
@@ -198,7 +198,7 @@ def test_the_rights_that_are_documented_are_enough(cluster: Cluster) -> None:
 
 
 def test_a_cluster_without_a_dns(cluster: Cluster) -> None:
-    if look(cluster.client).kind is not Kind.NONE:
+    if look(cluster.client).kind is not DnsKind.NONE:
         pytest.skip("this cluster has a DNS of its own")
     said = cluster.run("--yes", command="cluster fix-dns", expect=3)
     assert "The cluster has no DNS" in said

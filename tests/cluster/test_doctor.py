@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import pytest
 
 from account import user
-from byok8s.dns.state import Kind
+from byok8s.dns.state import DnsKind
 from byok8s.doctor import bucket, nodes, probe_checks
 from byok8s.kube.objects import Json, get_in, items, text
 from byok8s.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
@@ -369,7 +369,7 @@ def a_name_of(server_url: str) -> Iterator[str]:
 def test_without_dns_a_run_that_uses_no_names_works(seed: Cluster) -> None:
     from byok8s.dns.state import look
 
-    if look(seed.client).kind is not Kind.NONE:
+    if look(seed.client).kind is not DnsKind.NONE:
         pytest.skip("this cluster has a DNS of its own")
     check = doctor(seed).of("DNS", "warning")
     assert "kubernetes.default.svc does not resolve in a pod" in check["seen"]

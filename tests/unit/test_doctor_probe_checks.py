@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.dns.state import DnsState, Kind
+from byok8s.dns.state import DnsKind, DnsState
 from byok8s.doctor import dns, probe_checks
 from byok8s.doctor.check import Check, CheckStatus
 from byok8s.doctor.probe_pod import Probe, _seen
@@ -278,11 +278,11 @@ def test_what_a_pod_leaves_is_read_and_what_another_leaves_is_not() -> None:
 
 # -- DNS --
 
-CORE = DnsState(Kind.COREDNS, ready=2, wanted=2, pods=("coredns-1",))
-LOOPS = DnsState(Kind.COREDNS, ready=0, wanted=2, pods=("coredns-1",), looping=True, crashing=True)
-GKE = DnsState(Kind.KUBE_DNS, ready=2, wanted=2, managed="GKE", instead="a stub domain")
-ABSENT = DnsState(Kind.NONE)
-UNSEEN = DnsState(Kind.UNSEEN)
+CORE = DnsState(DnsKind.COREDNS, ready=2, wanted=2, pods=("coredns-1",))
+LOOPS = DnsState(DnsKind.COREDNS, ready=0, wanted=2, pods=("coredns-1",), looping=True, crashing=True)
+GKE = DnsState(DnsKind.KUBE_DNS, ready=2, wanted=2, managed="GKE", instead="a stub domain")
+ABSENT = DnsState(DnsKind.NONE)
+UNSEEN = DnsState(DnsKind.UNSEEN)
 BROKEN = replace(WELL, addresses={}, unresolved={CLUSTER_NAME: NO_NAME, HOST: NO_NAME})
 SPARED = replace(
     BROKEN, host="192.0.2.7", addresses={"192.0.2.7": "192.0.2.7"}, unresolved={CLUSTER_NAME: NO_NAME}

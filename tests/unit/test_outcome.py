@@ -5,7 +5,7 @@ import json
 import pytest
 
 from byok8s.errors import Byok8sError
-from byok8s.executor.cause import Cause, Kind
+from byok8s.executor.cause import Cause, FailureKind
 from byok8s.executor.log_excerpt import LogExcerpt
 from byok8s.executor.outcome import GONE, Outcome, State, of_result, outcome, recall, refused
 from byok8s.kube import ApiError, Unreachable
@@ -391,7 +391,7 @@ def test_an_api_that_stays_away_is_its_own_fault() -> None:
 
 @pytest.mark.parametrize("cause", Cause)
 def test_each_cause_has_a_kind(cause: Cause) -> None:
-    assert cause.kind in Kind
+    assert cause.kind in FailureKind
 
 
 def test_the_words_end_with_where_to_read_more() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from byok8s.dns import corefile
-from byok8s.dns.state import NAMESPACE, Kind
+from byok8s.dns.state import NAMESPACE, DnsKind
 from byok8s.errors import ClusterError, InputError
 from byok8s.kube.objects import Json, Object, mapping, text
 
@@ -52,16 +52,16 @@ class Change:
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(self.after)}
 
 
-def forwarding(kind: Kind, name: str, config_map: Object | None, servers: Sequence[str]) -> Change:
+def forwarding(kind: DnsKind, name: str, config_map: Object | None, servers: Sequence[str]) -> Change:
     """That the DNS forwards to these servers. config_map: as it is; None where it is not there.
 
     Raises InputError for servers that cannot be, ClusterError where there is no line to change.
     """
     corefile.check_servers(
-        servers, corefile.MOST_OF_KUBE_DNS if kind is Kind.KUBE_DNS else corefile.MOST_SERVERS
+        servers, corefile.MOST_OF_KUBE_DNS if kind is DnsKind.KUBE_DNS else corefile.MOST_SERVERS
     )
     held = mapping(config_map or {}, "data")
-    if kind is Kind.KUBE_DNS:
+    if kind is DnsKind.KUBE_DNS:
         # the ConfigMap of kube-dns may be absent, and so may each of its keys
         key, value = "upstreamNameservers", corefile.nameservers(servers)
     elif "Corefile" in held:

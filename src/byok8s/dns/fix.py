@@ -14,8 +14,8 @@ from byok8s.dns.state import (
     NAMESPACE,
     PODS,
     SELECTOR,
+    DnsKind,
     DnsState,
-    Kind,
     is_ready,
     look,
     read_config_map,
@@ -34,7 +34,7 @@ READY_POLLS = 3  # in a row: one that finds a loop may seem ready before it ends
 
 
 @dataclass(frozen=True)
-class Plan:
+class DnsPlan:
     """What would be done to a DNS that may be changed. cluster: its context and address."""
 
     cluster: str
@@ -47,7 +47,7 @@ class Plan:
         return not self.change.is_empty or bool(self.state.problem)
 
 
-def plan(client: KubeClient, namespace: str, servers: Sequence[str]) -> Plan:
+def plan(client: KubeClient, namespace: str, servers: Sequence[str]) -> DnsPlan:
     """That the DNS forwards to these servers. Changes nothing. namespace: where a pod of ours is to ask it.
 
     Raises ClusterError where there is no DNS, or none that we may change, and InputError for servers that cannot be.
@@ -60,18 +60,18 @@ def plan(client: KubeClient, namespace: str, servers: Sequence[str]) -> Plan:
     )
 
 
-def plan_undo(client: KubeClient, namespace: str) -> Plan:
+def plan_undo(client: KubeClient, namespace: str) -> DnsPlan:
     """That it forwards to what it did before. Raises also InputError where there is nothing to undo."""
     return _plan(client, namespace, lambda _, config_map: undoing(config_map))
 
 
-def _plan(client: KubeClient, namespace: str, change: Callable[[DnsState, Object | None], Change]) -> Plan:
+def _plan(client: KubeClient, namespace: str, change: Callable[[DnsState, Object | None], Change]) -> DnsPlan:
     check_namespace(client, namespace)
     state = look(client)
     _check_ours(state)
     _check_rights(client, namespace)
     cluster = f"{client.context.name}, {client.context.server}"
-    return Plan(cluster, state, change(state, read_config_map(client, state.config_map)))
+    return DnsPlan(cluster, state, change(state, read_config_map(client, state.config_map)))
 
 
 def apply(client: KubeClient, change: Change) -> None:
@@ -122,7 +122,7 @@ def check_answers(client: KubeClient, namespace: str, hosts: Iterable[str], made
 
 
 def _check_ours(state: DnsState) -> None:
-    if state.kind is Kind.UNSEEN:
+    if state.kind is DnsKind.UNSEEN:
         raise ClusterError(
             f"You may not look at the cluster's DNS: you have no right to list pods in {NAMESPACE}.",
             hint="Whoever runs the cluster has it, and may run this command; docs/rights.md has all that it needs.",
@@ -132,7 +132,7 @@ def _check_ours(state: DnsState) -> None:
             f"This cluster's DNS is managed by {state.managed}, which sets back what others change in it.",
             hint=f"What is wanted instead: {state.instead}" if state.instead else "",
         )
-    if state.kind is Kind.NONE or not state.wanted:
+    if state.kind is DnsKind.NONE or not state.wanted:
         raise ClusterError(state.problem, hint=state.fix)
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from byok8s import s3
-from byok8s.dns.state import DnsState, Kind, look
+from byok8s.dns.state import DnsKind, DnsState, look
 from byok8s.doctor import dns, namespace, nodes, probe_checks, rights, workflow
 from byok8s.doctor.bucket import BucketFindings
 from byok8s.doctor.check import Check, all_skipped, any_failed, of_error, skipped
@@ -86,7 +86,7 @@ class ClusterChecks:
         try:
             return look(self._client)
         except ClusterError:  # what is the matter with the API, other checks say
-            return DnsState(Kind.UNSEEN)
+            return DnsState(DnsKind.UNSEEN)
 
     def workflow(self, may: Future[Checks], of_bucket: Future[BucketFindings]) -> Checks:
         request, bucket = self._scope.request, self._scope.bucket

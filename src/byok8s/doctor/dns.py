@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
-from byok8s.dns.state import FIX, DnsState, Kind
+from byok8s.dns.state import FIX, DnsKind, DnsState
 from byok8s.doctor.check import Check, failed, ok, skipped, warning
 from byok8s.worker.probe import CLUSTER_NAME, Seen
 
@@ -71,6 +71,6 @@ def _well(state: DnsState, resolved: str) -> Check:
 
 
 def _pods(state: DnsState) -> str:
-    if state.kind is Kind.UNSEEN:
+    if state.kind is DnsKind.UNSEEN:
         return "its pods are not for us to see"
     return f"{state.kind.value}, {state.count}"

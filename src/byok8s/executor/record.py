@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
 
-from byok8s.executor.cause import Kind
+from byok8s.executor.cause import FailureKind
 from byok8s.executor.log_excerpt import LogExcerpt, excerpt
 from byok8s.executor.manifest import PodPlan, Task
 from byok8s.executor.outcome import Outcome, State
@@ -219,7 +219,7 @@ def _pod_event(found: Outcome) -> str:
 def _ended_state(found: Outcome) -> str:
     if found.state is State.SUCCEEDED:
         return event.COMPLETE
-    ours = found.cause is None or found.cause.kind is Kind.JOB
+    ours = found.cause is None or found.cause.kind is FailureKind.JOB
     return event.EXECUTOR_ERROR if ours else event.SYSTEM_ERROR
 
 

@@ -17,7 +17,7 @@ from byok8s.errors import ClusterError, InputError
 from byok8s.kube import kubeconfig, kubeconfig_user
 from byok8s.kube.credentials import CredentialCache, Credentials
 from byok8s.kube.errors import LOG_IN_AGAIN, NoCredentials
-from byok8s.kube.kubeconfig import Entry, Kubeconfig
+from byok8s.kube.kubeconfig import Kubeconfig, KubeconfigEntry
 from byok8s.kube.proxy import proxy_from_environment
 
 CAS = ("certificate-authority", "certificate-authority-data")
@@ -41,12 +41,12 @@ class Context:
         context = found.contexts[self.name]
         self.namespace = context.text("namespace") or None
         self._user = context.text("user")
-        self._cluster = found.clusters.get(context.text("cluster"), Entry({}, Path()))
+        self._cluster = found.clusters.get(context.text("cluster"), KubeconfigEntry({}, Path()))
         self.server = self._cluster.text("server").rstrip("/")
         self._insecure = self._cluster.fields.get("insecure-skip-tls-verify") is True
         self.tls_server_name = self._cluster.text("tls-server-name") or None
         self.proxy = self._cluster.text("proxy-url") or proxy_from_environment(self.server, os.environ)
-        self.acts_as = kubeconfig_user.acts_as(found.users.get(self._user, Entry({}, Path())))
+        self.acts_as = kubeconfig_user.acts_as(found.users.get(self._user, KubeconfigEntry({}, Path())))
         self._check()
         self._terminal = True  # until the first credentials are there; later nobody expects a question
         self._cache = CredentialCache(self._obtain)
@@ -96,7 +96,7 @@ class Context:
     def _obtain(self) -> Credentials:
         """From the kubeconfig as it is now: a login may have written into it since."""
         try:
-            entry = _read(self._files).users.get(self._user, Entry({}, Path()))
+            entry = _read(self._files).users.get(self._user, KubeconfigEntry({}, Path()))
             if self.server.startswith("http://"):  # who is not encrypted to is told no secret
                 return kubeconfig_user.without_secrets(entry)
             found = kubeconfig_user.credentials(entry, self._cluster, terminal=self._terminal)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from byok8s.kube.credentials import Credentials
-from byok8s.kube.kubeconfig import Entry
+from byok8s.kube.kubeconfig import KubeconfigEntry
 from byok8s.kube.objects import get_in, mapping, text, texts
 from byok8s.kube.plugin import plugin
 
@@ -20,7 +20,7 @@ TOKEN_FILE_SECONDS = (
 )
 
 
-def credentials(user: Entry, cluster: Entry, *, terminal: bool) -> Credentials:
+def credentials(user: KubeconfigEntry, cluster: KubeconfigEntry, *, terminal: bool) -> Credentials:
     """Return what a request to the cluster shows. terminal: whether an exec plugin may ask somebody.
 
     Raises NoCredentials when an exec plugin fails, OSError when a file cannot be read, and ValueError for what
@@ -38,7 +38,7 @@ def credentials(user: Entry, cluster: Entry, *, terminal: bool) -> Credentials:
     return replace(found, impersonation=tuple(_impersonation(user)))
 
 
-def without_secrets(user: Entry) -> Credentials:
+def without_secrets(user: KubeconfigEntry) -> Credentials:
     """Return what is shown to a server that is not encrypted to, as kubectl shows it: as whom we act, and no more.
 
     Raises ValueError for what contradicts itself.
@@ -47,20 +47,20 @@ def without_secrets(user: Entry) -> Credentials:
     return Credentials(impersonation=tuple(_impersonation(user)))
 
 
-def acts_as(user: Entry) -> str:
+def acts_as(user: KubeconfigEntry) -> str:
     """Return in words as whom the user of a kubeconfig acts; nothing when it is as itself."""
     groups = texts(user.fields, "as-groups")
     return user.text("as") + (f" in {', '.join(groups)}" if groups else "")
 
 
-def _check(user: Entry) -> None:
+def _check(user: KubeconfigEntry) -> None:
     if (user.text("token") or user.path("tokenFile")) and user.text("username"):
         raise ValueError("it names both a token and a username, and only one of them can be meant")
     if not user.text("as") and any(user.fields.get(name) for name in IMPERSONATES):
         raise ValueError(f"it names {' or '.join(IMPERSONATES)} to act with, and nobody to act as")
 
 
-def _impersonation(user: Entry) -> Iterator[tuple[str, str]]:
+def _impersonation(user: KubeconfigEntry) -> Iterator[tuple[str, str]]:
     """Yield the headers by which kubectl says as whom it acts."""
     if name := user.text("as"):
         yield "Impersonate-User", _one_line(name)
@@ -80,7 +80,7 @@ def _one_line(value: str) -> str:
     return value
 
 
-def _token(user: Entry) -> Credentials:
+def _token(user: KubeconfigEntry) -> Credentials:
     """In the order of kubectl: of a token and a file of one, the file counts."""
     if path := user.path("tokenFile"):
         return Credentials(f"Bearer {path.read_text().strip()}", expire=time.time() + TOKEN_FILE_SECONDS)
@@ -92,7 +92,7 @@ def _token(user: Entry) -> Credentials:
     return Credentials()
 
 
-def _token_of_provider(user: Entry) -> str:
+def _token_of_provider(user: KubeconfigEntry) -> str:
     """The one that kubectl has left in the kubeconfig; to get another is kubectl's business."""
     config = get_in(user.fields, "auth-provider", "config")
     return text(config, "id-token") or text(config, "access-token")

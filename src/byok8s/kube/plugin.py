@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from byok8s.kube.credentials import NEVER, Credentials
 from byok8s.kube.errors import LOG_IN_AGAIN, NoCredentials
-from byok8s.kube.kubeconfig import Entry
+from byok8s.kube.kubeconfig import KubeconfigEntry
 from byok8s.kube.objects import Json, Object, get_in, items, mapping, text
 
 TERMINAL_SECONDS = 300.0  # for somebody who is asked something
@@ -84,7 +84,7 @@ class Plugin:
         )
 
 
-def plugin(user: Entry, cluster: Entry) -> Plugin | None:
+def plugin(user: KubeconfigEntry, cluster: KubeconfigEntry) -> Plugin | None:
     """The user's, where it has one. Raises OSError or ValueError where the cluster's CA cannot be read."""
     given = get_in(user.fields, "exec")
     if not isinstance(given, dict):
@@ -107,7 +107,7 @@ def plugin(user: Entry, cluster: Entry) -> Plugin | None:
     )
 
 
-def _cluster_info(cluster: Entry) -> dict[str, Json]:
+def _cluster_info(cluster: KubeconfigEntry) -> dict[str, Json]:
     same = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
     info = {key: cluster.fields[key] for key in same if key in cluster.fields}
     if ca := cluster.content("certificate-authority"):

@@ -28,7 +28,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class LocalCluster:
     """context: the kubeconfig's. takes_pods: whether the namespace has the service account that pods need."""
 
     context: str
@@ -41,15 +41,15 @@ class Cluster:
         return self.takes_pods and bool(self.nodes) and all(node.ready for node in self.nodes)
 
 
-def ask(kubeconfig: Path) -> Cluster:
+def ask(kubeconfig: Path) -> LocalCluster:
     """Raises ClusterError where it does not answer within a few seconds."""
     client = KubeClient(Context(files=[kubeconfig]))
     version = text(client.get("/version", patience=_PATIENCE_SECONDS), "gitVersion")
     nodes = items(client.get("/api/v1/nodes", patience=_PATIENCE_SECONDS), "items")
-    return Cluster(client.context.name, version, tuple(map(read_node, nodes)), _takes_pods(client))
+    return LocalCluster(client.context.name, version, tuple(map(read_node, nodes)), _takes_pods(client))
 
 
-def await_ready(kubeconfig: Path) -> Cluster:
+def await_ready(kubeconfig: Path) -> LocalCluster:
     """Once it takes pods and all its nodes are ready. Raises ClusterError where that lasts over five minutes."""
     until = time.monotonic() + _READY_SECONDS
     while True:

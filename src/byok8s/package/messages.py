@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from byok8s.package.catalogue import Catalogue, Entry
+from byok8s.package.catalogue import Catalogue, CatalogueEntry
 from byok8s.package.project import Package
 
 WIDTH = 80
@@ -36,7 +36,7 @@ def listed(catalogue: Catalogue, replaced: Collection[Path]) -> str:
     return "\n".join([*_entries("WORKFLOW", workflows, replaced), "", *_entries("PARAMS", params, replaced)])
 
 
-def _entries(title: str, entries: Sequence[Entry], replaced: Collection[Path]) -> list[str]:
+def _entries(title: str, entries: Sequence[CatalogueEntry], replaced: Collection[Path]) -> list[str]:
     width = max([len(title), *(len(entry.name) for entry in entries)])
     lines = [title]
     for entry in entries:
