@@ -14,7 +14,7 @@ import pytest
 
 from byok8s.kube import Context, KubeClient
 from byok8s.kube.objects import Object, items, text
-from corner import KUBECONFIG
+from sandbox import KUBECONFIG
 
 RIG = Path(__file__).parents[1] / "rig"
 PIDS = Path(KUBECONFIG).parent / "pid" if KUBECONFIG else Path("nowhere")

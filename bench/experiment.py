@@ -1,4 +1,4 @@
-"""Upstream in a corner of its own: how it is run there, and what is seen of its pods."""
+"""Upstream in a namespace of its own: how it is run there, and what is seen of its pods."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from byok8s.kube import ApiError
 from byok8s.kube.objects import items, text
-from corner import Cluster
 from process import Ended, Process
+from sandbox import Sandbox
 from upstream import Upstream
 
 WAIT_SECONDS = 150.0  # for what a fault needs before it can be made
@@ -23,13 +23,13 @@ ENDED = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True)
-class Trial:
-    """cluster: the corner of the cluster, of the bucket and of the disk. limit: seconds that a process may take.
+class Experiment:
+    """cluster: the namespace, the prefix in the bucket and the folder. limit: seconds that a process may take.
 
-    logs: the folder for what they say, and the beginning of the files' names. stack: undone when the trial is over.
+    logs: the folder for what they say, and the beginning of the files' names. stack: undone at the end.
     """
 
-    cluster: Cluster
+    cluster: Sandbox
     theirs: Upstream
     precommand: str
     limit: float

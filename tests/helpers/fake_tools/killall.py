@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from standins.machine import Machine
+from fake_tools.machine import Machine
 
 
 def main() -> None:

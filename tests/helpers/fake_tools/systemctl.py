@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from standins.machine import Machine, dispatch, fail
+from fake_tools.machine import Machine, dispatch, fail
 
 machine = Machine.of_environment
 UNIT = "k3s.service"

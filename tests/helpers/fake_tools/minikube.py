@@ -11,7 +11,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from standins.machine import (
+from fake_tools.machine import (
     DOCKER_DOWN,
     Flags,
     Machine,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from standins.machine import Flags, Machine, dispatch, fail
+from fake_tools.machine import Flags, Machine, dispatch, fail
 
 machine = Machine.of_environment
 

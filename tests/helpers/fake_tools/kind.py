@@ -9,7 +9,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from standins.machine import (
+from fake_tools.machine import (
     DOCKER_DOWN,
     Flags,
     Machine,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from standins.machine import (
+from fake_tools.machine import (
     DOCKER_DOWN,
     Flags,
     Machine,

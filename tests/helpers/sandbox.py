@@ -1,4 +1,4 @@
-"""One test's corner of the cluster and of the bucket, and how byok8s is run there."""
+"""One test's share of the cluster and of the bucket, and how byok8s is run there."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ KUBECONFIG = os.environ.get("BYOK8S_TEST_KUBECONFIG", "")
 
 
 @dataclass
-class Cluster:
-    """One test's corner of the cluster and of the bucket, and the working folder that runs there.
+class Sandbox:
+    """One test's share of the cluster and of the bucket, and the working folder that runs there.
 
     program: what is run; a package's command takes the same.
     """
@@ -131,7 +131,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def corner(folder: Path) -> Iterator[Cluster]:
+def sandbox(folder: Path) -> Iterator[Sandbox]:
     """A namespace and a prefix that nobody else has, and a new working folder. KUBECONFIG must be set."""
     client = KubeClient(Context())
     namespace = f"byok8s-test-{uuid.uuid4().hex[:8]}"
@@ -147,7 +147,7 @@ def corner(folder: Path) -> Iterator[Cluster]:
         "BYOK8S_S3_BUCKET": f"{bucket.name}/{bucket.prefix}",
         "PYTHONUNBUFFERED": "1",
     }
-    yield Cluster(client, namespace, bucket, folder, environment)
+    yield Sandbox(client, namespace, bucket, folder, environment)
     client.delete(f"/api/v1/namespaces/{namespace}")
 
 

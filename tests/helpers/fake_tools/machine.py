@@ -28,8 +28,8 @@ PROGRAMS = {
 SCRIPT = """#!{python}
 import sys
 sys.path.insert(0, {helpers!r})
-from standins.machine import Machine
-from standins.{module} import main
+from fake_tools.machine import Machine
+from fake_tools.{module} import main
 Machine.of_environment().called({program!r}, sys.argv[1:])
 main()
 """

@@ -11,7 +11,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from standins.machine import DOCKER_DOWN, Flags, Machine, dispatch, fail
+from fake_tools.machine import DOCKER_DOWN, Flags, Machine, dispatch, fail
 
 machine = Machine.of_environment
 
