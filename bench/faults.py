@@ -24,7 +24,7 @@ from byok8s.kube import Context, KubeClient
 from common import BenchError, alone, need_rig
 from experiment import Experiment
 from measure import prefix
-from namespace import corner
+from namespace import bench_namespace
 from rig_control import PIDS
 from rows import ROWS
 from sandbox import Sandbox
@@ -70,7 +70,7 @@ def _try_rows(options: argparse.Namespace) -> None:
         url = stack.enter_context(upstream.serve(theirs.wheels))
         folder = options.logs or Path(stack.enter_context(TemporaryDirectory(prefix="byok8s-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
-        with corner() as here:
+        with bench_namespace() as here:
             precommand, words = upstream.prepare_pods(here, url)
             cluster = here.cluster()
         bench = Bench(theirs, url, precommand, folder.resolve(), options.limit)
@@ -104,7 +104,7 @@ class Bench:
 
     def _come_of(self, name: str) -> str:
         with ExitStack() as stack:
-            here = stack.enter_context(corner())
+            here = stack.enter_context(bench_namespace())
             whole = stack.enter_context(prefix(here.namespace))
             bucket = s3.Bucket(whole.name, f"{whole.prefix}/run", whole.endpoint_url)
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="byok8s-bench-")))

@@ -1,4 +1,4 @@
-"""The bench's corner of the cluster: a namespace, users, and what the API server noted of each."""
+"""The bench's namespace, users, and what the API server noted of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 120.0
 AUDIT_LOG = "BYOK8S_TEST_AUDIT_LOG"
 
 
-class Corner:
+class BenchNamespace:
     """A namespace. Its service accounts may do there what the cluster role `admin` allows."""
 
     def __init__(self, client: KubeClient, namespace: str) -> None:
@@ -110,7 +110,7 @@ class Corner:
 
 
 @contextlib.contextmanager
-def corner() -> Iterator[Corner]:
+def bench_namespace() -> Iterator[BenchNamespace]:
     client = KubeClient(Context())
     namespace = f"byok8s-bench-{uuid.uuid4().hex[:8]}"
     client.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
@@ -123,7 +123,7 @@ def corner() -> Iterator[Corner]:
         }
         client.post(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", binding)
         _wait_for_default_account(client, namespace)
-        yield Corner(client, namespace)
+        yield BenchNamespace(client, namespace)
     finally:
         client.delete(f"/api/v1/namespaces/{namespace}")
         _wait_until_gone(client, namespace)
