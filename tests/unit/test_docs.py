@@ -100,8 +100,8 @@ def test_the_times_of_the_lease_are_those_of_the_documents() -> None:
     assert f"renews the run's lease every {RENEW_SECONDS // 60}," in " ".join(clean.help.split())
 
 
-def test_each_word_of_a_pod_is_documented_and_no_other() -> None:
-    table = (ROOT / "docs" / "pods.md").read_text().partition("| word | value | in the pod |")[2]
+def test_each_option_of_a_pod_is_documented_and_no_other() -> None:
+    table = (ROOT / "docs" / "pods.md").read_text().partition("| option | value | in the pod |")[2]
     rows = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == POD_OPTIONS
 

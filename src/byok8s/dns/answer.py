@@ -43,7 +43,7 @@ class PodMade:
 
 
 def pod_made(settings: Settings) -> PodMade:
-    """Raises InputError where the words of a pod or its template cannot be used."""
+    """Raises InputError if the options of a pod or its template cannot be used."""
     words = parse(json.dumps(settings.pod or {}))
     path = settings.pod_template
     return PodMade(

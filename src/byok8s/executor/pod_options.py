@@ -30,10 +30,10 @@ def parse(said: str) -> PodOptions:
     try:
         given = yaml.safe_load(said)
     except yaml.YAMLError as error:
-        raise InputError(f"The words of a pod, {said!r}, cannot be read: {error}") from error
+        raise InputError(f"The options of a pod, {said!r}, cannot be read: {error}") from error
     if not isinstance(given, dict):
         raise InputError(
-            f"The words of a pod are a mapping, as in {{node_selector: disktype=ssd}}, not {said!r}."
+            f"The options of a pod are a mapping, as in {{node_selector: disktype=ssd}}, not {said!r}."
         )
     return {
         str(word): value if isinstance(value, Value) else json.dumps(value) for word, value in given.items()
@@ -48,7 +48,7 @@ def part_of_pod(options: PodOptions) -> Object:
             continue
         if word not in READERS:
             raise InputError(
-                f"{word!r} says nothing of a pod.", hint=f"Known are {', '.join(sorted(POD_OPTIONS))}."
+                f"{word!r} is not an option of a pod.", hint=f"Known are {', '.join(sorted(POD_OPTIONS))}."
             )
         try:
             part = template.merge(READERS[word](str(value)), part)

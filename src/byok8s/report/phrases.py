@@ -24,7 +24,7 @@ STATES: Final[Mapping[str, str]] = {
 PARAMS: Final = "What the params file held is not in the record, as it may be secret."
 NO_PATH: Final = "Not recorded: the record is of an older version of byok8s, which did not note it."
 LARGEST_PROCESS: Final = (
-    "Memory is that of a job's largest process: ask for more where several large ones run at once."
+    "Memory is that of a job's largest process: ask for more if several large ones run at once."
 )
 FACTS: Final[Mapping[str, str]] = {
     "command": "Command",

@@ -169,7 +169,7 @@ def _found(loaded: Loaded, reference: str, resolver: Resolver, where: str) -> tu
         raise InputError(
             f"{loaded.path.name} refers to what is not there.",
             where=where,
-            hint="A $ref names a part of the schema, as #/$defs/NAME, or a file beside it; nothing is fetched.",
+            hint="A $ref names a part of the schema, as #/$defs/NAME, or a file next to it; nothing is fetched.",
         ) from error
     return found.contents, found.resolver
 
