@@ -27,12 +27,12 @@ WORD_SECONDS = 15.0  # between two words about pods that wait
 
 @dataclass(frozen=True)
 class Run:
-    """seconds: from the command's start to its exit. requests: None where nobody counts them.
+    """seconds: from the command's start to its exit. requests: None if nobody counts them.
 
     crowding: what the scheduler said of pods that had to wait for room. cost: as measured, never multiplied.
     in_time: False where it was ended at the time limit; then seconds is the limit. factor: what the measured
     seconds and requests were multiplied with. overheads: of each job, the seconds between a warm worker getting it and
-    Snakemake being told of its end; empty where nobody noted them.
+    Snakemake being told of its end; empty if nobody noted them.
     """
 
     side: str
@@ -128,7 +128,7 @@ class Bench:
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str], log: Path, limit: float) -> int | None:
-    """Run a command in `folder`; its exit code, None where it was killed at the time limit (in seconds)."""
+    """Run a command in `folder`; its exit code, None if it was killed at the time limit (in seconds)."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

@@ -81,7 +81,7 @@ class BenchNamespace:
         return Meter(self._client, self.namespace)
 
     def crowding(self) -> str:
-        """What the scheduler said of pods for which there was no room; empty where all was well."""
+        """What the scheduler said of pods for which there was no room; empty if all was well."""
         events = items(self._client.get(self._events), "items")
         return next((text(e, "message") for e in events if text(e, "reason") == "FailedScheduling"), "")
 

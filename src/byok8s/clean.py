@@ -48,7 +48,7 @@ class Found:
 def find(context: str | None, namespace: str | None) -> Found:
     """All runs of a namespace (None: the context's own, else default). Creates and changes nothing.
 
-    Raises InputError for a context that is not there, ClusterError where the cluster cannot be asked or lets us
+    Raises InputError for a context that is not there, ClusterError if the cluster cannot be asked or lets us
     list nothing.
     """
     client = connect(context)

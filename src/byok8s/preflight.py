@@ -66,7 +66,7 @@ def _by_resource(rights: list[Right]) -> str:
 
 
 def check_namespace(client: KubeClient, namespace: str) -> None:
-    """Raises ClusterError where the cluster has no such namespace, Unreachable where it does not answer."""
+    """Raises ClusterError if the cluster has no such namespace, Unreachable if it does not answer."""
     try:
         client.get(f"/api/v1/namespaces/{namespace}", patience=PATIENCE_SECONDS)
     except ApiError as error:

@@ -111,7 +111,7 @@ class View(Person, Protocol):
 def execute(request: Request, view: View) -> int:
     """Carry out a request.
 
-    Returns the exit code. Raises Byok8sError where cluster or bucket cannot be used, and where another run uses
+    Returns the exit code. Raises Byok8sError if cluster or bucket cannot be used, and if another run uses
     the folder or the place in the bucket.
     """
     with contextlib.ExitStack() as stack:

@@ -64,9 +64,9 @@ def outside(endpoint_url: str | None) -> Sequence[str]:
 
 
 def ask(client: KubeClient, namespace: str, names: Sequence[str], made: PodMade) -> Mapping[str, str]:
-    """Of each name why a pod in this namespace does not find it, in its resolver's words; empty where it does.
+    """Of each name why a pod in this namespace does not find it, in its resolver's words; empty if it does.
 
-    The names are tried for LOOKUP_SECONDS. The pod is removed. Raises ClusterError where it does not come to run.
+    The names are tried for LOOKUP_SECONDS. The pod is removed. Raises ClusterError if it does not come to run.
     """
     run = Names(f"dns-{secrets.token_hex(4)}")
     pods = f"/api/v1/namespaces/{namespace}/pods"

@@ -50,7 +50,7 @@ class DnsPlan:
 def plan(client: KubeClient, namespace: str, servers: Sequence[str]) -> DnsPlan:
     """That the DNS forwards to these servers. Changes nothing. namespace: where a pod of ours is to ask it.
 
-    Raises ClusterError where there is no DNS, or none that we may change, and InputError for servers that cannot be.
+    Raises ClusterError if there is no DNS, or none that we may change, and InputError for servers that cannot be.
     """
     check_servers(servers, MOST_SERVERS)  # before anybody waits for a cluster
     return _plan(
@@ -61,7 +61,7 @@ def plan(client: KubeClient, namespace: str, servers: Sequence[str]) -> DnsPlan:
 
 
 def plan_undo(client: KubeClient, namespace: str) -> DnsPlan:
-    """That it forwards to what it did before. Raises also InputError where there is nothing to undo."""
+    """That it forwards to what it did before. Raises also InputError if there is nothing to undo."""
     return _plan(client, namespace, lambda _, config_map: undoing(config_map))
 
 
@@ -75,7 +75,7 @@ def _plan(client: KubeClient, namespace: str, change: Callable[[DnsState, Object
 
 
 def apply(client: KubeClient, change: Change) -> None:
-    """Raises ClusterError where somebody has changed the ConfigMap since it was read, or we may not."""
+    """Raises ClusterError if somebody has changed the ConfigMap since it was read, or we may not."""
     path = f"{CONFIG_MAPS}/{change.config_map}"
     try:
         if not change.version:
@@ -97,7 +97,7 @@ def restart(client: KubeClient, wanted: int) -> None:
     """Delete the DNS' pods, which their Deployment makes again, and wait until so many are ready.
 
     A pod that is ready goes only when the others are ready with the new configuration: one that does not work leaves
-    the cluster with what it has. Raises ClusterError where none becomes ready, or they crash.
+    the cluster with what it has. Raises ClusterError if none becomes ready, or they crash.
     """
     pods = _pods(client)
     ready = [pod for pod in pods if is_ready(pod)]
@@ -113,7 +113,7 @@ def restart(client: KubeClient, wanted: int) -> None:
 def check_answers(client: KubeClient, namespace: str, hosts: Iterable[str], made: PodMade) -> Sequence[str]:
     """The names that a pod of ours in this namespace finds: one of the cluster, and these.
 
-    Raises ClusterError where it does not find one of them, or does not come to run.
+    Raises ClusterError if it does not find one of them, or does not come to run.
     """
     answers = ask(client, namespace, [CLUSTER_NAME, *hosts], made)
     if failed := {name: why for name, why in answers.items() if why}:

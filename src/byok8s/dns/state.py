@@ -46,7 +46,7 @@ class DnsState:
     ready, wanted: pods. pods: their names; without those that are being deleted.
     looping: CoreDNS has found that it forwards to itself, and ends for that. crashing: a container of it ends again and
         again, for this or another reason.
-    managed: the provider whose this DNS is, as in "GKE"; empty where it is the cluster's owner's. instead: what that
+    managed: the provider whose this DNS is, as in "GKE"; empty if it is the cluster's owner's. instead: what that
         provider wants in place of a change of the DNS' own configuration.
     config_map: the name of the ConfigMap with its configuration, which need not be there.
     """
@@ -63,7 +63,7 @@ class DnsState:
 
     @property
     def problem(self) -> str:
-        """One sentence; empty where the DNS is well, as far as can be seen. It may be well and yet not answer."""
+        """One sentence; empty if the DNS is well, as far as can be seen. It may be well and yet not answer."""
         if self.kind is DnsKind.UNSEEN:
             return ""
         if self.kind is DnsKind.NONE:
@@ -145,7 +145,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def _seen(client: KubeClient, path: str) -> list[dict[str, Json]] | None:
-    """The DNS' objects there; None where we may not look."""
+    """The DNS' objects there; None if we may not look."""
     try:
         return client.find(path, SELECTOR)
     except ApiError as error:
@@ -155,7 +155,7 @@ def _seen(client: KubeClient, path: str) -> list[dict[str, Json]] | None:
 
 
 def read_config_map(client: KubeClient, name: str) -> Object | None:
-    """None where it is not there, or not for us to see."""
+    """None if it is not there, or not for us to see."""
     try:
         return client.get(f"{CONFIG_MAPS}/{name}")
     except ApiError as error:

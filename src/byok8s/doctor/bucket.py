@@ -60,7 +60,7 @@ def look(bucket: s3.Bucket | None, key: str) -> BucketFindings:
 
 
 def operations(tried: Mapping[str, str], address: str) -> list[Check]:
-    """tried: what S3 says against each operation, nothing where it does it. address: of the object."""
+    """tried: what S3 says against each operation, nothing if it does it. address: of the object."""
     return [_operation(name, tried.get(name), address) for name in OPERATIONS]
 
 

@@ -22,7 +22,7 @@ class CheckStatus(Enum):
 class Check:
     """One thing that was looked at.
 
-    seen: what was found, or why it was not looked at. fix: the command or line that fixes it; empty where there is
+    seen: what was found, or why it was not looked at. fix: the command or line that fixes it; empty if there is
     nothing to fix.
     """
 

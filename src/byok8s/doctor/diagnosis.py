@@ -41,7 +41,7 @@ NAMES: dict[str, Sequence[str]] = {
 def diagnose(scope: Scope, on_field: Callable[[Field], None]) -> Report:
     """Look at everything. on_field: is shown each field of the report, in their order, as soon as it is known.
 
-    Raises InputError where the context, or what is said of all pods, cannot be used; KeyboardInterrupt once all that
+    Raises InputError if the context, or what is said of all pods, cannot be used; KeyboardInterrupt once all that
     was made is removed.
     """
     shapes = Shapes(parse(json.dumps(dict(scope.pod))), scope.pod_template)

@@ -14,7 +14,7 @@ SPARED = "S3 at an address is reached without it, so a run can work; jobs that a
 
 
 def check(state: DnsState, host: str, seen: Seen | None, resolves_here: Callable[[str], bool]) -> Check:
-    """state: of the cluster's DNS. host: of the S3 server, empty where none is named. seen: by a pod, None where
+    """state: of the cluster's DNS. host: of the S3 server, empty if none is named. seen: by a pod, None if
     there was none.
     """
     if seen is None:

@@ -23,14 +23,14 @@ SLOW_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class LocalFindings:
-    """client: None where the API cannot be used."""
+    """client: None if the API cannot be used."""
 
     checks: list[Check]
     client: KubeClient | None = None
 
 
 def look(context: str | None) -> LocalFindings:
-    """context: of the kubeconfig. Raises InputError where there is no such context."""
+    """context: of the kubeconfig. Raises InputError if there is no such context."""
     here = ok(
         "versions here",
         f"byok8s {__version__}, Snakemake {metadata.version('snakemake')}, Python {platform.python_version()}",

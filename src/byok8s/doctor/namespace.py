@@ -24,7 +24,7 @@ OUR_SCOPES = frozenset({"NotTerminating", "NotBestEffort"})
 def look(client: KubeClient, namespace: str, pod: Object, config_maps: int) -> list[Check]:
     """All but admission. pod: one like those of a run. config_maps: how many a run makes.
 
-    Raises ClusterError where the API cannot be asked.
+    Raises ClusterError if the API cannot be asked.
     """
     path = f"/api/v1/namespaces/{namespace}"
     found = _get(client, path)

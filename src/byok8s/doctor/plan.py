@@ -57,7 +57,7 @@ def plan(
     image: str,
     ending: threading.Event,
 ) -> WorkflowPlan | None:
-    """None where it has taken longer than PLAN_SECONDS.
+    """None if it has taken longer than PLAN_SECONDS.
 
     environment: beside this process'. ending: set where nobody waits for the plan any more.
     """

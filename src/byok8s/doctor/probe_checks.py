@@ -37,7 +37,7 @@ IMAGES = (
 
 
 def checks(probe: Probe, image: str, bucket_works_here: bool | None) -> list[Check]:
-    """image: of the pod. bucket_works_here: None where no bucket is named."""
+    """image: of the pod. bucket_works_here: None if no bucket is named."""
     started = _started(probe, image)
     if probe.seen is None:
         return [*started, *all_skipped([*TOLD, *S3], "no pod could look")]
@@ -149,7 +149,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def s3(seen: Seen, node: str, works_here: bool | None) -> list[Check]:
-    """works_here: whether all of it works from this machine; None where no bucket is named."""
+    """works_here: whether all of it works from this machine; None if no bucket is named."""
     if works_here is None:
         return all_skipped(S3, "no bucket is named")
     if not works_here:

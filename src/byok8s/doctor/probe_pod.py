@@ -34,7 +34,7 @@ class Probe:
     """What became of the pod.
 
     outcome: its last state, and why it does not run, where it does not. pod, events: Kubernetes' own. waited: seconds
-    until its container ran. seen: None where the pod has not told. log: its last words, where it has failed. left: why
+    until its container ran. seen: None if the pod has not told. log: its last words, where it has failed. left: why
     not everything of it could be removed.
     """
 
@@ -75,7 +75,7 @@ def run_probe(
 ) -> Probe:
     """ending: set where nobody waits any more; the pod is then ended, and removed as at the end.
 
-    Raises Byok8sError where the pod cannot be made or watched.
+    Raises Byok8sError if the pod cannot be made or watched.
     """
     changes: queue.SimpleQueue[Object | str | Exception] = queue.SimpleQueue()
     watch = Watch(
@@ -159,7 +159,7 @@ def _log(cluster: RunObjects, pod: str, found: Outcome) -> str:
 
 
 def _remove(cluster: RunObjects, *, running: bool) -> str:
-    """Why that is not done; nothing where it is. running: whether the pod has to be told to end first."""
+    """Why that is not done; nothing if it is. running: whether the pod has to be told to end first."""
     try:
         if running:
             cluster.end_pods()

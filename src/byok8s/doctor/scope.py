@@ -13,9 +13,9 @@ from byok8s.settings import Settings, default_image
 
 @dataclass(frozen=True)
 class Scope:
-    """context, namespace: None for the default. bucket: None where none is named. image: of the pods.
+    """context, namespace: None for the default. bucket: None if none is named. image: of the pods.
     pod: words of all pods. pod_template: a path. no_credentials: pods get no copy of those that are used here.
-    request: None where no workflow is named.
+    request: None if no workflow is named.
     """
 
     context: str | None

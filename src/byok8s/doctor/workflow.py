@@ -19,7 +19,7 @@ NO_WORKFLOW = "no workflow is named: byok8s doctor WORKFLOW PARAMS"
 
 
 def planned(plan: WorkflowPlan | None) -> Check:
-    """plan: None where it has taken too long."""
+    """plan: None if it has taken too long."""
     if plan is None:
         return skipped("plan", f"Snakemake was not ready after {PLAN_SECONDS:.0f} s; a run waits for it")
     if plan.fault:
@@ -29,7 +29,7 @@ def planned(plan: WorkflowPlan | None) -> Check:
 
 
 def shapes(plan: WorkflowPlan, of: Shapes) -> Mapping[str, Shape]:
-    """The largest of each rule. Raises InputError where a rule says something of its pods that cannot be used."""
+    """The largest of each rule. Raises InputError if a rule says something of its pods that cannot be used."""
     found: dict[str, Shape] = {}
     for job in plan.jobs:
         shape = of.of(job)

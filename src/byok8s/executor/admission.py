@@ -24,7 +24,7 @@ USERS_OWN = frozenset({BAD_REQUEST, UNPROCESSABLE})  # the API server cannot mak
 
 @dataclass(frozen=True)
 class Admission:
-    """words: what the user should know although the run can start. largest_mb: memory of the largest node; None where
+    """words: what the user should know although the run can start. largest_mb: memory of the largest node; None if
     nodes may not be listed.
     """
 
@@ -35,7 +35,7 @@ class Admission:
 def try_shapes(cluster: RunObjects, shapes: Mapping[str, Shape]) -> Admission:
     """Have the cluster look at one pod of each shape, creating none.
 
-    shapes: by rule. Raises InputError where what the user says of a pod is wrong, ClusterError where the cluster
+    shapes: by rule. Raises InputError if what the user says of a pod is wrong, ClusterError if the cluster
     refuses a pod, or where no node could ever take it.
     """
     rules = {shape: rule for rule, shape in reversed(list(shapes.items()))}
@@ -83,7 +83,7 @@ def _too_large(cluster: RunObjects, rules: Mapping[Shape, str], nodes: list[Obje
 
 
 def _nodes(cluster: RunObjects) -> list[Object]:
-    """None where a user of this namespace may not list them: then the scheduler has the word."""
+    """None if a user of this namespace may not list them: then the scheduler has the word."""
     try:
         return cluster.nodes()
     except ApiError as error:

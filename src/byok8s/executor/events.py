@@ -47,7 +47,7 @@ _OWN_DISK = re.compile(
 
 @dataclass(frozen=True)
 class Reading:
-    """cause: what holds the pod up or has ended it; None where events tell of neither.
+    """cause: what holds the pod up or has ended it; None if events tell of neither.
 
     autoscaler: True while one says that it makes a node for the pod, False when one has declined to, None when none
     has said anything.

@@ -51,7 +51,7 @@ LEAST_MEMORY_MB = 256
 class Shape:
     """What a pod is made like. Jobs can share a pod, one after another, if it has what each asks for.
 
-    cores: of the processor. mem_mb, disk_mb: in MB; None where the rule says nothing. said: the part of a Pod that the
+    cores: of the processor. mem_mb, disk_mb: in MB; None if the rule says nothing. said: the part of a Pod that the
     user has put in words, which counts over ours; template: that which is merged under ours; both as JSON. tool: the
     rule's own image, which its commands run in; "" if that is the pods'.
     """

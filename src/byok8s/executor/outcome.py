@@ -185,7 +185,7 @@ def of_result(of: Result, node: str) -> Outcome:
 
 
 def refused(error: Byok8sError) -> Outcome:
-    """Of a pod that could not be created. error: an ApiError where the cluster has said no."""
+    """Of a pod that could not be created. error: an ApiError if the cluster has said no."""
     cause = _refusal(error) if isinstance(error, ApiError) else Cause.API_ERROR
     return Outcome(State.FAILED, f"the cluster does not take its pod. {error}".rstrip("."), cause=cause)
 

@@ -157,7 +157,7 @@ class RunObjects:
             time.sleep(0.25)
 
     def nodes(self) -> list[Object]:
-        """The first of them, which in all but the largest clusters are all. Raises ApiError where that is forbidden."""
+        """The first of them, which in all but the largest clusters are all. Raises ApiError if that is forbidden."""
         return list(items(self._client.get("/api/v1/nodes", {"limit": str(MOST_NODES)}), "items"))
 
     def pod(self, plan: PodPlan) -> Object:
@@ -209,7 +209,7 @@ class RunObjects:
         return (line.decode(errors="replace") + "\n" for line in lines)
 
     def events(self, pod: str) -> list[Object]:
-        """Of a pod. Raises ApiError where that is forbidden: a run does not need it."""
+        """Of a pod. Raises ApiError if that is forbidden: a run does not need it."""
         selector = f"involvedObject.kind=Pod,involvedObject.name={pod}"
         return list(items(self._client.get(self._events, {"fieldSelector": selector}, patience=0), "items"))
 
@@ -282,7 +282,7 @@ class RunObjects:
                 raise
 
     def _create(self, path: str, body: Object, patience: float = PATIENCE_SECONDS) -> Object | None:
-        """Return the object as it was made, None where one of its name is there already, of whoever it is."""
+        """Return the object as it was made, None if one of its name is there already, of whoever it is."""
         try:
             return self._client.post(path, body, patience=patience, unless=self._ending)
         except ApiError as error:

@@ -34,7 +34,7 @@ class Shapes:
 
     words: WORD=VALUE of the run; a rule's value of the same word counts over it. template_path: of the run's pod
     template, a rule's own counts over it. image: returns the image that a job's commands run in, "" for the pods'.
-    Raises InputError where one of them cannot be used.
+    Raises InputError if one of them cannot be used.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Shapes:
         _said(frozenset(words.items()))
 
     def of(self, job: JobExecutorInterface) -> Shape:
-        """Raises InputError where the rule says something that cannot be used."""
+        """Raises InputError if the rule says something that cannot be used."""
         resources = job.resources
         words = {
             word: resources[word]

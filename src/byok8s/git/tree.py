@@ -42,8 +42,8 @@ def write(git: Git, commit: str, folder: Path) -> list[TreeEntry]:
     """Make `folder`, with the commit's files in it, each with the commit's time. Returns what it has.
 
     The time is the commit's, for Snakemake compares those of files: a tree that is fetched again elsewhere is as old
-    as it was. Submodules are left out. Raises InputError where a name or a link would be dangerous; Refused where
-    the commit is not whole; OSError where it cannot be written.
+    as it was. Submodules are left out. Raises InputError if a name or a link would be dangerous; Refused if
+    the commit is not whole; OSError if it cannot be written.
     """
     entries = parse(git.read("ls-tree", "-r", "-z", "--full-tree", commit))
     files = [entry for entry in entries if not entry.is_submodule]

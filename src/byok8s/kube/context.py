@@ -30,7 +30,7 @@ class Context:
     asked_for: the name of a kubeconfig's context; None means its current one, or the pod's service account where
         there is no kubeconfig.
     files: kubeconfigs to read in the place of the user's.
-    Raises InputError where there is no such context or it cannot be used, ClusterError where there is no kubeconfig
+    Raises InputError if there is no such context or it cannot be used, ClusterError if there is no kubeconfig
     that can be read.
     """
 
@@ -60,7 +60,7 @@ class Context:
         return self._cache.renewed(refused)
 
     def ssl_context(self, credentials: Credentials) -> ssl.SSLContext:
-        """For the cluster's CA and our client certificate. Raises NoCredentials where one of them is none."""
+        """For the cluster's CA and our client certificate. Raises NoCredentials if one of them is none."""
         try:
             ca = self._cluster.content("certificate-authority")
             context = ssl.create_default_context(cadata=ca or None)

@@ -28,7 +28,7 @@ CONNECT_SECONDS = 15.0
 class ExecStream:
     """An open stream. `send` and `receive` may be used by two threads at once.
 
-    path: of the pod. Raises ApiError where the server refuses, NoCredentials, and Unreachable where it cannot be
+    path: of the pod. Raises ApiError if the server refuses, NoCredentials, and Unreachable if it cannot be
     reached; so does every use of a stream that has broken.
     """
 

@@ -33,9 +33,9 @@ class KubeconfigEntry:
         return self.folder / Path(named).expanduser() if named else None
 
     def content(self, key: str) -> str:
-        """What is there as `key`-data, or in the file that `key` names; empty where there is neither.
+        """What is there as `key`-data, or in the file that `key` names; empty if there is neither.
 
-        Raises OSError or ValueError where it cannot be read.
+        Raises OSError or ValueError if it cannot be read.
         """
         if data := self.text(f"{key}-data"):
             return base64.b64decode(data).decode()
@@ -83,7 +83,7 @@ def read(paths: Sequence[Path]) -> Kubeconfig:
 
 
 def of_pod(service_account: Path, environment: Mapping[str, str]) -> Kubeconfig:
-    """What a pod is given for its service account, as a kubeconfig. Raises OSError where it is given none."""
+    """What a pod is given for its service account, as a kubeconfig. Raises OSError if it is given none."""
     host, port = (environment.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
     if not host or not port:
         raise OSError("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")

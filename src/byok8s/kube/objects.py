@@ -10,7 +10,7 @@ Object: TypeAlias = Mapping[str, Json]
 
 
 def get_in(obj: Json | Object, *path: str | int) -> Json:
-    """The value at `path`, or None where any step of it is absent."""
+    """The value at `path`, or None if any step of it is absent."""
     value: Json | Object = obj
     for step in path:
         match value, step:

@@ -85,7 +85,7 @@ class Plugin:
 
 
 def plugin(user: KubeconfigEntry, cluster: KubeconfigEntry) -> Plugin | None:
-    """The user's, where it has one. Raises OSError or ValueError where the cluster's CA cannot be read."""
+    """The user's, where it has one. Raises OSError or ValueError if the cluster's CA cannot be read."""
     given = get_in(user.fields, "exec")
     if not isinstance(given, dict):
         return None
@@ -119,7 +119,7 @@ def _cluster_info(cluster: KubeconfigEntry) -> dict[str, Json]:
 
 
 def _credentials(printed: Json) -> Credentials:
-    """Raises ValueError where there are none in it."""
+    """Raises ValueError if there are none in it."""
     status = get_in(printed, "status")
     token, certificate, key = (text(status, k) for k in ("token", "clientCertificateData", "clientKeyData"))
     if not token and not (certificate and key):

@@ -73,7 +73,7 @@ class Watch:
     def start(self) -> None:
         """Returns when the first list is in, so that nothing created from now on can be missed.
 
-        Raises Unreachable, ApiError or NoCredentials where that list cannot be had.
+        Raises Unreachable, ApiError or NoCredentials if that list cannot be had.
         """
         self._list(PATIENCE_SECONDS)
         self._thread.start()

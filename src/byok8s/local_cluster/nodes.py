@@ -19,7 +19,7 @@ _PATIENCE_SECONDS: Final = 2.0
 
 @dataclass(frozen=True)
 class Node:
-    """address: its InternalIP. pod_range: of its pods' addresses, as 10.42.0.0/24; empty where none is noted."""
+    """address: its InternalIP. pod_range: of its pods' addresses, as 10.42.0.0/24; empty if none is noted."""
 
     name: str
     ready: bool
@@ -42,7 +42,7 @@ class LocalCluster:
 
 
 def ask(kubeconfig: Path) -> LocalCluster:
-    """Raises ClusterError where it does not answer within a few seconds."""
+    """Raises ClusterError if it does not answer within a few seconds."""
     client = KubeClient(Context(files=[kubeconfig]))
     version = text(client.get("/version", patience=_PATIENCE_SECONDS), "gitVersion")
     nodes = items(client.get("/api/v1/nodes", patience=_PATIENCE_SECONDS), "items")
@@ -50,7 +50,7 @@ def ask(kubeconfig: Path) -> LocalCluster:
 
 
 def await_ready(kubeconfig: Path) -> LocalCluster:
-    """Once it takes pods and all its nodes are ready. Raises ClusterError where that lasts over five minutes."""
+    """Once it takes pods and all its nodes are ready. Raises ClusterError if that lasts over five minutes."""
     until = time.monotonic() + _READY_SECONDS
     while True:
         try:

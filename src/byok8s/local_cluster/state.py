@@ -26,7 +26,7 @@ class ClusterState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 def read(path: Path) -> ClusterState | None:
-    """None where nothing was made. Raises InputError for what is no state of ours."""
+    """None if nothing was made. Raises InputError for what is no state of ours."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=ClusterState)
     except FileNotFoundError:

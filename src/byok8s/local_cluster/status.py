@@ -39,7 +39,7 @@ class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def status(home: Home) -> ClusterStatus:
-    """Changes nothing. Raises InputError where what was noted cannot be read."""
+    """Changes nothing. Raises InputError if what was noted cannot be read."""
     noted = state.read(home.state)
     if noted is None:
         return ClusterStatus(problems=("There is no local cluster.",), next=_UP)
@@ -65,7 +65,7 @@ def status(home: Home) -> ClusterStatus:
 
 
 def environment(home: Home) -> str:
-    """Shell lines for `eval`, with the keys in them. Raises Byok8sError where no workflow can run."""
+    """Shell lines for `eval`, with the keys in them. Raises Byok8sError if no workflow can run."""
     found = status(home)
     if found.problems:
         raise ClusterError(" ".join(found.problems), hint=found.next)

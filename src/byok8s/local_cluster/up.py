@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user says of the cluster; None where nothing was said.
+    """What the user says of the cluster; None if nothing was said.
 
     image: of the pods. archive: a file that has it.
     """

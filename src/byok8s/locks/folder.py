@@ -95,7 +95,7 @@ def last_holder(path: Path) -> LockOwner | None:
 
 
 def try_lock(file: IO[str] | IO[bytes]) -> bool:
-    """Whether the lock of an open file is now ours. Raises OSError where the file system has no locks."""
+    """Whether the lock of an open file is now ours. Raises OSError if the file system has no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

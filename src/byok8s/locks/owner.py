@@ -14,7 +14,7 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class RunLocation:
-    """Where a run's objects and files are. None where a run has no such thing.
+    """Where a run's objects and files are. None if a run has no such thing.
 
     bucket: its URL with the prefix; None for the embedded one. endpoint: None for AWS.
     """

@@ -16,7 +16,7 @@ FOLDERS = ("", "workflows", "params", "config")
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """path: within the folder. description: empty where the file has none."""
+    """path: within the folder. description: empty if the file has none."""
 
     path: Path
     description: str

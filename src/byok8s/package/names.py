@@ -46,7 +46,7 @@ def check_name(given: str) -> Name:
 
 
 def check_version(given: str) -> str:
-    """As pip writes it. Raises InputError where it is none."""
+    """As pip writes it. Raises InputError if it is none."""
     from packaging.version import InvalidVersion, Version
 
     try:

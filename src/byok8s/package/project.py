@@ -35,7 +35,7 @@ class Package:
 def write(package: Package, output: Path, *, force: bool) -> None:
     """Make the project's folder, whole or not at all.
 
-    force: take the place of one that byok8s has made. Raises InputError where something else is there.
+    force: take the place of one that byok8s has made. Raises InputError if something else is there.
     """
     before = output.exists()
     if before and not (force and is_package(output)):

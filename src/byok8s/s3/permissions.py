@@ -18,7 +18,7 @@ def try_operations(bucket: Bucket, key: str) -> Mapping[str, str]:
 
     key: below the bucket's prefix. Returns what S3 says against each of put, get, multipart and delete that was tried,
     nothing where it does it. The last three are tried on an object that could be put.
-    Raises BucketError where there are no credentials.
+    Raises BucketError if there are no credentials.
     """
     client, at = connect(bucket.endpoint_url), _place(bucket, key)
     tried = {"put": _try(lambda: client.put_object(**at, Body=_CONTENT))}
@@ -31,7 +31,7 @@ def try_operations(bucket: Bucket, key: str) -> Mapping[str, str]:
 
 
 def remove(bucket: Bucket, key: str) -> str:
-    """An object that need not be there. Returns why that cannot be done; nothing where it is done."""
+    """An object that need not be there. Returns why that cannot be done; nothing if it is done."""
     client = connect(bucket.endpoint_url)
     return _try(lambda: client.delete_object(**_place(bucket, key)))
 

@@ -16,7 +16,7 @@ LONGEST = 60  # characters of a value that is shown
 
 
 class Error(Protocol):
-    """A jsonschema.ValidationError. validator: the keyword; None where the schema is `false`."""
+    """A jsonschema.ValidationError. validator: the keyword; None if the schema is `false`."""
 
     message: str
     validator: str | None
