@@ -60,13 +60,13 @@ class Sandbox:
         write_files(self.folder, files)
 
     def read(self, key: str) -> str:
-        """The content of a file in the bucket, below the test's prefix."""
+        """Return the content of a file in the bucket, below the test's prefix."""
         client = s3.connect(self.bucket.endpoint_url)
         body = client.get_object(Bucket=self.bucket.name, Key=f"{self.bucket.prefix}/{key}")["Body"]
         return str(body.read().decode())
 
     def made(self) -> list[str]:
-        """The workflow's files in the bucket, below the test's prefix: no records, and no sources of upstream's."""
+        """Return the workflow's files in the bucket, below the test's prefix, without records or upstream's sources."""
         return [key for key in self.kept() if not key.startswith((".byok8s/", "snakemake-workflow-sources."))]
 
     def await_made(self, count: int, seconds: float = 90) -> None:
@@ -76,7 +76,7 @@ class Sandbox:
             time.sleep(0.25)
 
     def _why(self) -> str:
-        """What Kubernetes and the runs say, for a test that has waited in vain. The runs are ended."""
+        """Return what Kubernetes and the runs say, for a test that has waited in vain. The runs are ended."""
         pods = [(text(pod, "metadata", "name"), pod.get("status")) for pod in self.objects("pods")]
         events = items(self.client.get(f"/api/v1/namespaces/{self.namespace}/events"), "items")
         noted = [(text(event, "reason"), text(event, "message")) for event in events]
@@ -93,7 +93,7 @@ class Sandbox:
         return [entry["Key"].removeprefix(f"{self.bucket.prefix}/") for entry in found]
 
     def objects(self, *kinds: str) -> list[Object]:
-        """What byok8s has in the namespace."""
+        """Return what byok8s has in the namespace."""
         paths = {
             "pods": "/api/v1/namespaces/{}/pods",
             "secrets": "/api/v1/namespaces/{}/secrets",
@@ -108,7 +108,7 @@ class Sandbox:
         ]
 
     def await_pods(self, count: int = 1) -> list[str]:
-        """The names of so many pods or more, once they run."""
+        """Wait until so many pods or more run; return their names."""
         until = time.monotonic() + 60
         while len(running := self._running()) < count:
             assert time.monotonic() < until, f"{len(running)} instead of {count} pods run after 60 s"
@@ -132,7 +132,7 @@ class Sandbox:
 
 @contextlib.contextmanager
 def sandbox(folder: Path) -> Iterator[Sandbox]:
-    """A namespace and a prefix that nobody else has, and a new working folder. KUBECONFIG must be set."""
+    """Make a namespace and a prefix that nobody else has, and a new working folder. KUBECONFIG must be set."""
     client = KubeClient(Context())
     namespace = f"byok8s-test-{uuid.uuid4().hex[:8]}"
     metadata: Object = {"metadata": {"name": namespace}}
@@ -152,7 +152,7 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
 
 
 def await_line(run: subprocess.Popen[str], word: str) -> str:
-    """The output up to a line with `word`."""
+    """Return the output up to a line with `word`."""
     assert run.stdout is not None
     said = ""
     for line in run.stdout:

@@ -38,7 +38,7 @@ class BucketFindings:
 
     @property
     def works(self) -> bool:
-        """Whether all that a run does there is allowed from here."""
+        """Return whether all that a run does there is allowed from here."""
         return self.usable and not any_failed([check for check in self.checks if check.name in OPERATIONS])
 
 

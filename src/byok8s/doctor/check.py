@@ -69,7 +69,7 @@ def skipped(name: str, why: str) -> Check:
 
 
 def of_error(name: str, error: Byok8sError, status: CheckStatus = CheckStatus.FAILED) -> Check:
-    """The check that found what an error says."""
+    """Return the check that found what an error says."""
     return Check(name, status, f"{error.what} {error.where}".strip(), error.hint)
 
 

@@ -60,7 +60,7 @@ class ClusterChecks:
             return _fault(rights.NAMES, error)
 
     def room(self, may: Future[Checks]) -> Checks:
-        """Of the namespace."""
+        """Check what the namespace has room for, and what it allows."""
         try:
             found = namespace.look(self._client, self._namespace, self._pod, len(self._brought.config_maps))
         except ClusterError as error:
@@ -122,7 +122,7 @@ class ClusterChecks:
         of_bucket: Future[BucketFindings],
         state: Future[DnsState],
     ) -> Checks:
-        """Of a pod, if one can be hoped to run."""
+        """Run the probe pod, unless an earlier check shows that it cannot start."""
         bucket = self._scope.bucket
         why_not = _first_failed(
             {

@@ -60,7 +60,7 @@ def diagnose(scope: Scope, on_field: Callable[[Field], None]) -> Report:
 def _fields(
     scope: Scope, shapes: Shapes, threads: ThreadPoolExecutor, ending: threading.Event
 ) -> Iterator[Field]:
-    """What waits for another is begun after it, so that there is always a thread for it."""
+    """Look at all fields at once. What waits for another is begun after it, so that there is always a thread for it."""
     key = f".byok8s/doctor-{new_run_id()}"
     of_bucket = threads.submit(bucket.look, scope.bucket, f"{key}-here")
     brought = threads.submit(contents, scope)

@@ -52,7 +52,7 @@ def look(context: str | None) -> LocalFindings:
 
 
 def _times(client: KubeClient) -> list[Check]:
-    """How fast the API answers once there is a connection, and by how much the clocks differ."""
+    """Check how fast the API answers once there is a connection, and by how much the clocks differ."""
     began = time.monotonic()
     try:
         ahead = -(client.now() - datetime.now(UTC)).total_seconds()

@@ -80,7 +80,7 @@ def phase(namespace: Object) -> Check:
 
 
 def pod_security(namespace: Object) -> Check:
-    """The labels of https://kubernetes.io/docs/concepts/security/pod-security-admission/."""
+    """Check the labels of https://kubernetes.io/docs/concepts/security/pod-security-admission/."""
     enforced = text(namespace, "metadata", "labels", ENFORCE)
     if not enforced:
         return ok("Pod Security", "no profile is enforced by a label; pods of a run keep the restricted one")
@@ -100,7 +100,7 @@ def limits(ranges: Iterable[Object]) -> Check:
 
 
 def wants(pod: Object, config_maps: int) -> Mapping[str, float]:
-    """What a run of one pod uses up, by the names that quotas have for it."""
+    """Return what a run of one pod uses up, by the names that quotas have for it."""
     counted = {"pods": 1.0, "secrets": 1.0, "configmaps": float(config_maps), "jobs.batch": 1.0}
     found = counted | {f"count/{name}": number for name, number in counted.items()}
     for kind, prefixes in (("requests", ("", "requests.")), ("limits", ("limits.",))):
@@ -112,7 +112,7 @@ def wants(pod: Object, config_maps: int) -> Mapping[str, float]:
 
 
 def room(quotas: Iterable[Object], wanted: Mapping[str, float]) -> Check:
-    """Whether a run of one pod still fits the namespace's quotas."""
+    """Check whether a run of one pod still fits the namespace's quotas."""
     counted = [quota for quota in quotas if _applies(quota)]
     short = [short for quota in counted for short in _short(quota, wanted)]
     if short:
@@ -153,7 +153,7 @@ def _listed(client: KubeClient, path: str, name: str, judge: Callable[[Iterable[
 
 
 def _get(client: KubeClient, path: str) -> Object | ApiError:
-    """What is there; or the answer that it is not, or not for us to see."""
+    """Return what is there; or the answer that it is not, or not for us to see."""
     try:
         return client.get(path, patience=PATIENCE_SECONDS)
     except ApiError as error:

@@ -77,7 +77,7 @@ def _devices(nodes: Sequence[Object]) -> Check:
 
 
 def takes(nodes: Sequence[Object], pod: Object) -> Check:
-    """Whether a node's labels, taints and size let it take the pod, were it empty."""
+    """Check whether a node's labels, taints and size let it take the pod, were it empty."""
     why = node_fit.objection(pod, nodes)
     if not why:
         tainted = [node for node in nodes if node_fit.objection(pod, [node])]

@@ -57,7 +57,7 @@ def plan(
     image: str,
     ending: threading.Event,
 ) -> WorkflowPlan | None:
-    """None if it has taken longer than PLAN_SECONDS.
+    """Have Snakemake plan the workflow. Returns None if it has taken longer than PLAN_SECONDS.
 
     environment: beside this process'. ending: set where nobody waits for the plan any more.
     """
@@ -89,7 +89,7 @@ def _run(
     words: IO[bytes],
     ending: threading.Event,
 ) -> bool:
-    """Whether the process has ended by itself. place: where it works."""
+    """Return whether the process has ended by itself. place: where it works."""
     child = subprocess.Popen(
         command, cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words
     )
@@ -104,7 +104,7 @@ def _run(
 
 
 def main(found: str, cores: int, arguments: list[str]) -> None:
-    """The process' own life. found: the file that the plan is written to. cores: of the Snakefile's workflow.cores."""
+    """Plan, in a process of its own. found: the file to write. cores: of the Snakefile's workflow.cores."""
     from snakemake.logging import logger
 
     keeper = _Keeper()

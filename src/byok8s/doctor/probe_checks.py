@@ -81,7 +81,7 @@ def _started(probe: Probe, image: str) -> list[Check]:
 
 
 def _trouble(probe: Probe) -> tuple[Cause | None, str]:
-    """Why the pod has told nothing: by its status, else by its events."""
+    """Say why the pod has told nothing: by its status, else by its events."""
     found = probe.outcome
     why, cause = found.why, found.cause
     if cause is None:
@@ -107,7 +107,7 @@ def pulled(found: Sequence[Object]) -> str:
 
 
 def told(seen: Seen) -> list[Check]:
-    """Of the image and of the pod's surroundings."""
+    """Check the image, and the user and the disk of the pod."""
     user = warning(
         "user", "root, though a run asks for none", "A policy of the cluster changes pods: ask its operator."
     )

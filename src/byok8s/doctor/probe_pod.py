@@ -48,7 +48,7 @@ class Probe:
 
 
 def contents(scope: Scope) -> Contents:
-    """What a run brings along, but for the workflow's sources."""
+    """Return what a run brings along, but for the workflow's sources."""
     shares = delivery.config_maps(delivery.worker_files(), {"libraries": delivery.libraries()})
     return Contents({} if scope.no_credentials else pod_environment.credentials_file(), shares)
 
@@ -105,7 +105,7 @@ def run_probe(
 
 
 def _follow(changes: queue.SimpleQueue[Object | str | Exception], ending: threading.Event) -> Probe:
-    """Until the pod has ended, or cannot be hoped to run."""
+    """Follow the pod until it has ended, or cannot be expected to run."""
     began = changed = time.monotonic()
     probe = Probe(Outcome(State.WAITING), {})
     while not (probe.outcome.ended or ending.is_set() or _overdue(probe.outcome, time.monotonic() - changed)):
@@ -159,7 +159,7 @@ def _log(cluster: RunObjects, pod: str, found: Outcome) -> str:
 
 
 def _remove(cluster: RunObjects, *, running: bool) -> str:
-    """Why that is not done; nothing if it is. running: whether the pod has to be told to end first."""
+    """Remove all of it. Returns why that is not done; nothing if it is. running: whether to end the pod first."""
     try:
         if running:
             cluster.end_pods()

@@ -29,7 +29,7 @@ class Scope:
 
     @property
     def s3_environment(self) -> dict[str, str]:
-        """The endpoint, where S3's own tools look for it."""
+        """Return the endpoint, in the variables in which S3's own tools look for it."""
         url = self.bucket.endpoint_url if self.bucket else None
         return {"AWS_ENDPOINT_URL": url, "AWS_ENDPOINT_URL_S3": url} if url else {}
 

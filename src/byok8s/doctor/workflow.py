@@ -29,7 +29,7 @@ def planned(plan: WorkflowPlan | None) -> Check:
 
 
 def shapes(plan: WorkflowPlan, of: Shapes) -> Mapping[str, Shape]:
-    """The largest of each rule. Raises InputError if a rule says something of its pods that cannot be used."""
+    """Return the largest shape of each rule. Raises InputError if what a rule says of its pods cannot be used."""
     found: dict[str, Shape] = {}
     for job in plan.jobs:
         shape = of.of(job)
@@ -38,7 +38,7 @@ def shapes(plan: WorkflowPlan, of: Shapes) -> Mapping[str, Shape]:
 
 
 def largest(plan: WorkflowPlan, of: Shapes, cluster: RunObjects, *, scaled: bool) -> Check:
-    """Whether the cluster takes a pod of each rule, and some node is large enough. Creates nothing.
+    """Check whether the cluster takes a pod of each rule, and some node is large enough. Creates nothing.
 
     scaled: a run gives a rule at most the threads of its nodes.
     """

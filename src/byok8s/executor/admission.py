@@ -1,4 +1,4 @@
-"""Whether the cluster takes pods of the run's shapes, found before anything is created."""
+"""Try whether the cluster takes pods of the run's shapes, before anything is created."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _too_large(cluster: RunObjects, rules: Mapping[Shape, str], nodes: list[Obje
 
 
 def _nodes(cluster: RunObjects) -> list[Object]:
-    """None if a user of this namespace may not list them: then the scheduler has the word."""
+    """Return the nodes; none if a user of this namespace may not list them: then the scheduler decides."""
     try:
         return cluster.nodes()
     except ApiError as error:

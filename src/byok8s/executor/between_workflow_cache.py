@@ -21,7 +21,7 @@ AT_ONCE: Final = 4  # jobs; the files of each go many at once
 
 
 class BetweenWorkflowCache:
-    """Of one run. Its jobs are looked up and stored in threads of their own, as others go on."""
+    """The cache as one run uses it. Its jobs are looked up and stored in threads of their own, as others go on."""
 
     def __init__(self, workflow: Workflow) -> None:
         self._workflow = workflow

@@ -1,4 +1,4 @@
-"""Whether any node of the cluster could ever take a pod. Values in, words out."""
+"""Tell whether any node of the cluster could ever take a pod. Values in, words out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GROUPS = (
 
 
 def may_grow(nodes: Iterable[Object]) -> bool:
-    """Whether some node belongs to a group that an autoscaler may be set to enlarge."""
+    """Return whether some node belongs to a group that an autoscaler may be set to enlarge."""
     return any(
         name.startswith(GROUPS)
         for node in nodes
@@ -32,12 +32,12 @@ def may_grow(nodes: Iterable[Object]) -> bool:
 
 
 def largest_mb(nodes: Sequence[Object]) -> int | None:
-    """The most memory that one node has for pods, in MB; None of no nodes."""
+    """Return the most memory that one node has for pods, in MB; None if there are no nodes."""
     return max((int(_offer(node, "memory") / 1e6) for node in nodes), default=None)
 
 
 def objection(pod: Object, nodes: Sequence[Object]) -> str:
-    """Why no node could take the pod even if it were empty; nothing where one could.
+    """Say why no node could take the pod even if it were empty; return nothing if one could.
 
     Affinities are left to the scheduler: what they want can come and go.
     """

@@ -18,7 +18,7 @@ PASSED_ON: Sequence[str] = (
 
 
 def environment() -> Mapping[str, str]:
-    """What pods know of this machine's environment: how to reach S3, and nothing else."""
+    """Return what pods know of this machine's environment: how to reach S3, and nothing else."""
     from byok8s.s3 import profile
 
     return {

@@ -49,7 +49,7 @@ class Contents:
     run: str = ""
 
     def digest(self, settings: PodSettings) -> str:
-        """The same for what makes the same pods; of the secret only the names count."""
+        """Return a digest that is the same for what makes the same pods; of the secret only the names count."""
         digest = sha256(repr((settings, sorted(self.secret), self.run)).encode())
         for files in self.config_maps:
             for name, content in sorted(files.items()):
@@ -157,11 +157,11 @@ class RunObjects:
             time.sleep(0.25)
 
     def nodes(self) -> list[Object]:
-        """The first of them, which in all but the largest clusters are all. Raises ApiError if that is forbidden."""
+        """Return the first MOST_NODES nodes, in most clusters all. Raises ApiError if that is forbidden."""
         return list(items(self._client.get("/api/v1/nodes", {"limit": str(MOST_NODES)}), "items"))
 
     def pod(self, plan: PodPlan) -> Object:
-        """As it is created."""
+        """Return the pod as it is created."""
         return manifest.pod(self.names, self._reference, self._settings, plan)
 
     def try_pod(self, plan: PodPlan) -> None:
@@ -198,28 +198,28 @@ class RunObjects:
         return next(iter(items(self._client.get(self.pods, selector), "items")), None)
 
     def stop_waiting(self) -> None:
-        """For an API that is away: the run ends, and no pod is wanted any more."""
+        """Stop waiting for an API that is away: the run ends, and no pod is wanted any more."""
         self._ending.set()
 
     def log(self, pod: str) -> Iterator[str]:
-        """What a pod has written, line by line. Raises ApiError or Unreachable."""
+        """Return what a pod has written, line by line. Raises ApiError or Unreachable."""
         lines = self._client.stream(
             f"{self.pods}/{pod}/log", {"container": manifest.CONTAINER}, LOG_SILENCE_SECONDS
         ).lines()
         return (line.decode(errors="replace") + "\n" for line in lines)
 
     def events(self, pod: str) -> list[Object]:
-        """Of a pod. Raises ApiError if that is forbidden: a run does not need it."""
+        """Return a pod's events. Raises ApiError if that is forbidden: a run does not need it."""
         selector = f"involvedObject.kind=Pod,involvedObject.name={pod}"
         return list(items(self._client.get(self._events, {"fieldSelector": selector}, patience=0), "items"))
 
-    def talk(self, pod: str) -> ExecStream:
-        """The stream to the worker in a pod. Raises ApiError or Unreachable."""
+    def open_stream(self, pod: str) -> ExecStream:
+        """Open the stream to the worker in a pod. Raises ApiError or Unreachable."""
         command = [*manifest.WORKER_COMMAND, "talk"]
         return ExecStream(self._client, f"{self.pods}/{pod}", manifest.CONTAINER, command)
 
     def delete_pod(self, pod: str) -> None:
-        """For a pod that has nothing to finish."""
+        """Delete a pod that has nothing to finish, without a grace period."""
         self._client.delete(f"{self.pods}/{pod}", {"gracePeriodSeconds": 0})
 
     def end_pods(self) -> None:
@@ -282,7 +282,7 @@ class RunObjects:
                 raise
 
     def _create(self, path: str, body: Object, patience: float = PATIENCE_SECONDS) -> Object | None:
-        """Return the object as it was made, None if one of its name is there already, of whoever it is."""
+        """Return the object as it was made, None if there is already one of its name, whoever made it."""
         try:
             return self._client.post(path, body, patience=patience, unless=self._ending)
         except ApiError as error:

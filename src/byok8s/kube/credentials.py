@@ -53,7 +53,7 @@ class CredentialCache:
         self._again_at = 0.0  # by the monotonic clock
 
     def current(self) -> Credentials:
-        """For the next request. Raises NoCredentials if there are none that may still be good."""
+        """Return the credentials for the next request. Raises NoCredentials if none may still be good."""
         with self._lock:
             if self._kept is None or time.time() >= self._renew_at:
                 self._renew()

@@ -1,4 +1,4 @@
-"""What goes wrong between us and the Kubernetes API, and the words for it."""
+"""Errors of the Kubernetes API and of the way to it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ApiError(ClusterError):
 
 
 def refusal(request: str, code: int, headers: Mapping[str, str], body: bytes) -> ApiError:
-    """What an answer says that is an error. headers: their names in any case."""
+    """Read an answer that is an error. headers: their names in any case."""
     wait = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
     retry_after = float(wait) if wait.isdecimal() else 0.0
     try:
@@ -65,7 +65,7 @@ def refusal(request: str, code: int, headers: Mapping[str, str], body: bytes) ->
 
 
 def after(error: ClusterError, seconds: float) -> ClusterError:
-    """The same, said by somebody who has tried for so long."""
+    """Return the same error, noting for how long it was retried."""
     if seconds < 1:
         return error
     tried = f"tried for {duration(seconds)}"
@@ -85,7 +85,7 @@ def duration(seconds: float) -> str:
 
 
 def short(error: ClusterError) -> str:
-    """Why there is no answer, for somebody who knows which cluster it is, and may have to do something."""
+    """Say why there is no answer, for somebody who knows which cluster it is, and may have to do something."""
     match error:
         case Unreachable():
             return error.cause

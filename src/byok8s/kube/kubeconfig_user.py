@@ -1,4 +1,4 @@
-"""What a user of a kubeconfig has to show to the cluster."""
+"""The credentials of a user of a kubeconfig."""
 
 from __future__ import annotations
 
@@ -93,6 +93,6 @@ def _token(user: KubeconfigEntry) -> Credentials:
 
 
 def _token_of_provider(user: KubeconfigEntry) -> str:
-    """The one that kubectl has left in the kubeconfig; to get another is kubectl's business."""
+    """Return the token that kubectl has left in the kubeconfig; to get another is kubectl's business."""
     config = get_in(user.fields, "auth-provider", "config")
     return text(config, "id-token") or text(config, "access-token")

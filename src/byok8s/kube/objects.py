@@ -10,7 +10,7 @@ Object: TypeAlias = Mapping[str, Json]
 
 
 def get_in(obj: Json | Object, *path: str | int) -> Json:
-    """The value at `path`, or None if any step of it is absent."""
+    """Return the value at `path`, or None if any step of it is absent."""
     value: Json | Object = obj
     for step in path:
         match value, step:
@@ -24,7 +24,7 @@ def get_in(obj: Json | Object, *path: str | int) -> Json:
 
 
 def items(obj: Json | Object, *path: str | int) -> list[dict[str, Json]]:
-    """The objects of the list at `path`; none where it is absent."""
+    """Return the objects of the list at `path`; none if it is absent."""
     found = get_in(obj, *path)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
@@ -36,12 +36,12 @@ def texts(obj: Json | Object, *path: str | int) -> list[str]:
 
 
 def mapping(obj: Json | Object, *path: str | int) -> dict[str, Json]:
-    """The object at `path`; an empty one where it is absent."""
+    """Return the object at `path`; an empty one if it is absent."""
     found = get_in(obj, *path)
     return found if isinstance(found, dict) else {}
 
 
 def text(obj: Json | Object, *path: str | int) -> str:
-    """The string at `path`, or an empty one."""
+    """Return the string at `path`, or an empty one."""
     found = get_in(obj, *path)
     return found if isinstance(found, str) else ""

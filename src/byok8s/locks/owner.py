@@ -72,12 +72,12 @@ class LockOwner:
         return self.run is None and self.is_gone()
 
     def shares_folder(self, other: LockOwner) -> bool:
-        """A folder of the same name on another host may be a copy."""
+        """Return whether both use one folder. A folder of the same name on another host may be a copy."""
         return (self.host, self.folder) == (other.host, other.folder)
 
 
 def this_process() -> LockOwner:
-    """Return what this process says of itself where it holds a lock."""
+    """Return what this process says of itself when it holds a lock."""
     now = datetime.now(UTC)
     return LockOwner(os.getpid(), socket.gethostname(), user_name(), str(Path.cwd().resolve()), now, now)
 
@@ -100,7 +100,7 @@ def encode(holder: LockOwner) -> bytes:
 
 
 def decode(content: bytes) -> LockOwner | None:
-    """None for what is no holder, as what another version of byok8s may have written."""
+    """Read an owner; return None for what is none, as what another version of byok8s may have written."""
     try:
         return msgspec.json.decode(content, type=LockOwner)
     except msgspec.MsgspecError:

@@ -13,7 +13,7 @@ WIDTH = 80
 
 
 def made(package: Package, place: Path) -> str:
-    """What it holds, and what to type now. place: its project's folder."""
+    """Say what the package holds, and what to type now. place: its project's folder."""
     name, params = package.name.distribution, package.catalogue.params
     run = f"{package.catalogue.workflows[0].name} {params[0].name if params else 'PARAMS'}"
     # of a bare name pip would think that it is on an index
@@ -31,7 +31,7 @@ def made(package: Package, place: Path) -> str:
 
 
 def listed(catalogue: Catalogue, replaced: Collection[Path]) -> str:
-    """The workflows and params. replaced: files in whose place those of the working folder are taken."""
+    """List the workflows and params. replaced: files in whose place those of the working folder are taken."""
     workflows, params = catalogue.workflows, catalogue.params
     return "\n".join([*_entries("WORKFLOW", workflows, replaced), "", *_entries("PARAMS", params, replaced)])
 

@@ -1,4 +1,4 @@
-"""What a run does with objects, tried on one that is removed again."""
+"""Try what a run does with objects, on one that is removed again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def try_operations(bucket: Bucket, key: str) -> Mapping[str, str]:
 
 
 def remove(bucket: Bucket, key: str) -> str:
-    """An object that need not be there. Returns why that cannot be done; nothing if it is done."""
+    """Remove an object that need not be there. Returns why that cannot be done; nothing if it is done."""
     client = connect(bucket.endpoint_url)
     return _try(lambda: client.delete_object(**_place(bucket, key)))
 

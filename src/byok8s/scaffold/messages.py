@@ -10,7 +10,7 @@ from byok8s.scaffold.write import CI, Scaffold
 
 
 def told(made: Scaffold, named: Path) -> str:
-    """Its files, and what to type now. named: the folder as the user has named it."""
+    """Say which files were made, and what to type now. named: the folder as the user has named it."""
     enter = [] if made.folder == Path.cwd() else [f"    cd {shlex.quote(str(named))}"]
     lines = [
         f"Made in {made.folder}:",

@@ -21,7 +21,7 @@ class _Endless(Exception):
 
 
 def apply(schema: Path, params_file: Path, content: Mapping[str, object]) -> Mapping[str, object]:
-    """The content, with a value for each absent name that has a default in an object that is there.
+    """Return the content, with a value for each absent name that has a default in an object that is there.
 
     Raises InputError that lists every violation; and for a schema that is none.
     """

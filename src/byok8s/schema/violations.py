@@ -60,7 +60,7 @@ class Violation(NamedTuple):
 
 
 def lines(errors: Iterable[Error], note: Callable[[Violation], str] = lambda _: "") -> list[str]:
-    """A line for each violation, in the order of their paths. note: what is to be said beside."""
+    """Return a line for each violation, in the order of their paths. note: what else to say of one."""
     found = sorted((violation for error in errors for violation in _violations(error)), key=_place)
     rows = [
         f"  {dotted(violation.at) or 'the file'}: {violation.words}{note(violation)}" for violation in found
@@ -93,7 +93,7 @@ def _violations(error: Error) -> Iterator[Violation]:
 
 
 def _of_alternatives(error: Error, path: tuple[str | int, ...]) -> Iterator[Violation]:
-    """The violations of the one alternative that was meant, where it can be told; else why none will do."""
+    """Yield the violations of the one alternative that was meant, if that is clear; else why none will do."""
     branches: dict[str | int, list[Error]] = {}
     for under in error.context:
         branches.setdefault(under.relative_schema_path[0], []).append(under)
@@ -112,7 +112,7 @@ def _of_alternatives(error: Error, path: tuple[str | int, ...]) -> Iterator[Viol
 
 
 def _is_of_another_kind(error: Error) -> bool:
-    """Whether an alternative was not meant: the value is of another type, or a name in it says another one."""
+    """Return whether an alternative was not meant: the value is of another type, or a name in it says another one."""
     here = error.parent is not None and error.absolute_path == error.parent.absolute_path
     return error.validator in {"const", "enum"} or (error.validator == "type" and here)
 
@@ -143,7 +143,7 @@ def _words(error: Error) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as JSON has it, the beginning where it is long."""
+    """Return a value as JSON has it, only the beginning if it is long."""
     words = json.dumps(value, ensure_ascii=False, default=str)
     words = words.strip('"') if isinstance(value, datetime.date) else words
     return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"

@@ -130,7 +130,7 @@ def exit_code(code: int, command: str = "") -> tuple[str, str]:
 
 
 def spoken_of(last_lines: str) -> str:
-    """What the job itself says that may be the reason, to be added to other words; or nothing."""
+    """Quote what the job itself says that may be the reason, to be added to other words; or return nothing."""
     found = [match[0] for match in SPOKEN_OF.finditer(last_lines)]
     return f'; its log speaks of "{found[-1]}"' if found else ""
 

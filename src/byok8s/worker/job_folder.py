@@ -25,7 +25,7 @@ SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S10
 
 
 def files() -> Path:
-    """Where this archive lies, beside the run's other files."""
+    """Return the folder of this archive and of the run's other files."""
     return Path(sys.argv[0]).resolve().parent
 
 
@@ -56,7 +56,7 @@ def lay_out(place: Path) -> Path:
 
 
 class CleanRoom:
-    """What there is before the first job, so that it can be had again after each. To be made before any job runs."""
+    """What there is before the first job, to be restored after each. To be made before any job runs."""
 
     def __init__(self, plugins: Path) -> None:
         self._plugins, self._marks = plugins, seclusion.marks(plugins)
@@ -118,7 +118,7 @@ def _open_up(folder: Path) -> None:
 
 
 def _unpack(name: str, folder: Path) -> None:
-    """An archive that lies in numbered parts, each small enough for a ConfigMap."""
+    """Unpack an archive that lies in numbered parts, each small enough for a ConfigMap."""
     parts = sorted(files().glob(f"{name}.[0-9]*"))
     whole = io.BytesIO(b"".join(part.read_bytes() for part in parts))
     with tarfile.open(fileobj=whole) as archive:

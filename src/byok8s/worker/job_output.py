@@ -16,7 +16,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 class JobOutput:
-    """Of one job. result: None while it runs."""
+    """The output and log files of one job. result: None while it runs."""
 
     def __init__(self, folder: Path) -> None:
         self.result: Result | None = None
@@ -26,12 +26,12 @@ class JobOutput:
         self._files: list[tuple[str, Path]] = []
 
     def write(self, data: bytes) -> None:
-        """Of the job's output. Where the disk is full the rest of it is lost, and the job has failed by itself."""
+        """Add to the job's output. If the disk is full the rest of it is lost, and the job has failed by itself."""
         with suppress(OSError):
             self._output.write(data)
 
     def keep_files(self, work: Path, names: Sequence[str]) -> None:
-        """Those of the rule's log files that are there. work: the job's folder."""
+        """Keep those of the rule's log files that are there. work: the job's folder."""
         for number, name in enumerate(names):
             copy = self._folder / str(number)
             with suppress(OSError, ValueError):  # a name may hold a NUL
@@ -39,13 +39,13 @@ class JobOutput:
                 self._files.append((name, copy))
 
     def output(self, start: int) -> Iterator[tuple[str, int]]:
-        """What there is of it from a byte on: pieces, and the byte after each."""
+        """Yield the output from a byte on: pieces, and the byte after each."""
         for data in _pieces(self._folder / "output", start):
             start += len(data)
             yield data.decode(errors="replace"), start
 
     def files(self) -> Iterator[tuple[str, str, bool]]:
-        """Name, piece, and whether it is the file's first."""
+        """Yield name and piece of each log file, and whether it is the file's first piece."""
         for name, copy in self._files:
             for number, data in enumerate(_pieces(copy, 0)):
                 yield name, data.decode(errors="replace"), number == 0

@@ -1,4 +1,4 @@
-"""Where things of the controller are in a pod."""
+"""Map paths of the controller to those in a pod."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PathMapping:
             os.environ[name] = self._here(name, before, after)
 
     def _here(self, name: str, before: str | None, after: str) -> str:
-        """What was added to a variable on the controller, as to PATH, is added to what it is in this image."""
+        """Add what was added to a variable on the controller, as to PATH, to its value in this image."""
         value = after.replace(before, os.environ.get(name, ""), 1) if before else after
         return self.relocate(value)
 

@@ -33,7 +33,7 @@ def relay() -> int:
 
 
 def _connect() -> socket.socket:
-    """The worker makes its socket first of all; a pod may be said to run a little before."""
+    """Connect to the worker. It makes its socket first of all, but its pod may be running a little earlier."""
     until = time.monotonic() + WAIT_SECONDS
     while True:
         worker = socket.socket(socket.AF_UNIX)

@@ -32,7 +32,7 @@ class VersionSkew(Byok8sError):
 class Opens(Protocol):
     """What opens streams."""
 
-    def talk(self, pod: str) -> ExecStream: ...
+    def open_stream(self, pod: str) -> ExecStream: ...
 
 
 @dataclass
@@ -109,7 +109,7 @@ class WorkerStream:
         waits = pauses()
         while not self._ended.is_set():
             try:
-                stream = self._cluster.talk(self._pod)
+                stream = self._cluster.open_stream(self._pod)
                 waits = pauses()
                 self._listen(stream)
             except ApiError as error:
