@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from byok8s.errors import ClusterError
 from byok8s.executor.quantity import quantity
 from byok8s.kube import KubeClient, Object
-from byok8s.kube.json import get_in, items, text
+from byok8s.kube.objects import get_in, items, text
 
 EVERY_SECONDS = 0.5
 

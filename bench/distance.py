@@ -20,7 +20,7 @@ from byok8s.errors import Byok8sError
 from common import OURS, BenchError, alone, need_rig, say
 from distant import distant
 from measure import Bench, prefix
-from namespace import AuditLog, corner
+from namespace import AuditLog, bench_namespace
 from workflows import WORKFLOWS
 
 LIMIT_SECONDS = 600
@@ -48,7 +48,7 @@ def _measure(repetitions: int, round_trip: float) -> tuple[list[float], list[flo
     found: dict[float, list[float]] = {0.0: [], round_trip: []}
     with ExitStack() as stack:
         alone(stack)
-        here = stack.enter_context(corner())
+        here = stack.enter_context(bench_namespace())
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="byok8s-bench-")))
         bucket = stack.enter_context(prefix(here.namespace))
         url = bucket.endpoint_url or ""

@@ -22,12 +22,12 @@ from byok8s import s3
 from byok8s.errors import Byok8sError
 from byok8s.kube import Context, KubeClient
 from common import BenchError, alone, need_rig
-from corner import Cluster
+from experiment import Experiment
 from measure import prefix
-from namespace import corner
+from namespace import bench_namespace
 from rig_control import PIDS
 from rows import ROWS
-from trial import Trial
+from sandbox import Sandbox
 
 LIMIT_SECONDS = 240
 
@@ -70,7 +70,7 @@ def _try_rows(options: argparse.Namespace) -> None:
         url = stack.enter_context(upstream.serve(theirs.wheels))
         folder = options.logs or Path(stack.enter_context(TemporaryDirectory(prefix="byok8s-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
-        with corner() as here:
+        with bench_namespace() as here:
             precommand, words = upstream.prepare_pods(here, url)
             cluster = here.cluster()
         bench = Bench(theirs, url, precommand, folder.resolve(), options.limit)
@@ -104,7 +104,7 @@ class Bench:
 
     def _come_of(self, name: str) -> str:
         with ExitStack() as stack:
-            here = stack.enter_context(corner())
+            here = stack.enter_context(bench_namespace())
             whole = stack.enter_context(prefix(here.namespace))
             bucket = s3.Bucket(whole.name, f"{whole.prefix}/run", whole.endpoint_url)
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="byok8s-bench-")))
@@ -112,15 +112,17 @@ class Bench:
             here.user("user", kubeconfig)
             work = folder / "work"
             work.mkdir()
-            cluster = Cluster(
+            cluster = Sandbox(
                 KubeClient(Context()), here.namespace, bucket, work, self._environment(kubeconfig)
             )
-            trial = Trial(cluster, self.theirs, self.precommand, self.limit, self.folder / name, stack)
+            experiment = Experiment(
+                cluster, self.theirs, self.precommand, self.limit, self.folder / name, stack
+            )
             try:
-                ends = ROWS[name].act(trial)
+                ends = ROWS[name].act(experiment)
             except AssertionError as error:
                 return f"could not be tried: {error}"
-            trial.keep_logs()
+            experiment.keep_logs()
             words = [f"{number}. {end}" if len(ends) > 1 else str(end) for number, end in enumerate(ends, 1)]
             return "; ".join([leavings.look(cluster, ROWS[name].outputs), *words])
 

@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from botocore.exceptions import ClientError
 
 from byok8s import s3
-from byok8s.kube.json import Json, items, mapping, text
-from corner import Cluster
+from byok8s.kube.objects import Json, items, mapping, text
+from sandbox import Sandbox
 
 DELETION_SECONDS = 120.0
 COLLECTION_SECONDS = 15.0  # for Kubernetes' own collection of what has lost its owner
 
 
-def look(cluster: Cluster, expected: Mapping[str, str]) -> str:
+def look(cluster: Sandbox, expected: Mapping[str, str]) -> str:
     """In words. expected: what the outputs hold if all goes well."""
     return "; ".join(
         (_outputs(_made(cluster), expected), _begun(cluster), f"left: {_left(cluster)}", _logs(cluster))
     )
 
 
-def _made(cluster: Cluster) -> dict[str, str]:
+def _made(cluster: Sandbox) -> dict[str, str]:
     try:
         return {key: cluster.read(key) for key in cluster.made()}
     except ClientError as error:
@@ -39,7 +39,7 @@ def _outputs(made: Mapping[str, str], expected: Mapping[str, str]) -> str:
     return f"{len(whole)} of {len(expected)} outputs" + (f", wrong: {', '.join(wrong)}" if wrong else "")
 
 
-def _begun(cluster: Cluster) -> str:
+def _begun(cluster: Sandbox) -> str:
     """How many pods began, by the kubelet's events: pods themselves are deleted."""
     events = _all(cluster, "/api/v1/namespaces/{}/events")
     pods = {text(event, "involvedObject", "name") for event in events if text(event, "reason") == "Started"}
@@ -49,7 +49,7 @@ def _begun(cluster: Cluster) -> str:
     )
 
 
-def _left(cluster: Cluster) -> str:
+def _left(cluster: Sandbox) -> str:
     """Once what is being deleted is gone, and what is without an owner could have been."""
     collected = time.monotonic() + COLLECTION_SECONDS
     deleted = time.monotonic() + DELETION_SECONDS
@@ -67,7 +67,7 @@ def _count(number: int, kind: str) -> str:
     return " ".join([str(number), first if number == 1 else f"{first}s", *rest])
 
 
-def _objects(cluster: Cluster) -> list[tuple[str, dict[str, Json]]]:
+def _objects(cluster: Sandbox) -> list[tuple[str, dict[str, Json]]]:
     """With their kinds in words."""
     jobs = _all(cluster, "/apis/batch/v1/namespaces/{}/jobs")
     pods = _all(cluster, "/api/v1/namespaces/{}/pods")
@@ -83,11 +83,11 @@ def _has_keys(secret: dict[str, Json]) -> bool:
     return base64.b64encode(s3.credentials().secret_key.encode()).decode() in mapping(secret, "data").values()
 
 
-def _all(cluster: Cluster, path: str) -> list[dict[str, Json]]:
+def _all(cluster: Sandbox, path: str) -> list[dict[str, Json]]:
     return items(cluster.client.get(path.format(cluster.namespace)), "items")
 
 
-def _logs(cluster: Cluster) -> str:
+def _logs(cluster: Sandbox) -> str:
     """Of the jobs: the executor puts them below .snakemake on the disk of whoever started the run."""
     sizes = [file.stat().st_size for file in cluster.folder.glob(".snakemake/kubernetes-logs/*")]
     whole = [size for size in sizes if size]

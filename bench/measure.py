@@ -18,7 +18,7 @@ from byok8s import s3
 from byok8s.locks.heartbeat import beating
 from common import OURS, THEIRS, BenchError
 from cost import Cost
-from namespace import AuditLog, Corner
+from namespace import AuditLog, BenchNamespace
 from workflows import Workflow
 
 BYOK8S = Path(sys.executable).with_name("byok8s")
@@ -27,12 +27,12 @@ WORD_SECONDS = 15.0  # between two words about pods that wait
 
 @dataclass(frozen=True)
 class Run:
-    """seconds: from the command's start to its exit. requests: None where nobody counts them.
+    """seconds: from the command's start to its exit. requests: None if nobody counts them.
 
     crowding: what the scheduler said of pods that had to wait for room. cost: as measured, never multiplied.
     in_time: False where it was ended at the time limit; then seconds is the limit. factor: what the measured
     seconds and requests were multiplied with. overheads: of each job, the seconds between a warm worker getting it and
-    Snakemake being told of its end; empty where nobody noted them.
+    Snakemake being told of its end; empty if nobody noted them.
     """
 
     side: str
@@ -54,7 +54,7 @@ class Bench:
     upstream, where it is run as well.
     """
 
-    corner: Corner
+    space: BenchNamespace
     audit: AuditLog
     bucket: s3.Bucket
     folder: Path
@@ -70,7 +70,7 @@ class Bench:
         workflow.write(folder, side)
         bucket = s3.Bucket(self.bucket.name, f"{self.bucket.prefix}/{name}", self.bucket.endpoint_url)
         kubeconfig = self.folder / f"{name}.kubeconfig"
-        user = self.corner.user(name, kubeconfig)
+        user = self.space.user(name, kubeconfig)
         environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
@@ -78,14 +78,14 @@ class Bench:
         }
         command = self._command(side, workflow, folder, bucket, environment)
         log = self.folder / f"{name}.log"
-        meter = self.corner.meter()
+        meter = self.space.meter()
         began = time.monotonic()
-        with meter.running(), beating(self.corner.say_who_waits, WORD_SECONDS, first=WORD_SECONDS):
+        with meter.running(), beating(self.space.say_who_waits, WORD_SECONDS, first=WORD_SECONDS):
             code = run(command, folder, environment, log, self.limit)
             seconds = time.monotonic() - began
-        requests, crowding = self.audit.requests(user), self.corner.crowding()
+        requests, crowding = self.audit.requests(user), self.space.crowding()
         if code is None and side == THEIRS:
-            self.corner.clear()
+            self.space.clear()
             return Run(side, workflow.name, self.limit, None, crowding, meter.cost, in_time=False)
         if code != 0:
             what = f"exit code {code}" if code is not None else f"ended after {self.limit:.0f} s"
@@ -93,7 +93,7 @@ class Bench:
         client = s3.connect(bucket.endpoint_url)
         for key, expected in workflow.results(side).items():
             _check(name, client, bucket, key, expected)
-        self.corner.clear()
+        self.space.clear()
         factor = workflow.factor(side)
         counted = None if requests is None else round(requests * factor)
         return Run(
@@ -113,7 +113,7 @@ class Bench:
         """The command; what it needs beside is added to the environment."""
         if side == OURS:
             environment["BYOK8S_S3_BUCKET"] = f"{bucket.name}/{bucket.prefix}"
-            environment["BYOK8S_K8S_NAMESPACE"] = self.corner.namespace
+            environment["BYOK8S_K8S_NAMESPACE"] = self.space.namespace
             return [str(BYOK8S), f"workflow-{workflow.name}", workflow.params, "--jobs", str(workflow.jobs)]
         assert self.theirs
         environment.update(upstream.environment(self.wheels_url))
@@ -121,14 +121,14 @@ class Bench:
             workflow.target(folder),
             workflow.params,
             workflow.jobs,
-            self.corner.namespace,
+            self.space.namespace,
             bucket,
             self.precommand,
         )
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str], log: Path, limit: float) -> int | None:
-    """Run a command in `folder`; its exit code, None where it was killed at the time limit (in seconds)."""
+    """Run a command in `folder`; its exit code, None if it was killed at the time limit (in seconds)."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

@@ -1,4 +1,4 @@
-"""The bench's corner of the cluster: a namespace, users, and what the API server noted of each."""
+"""The bench's namespace, users, and what the API server noted of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from byok8s.kube import Context, KubeClient, Object
-from byok8s.kube.json import Json, get_in, items, text
+from byok8s.kube.objects import Json, get_in, items, text
 from common import BenchError, say
 from cost import Meter
 
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 120.0
 AUDIT_LOG = "BYOK8S_TEST_AUDIT_LOG"
 
 
-class Corner:
+class BenchNamespace:
     """A namespace. Its service accounts may do there what the cluster role `admin` allows."""
 
     def __init__(self, client: KubeClient, namespace: str) -> None:
@@ -81,7 +81,7 @@ class Corner:
         return Meter(self._client, self.namespace)
 
     def crowding(self) -> str:
-        """What the scheduler said of pods for which there was no room; empty where all was well."""
+        """What the scheduler said of pods for which there was no room; empty if all was well."""
         events = items(self._client.get(self._events), "items")
         return next((text(e, "message") for e in events if text(e, "reason") == "FailedScheduling"), "")
 
@@ -110,7 +110,7 @@ class Corner:
 
 
 @contextlib.contextmanager
-def corner() -> Iterator[Corner]:
+def bench_namespace() -> Iterator[BenchNamespace]:
     client = KubeClient(Context())
     namespace = f"byok8s-bench-{uuid.uuid4().hex[:8]}"
     client.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
@@ -123,7 +123,7 @@ def corner() -> Iterator[Corner]:
         }
         client.post(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", binding)
         _wait_for_default_account(client, namespace)
-        yield Corner(client, namespace)
+        yield BenchNamespace(client, namespace)
     finally:
         client.delete(f"/api/v1/namespaces/{namespace}")
         _wait_until_gone(client, namespace)

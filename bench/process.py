@@ -18,7 +18,7 @@ LAST_LINES, LINE_LENGTH = 3, 160
 class Ended:
     """in_time: False where it was at work at the time limit, and was sent SIGTERM. seconds: to its end, or to that.
 
-    code: None where it had to be killed, then.
+    code: None if it had to be killed, then.
     """
 
     code: int | None

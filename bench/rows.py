@@ -13,10 +13,11 @@ from pathlib import Path
 
 from breaking import delete, delete_bucket, evict, own_bucket, quota, small_disk
 from byok8s import s3
-from corner import Cluster
+from experiment import WAIT_SECONDS, Experiment
 from process import Ended, Process
 from rig_control import away, killed, stopped
 from s3_faults import Fault, failing
+from sandbox import Sandbox
 from snakefiles import (
     FAILING,
     LONG_LOG,
@@ -31,7 +32,6 @@ from snakefiles import (
     only,
     workflow,
 )
-from trial import WAIT_SECONDS, Trial
 
 LIMITS = ("--default-resources", "scale=0")  # what upstream wants to be told before it sets any limit
 BLOCK = 4096
@@ -46,7 +46,7 @@ class Row:
     """
 
     title: str
-    act: Callable[[Trial], list[Ended]]
+    act: Callable[[Experiment], list[Ended]]
     outputs: Mapping[str, str] = field(default_factory=dict)
     shared: bool = False
 
@@ -58,148 +58,150 @@ def numbered(count: int) -> dict[str, str]:
 EMPTY = {"out.txt": ""}
 
 
-def run(files: dict[str, str], *arguments: str, jobs: int = 2) -> Callable[[Trial], list[Ended]]:
+def run(files: dict[str, str], *arguments: str, jobs: int = 2) -> Callable[[Experiment], list[Ended]]:
     """Nothing is broken but the workflow itself."""
 
-    def act(trial: Trial) -> list[Ended]:
-        trial.cluster.write(files)
-        return [trial.run(*arguments, jobs=jobs)]
+    def act(experiment: Experiment) -> list[Ended]:
+        experiment.cluster.write(files)
+        return [experiment.run(*arguments, jobs=jobs)]
 
     return act
 
 
-def no_such_tag(trial: Trial) -> list[Ended]:
-    trial.cluster.write(many(1, ONCE))
-    return [trial.run("--container-image", os.environ["BYOK8S_IMAGE"].rpartition(":")[0] + ":no-such-tag")]
+def no_such_tag(experiment: Experiment) -> list[Ended]:
+    experiment.cluster.write(many(1, ONCE))
+    return [
+        experiment.run("--container-image", os.environ["BYOK8S_IMAGE"].rpartition(":")[0] + ":no-such-tag")
+    ]
 
 
-def with_quota(pods: int, files: dict[str, str]) -> Callable[[Trial], list[Ended]]:
-    def act(trial: Trial) -> list[Ended]:
-        quota(trial.cluster, pods)
-        trial.cluster.write(files)
-        return [trial.run(jobs=4)]
-
-    return act
-
-
-def pod_taken_away(take: Callable[[Cluster, str], None]) -> Callable[[Trial], list[Ended]]:
-    def act(trial: Trial) -> list[Ended]:
-        trial.cluster.write(only(TAKEN_AWAY))
-        process = trial.start()
-        take(trial.cluster, trial.await_job())
-        return [trial.end(process)]
+def with_quota(pods: int, files: dict[str, str]) -> Callable[[Experiment], list[Ended]]:
+    def act(experiment: Experiment) -> list[Ended]:
+        quota(experiment.cluster, pods)
+        experiment.cluster.write(files)
+        return [experiment.run(jobs=4)]
 
     return act
 
 
-def part_away(part: str, seconds: float, count: int) -> Callable[[Trial], list[Ended]]:
-    def act(trial: Trial) -> list[Ended]:
-        process = two_of(trial, count)
+def pod_taken_away(take: Callable[[Sandbox, str], None]) -> Callable[[Experiment], list[Ended]]:
+    def act(experiment: Experiment) -> list[Ended]:
+        experiment.cluster.write(only(TAKEN_AWAY))
+        process = experiment.start()
+        take(experiment.cluster, experiment.await_job())
+        return [experiment.end(process)]
+
+    return act
+
+
+def part_away(part: str, seconds: float, count: int) -> Callable[[Experiment], list[Ended]]:
+    def act(experiment: Experiment) -> list[Ended]:
+        process = two_of(experiment, count)
         away(part, seconds)
-        return [trial.end(process)]
+        return [experiment.end(process)]
 
     return act
 
 
-def two_of(trial: Trial, count: int, jobs: int = 2, **environment: str) -> Process:
+def two_of(experiment: Experiment, count: int, jobs: int = 2, **environment: str) -> Process:
     """A run of so many jobs that has made two."""
-    trial.cluster.write(many(count, ONCE))
-    process = trial.start(jobs=jobs, **environment)
-    trial.cluster.await_made(2, WAIT_SECONDS)
+    experiment.cluster.write(many(count, ONCE))
+    process = experiment.start(jobs=jobs, **environment)
+    experiment.cluster.await_made(2, WAIT_SECONDS)
     return process
 
 
-def kubelet_hangs(trial: Trial) -> list[Ended]:
-    process = two_of(trial, 8)
+def kubelet_hangs(experiment: Experiment) -> list[Ended]:
+    process = two_of(experiment, 8)
     with stopped("kubelet"):
         time.sleep(60)
-    return [trial.end(process)]
+    return [experiment.end(process)]
 
 
-def s3_gone(trial: Trial) -> list[Ended]:
-    process = two_of(trial, 6)
+def s3_gone(experiment: Experiment) -> list[Ended]:
+    process = two_of(experiment, 6)
     with killed("s3"):
-        return [trial.end(process)]
+        return [experiment.end(process)]
 
 
-def bucket_deleted(trial: Trial) -> list[Ended]:
-    bucket = trial.stack.enter_context(own_bucket(trial.cluster))
-    trial.cluster.bucket = s3.Bucket(bucket.name, "run", bucket.endpoint_url)
-    trial.cluster.write(many(6, "sleep 5; echo {wildcards.i} >> {output}"))
-    process = trial.start(jobs=1)
-    trial.cluster.await_made(1, WAIT_SECONDS)
+def bucket_deleted(experiment: Experiment) -> list[Ended]:
+    bucket = experiment.stack.enter_context(own_bucket(experiment.cluster))
+    experiment.cluster.bucket = s3.Bucket(bucket.name, "run", bucket.endpoint_url)
+    experiment.cluster.write(many(6, "sleep 5; echo {wildcards.i} >> {output}"))
+    process = experiment.start(jobs=1)
+    experiment.cluster.await_made(1, WAIT_SECONDS)
     delete_bucket(bucket)
-    return [trial.end(process)]
+    return [experiment.end(process)]
 
 
-def keys_revoked(trial: Trial) -> list[Ended]:
+def keys_revoked(experiment: Experiment) -> list[Ended]:
     revoked = threading.Event()
     fault = Fault(403, "InvalidAccessKeyId", everybody=True, since=revoked)
-    with failing(trial.cluster.bucket.endpoint_url or "", fault) as url:
-        process = two_of(trial, 6, jobs=1, SNAKEMAKE_STORAGE_S3_ENDPOINT_URL=url)
+    with failing(experiment.cluster.bucket.endpoint_url or "", fault) as url:
+        process = two_of(experiment, 6, jobs=1, SNAKEMAKE_STORAGE_S3_ENDPOINT_URL=url)
         revoked.set()
-        return [trial.end(process)]
+        return [experiment.end(process)]
 
 
-def signalled(number: signal.Signals) -> Callable[[Trial], list[Ended]]:
-    def act(trial: Trial) -> list[Ended]:
-        process = sleeping(trial, only(SLEEPING))
+def signalled(number: signal.Signals) -> Callable[[Experiment], list[Ended]]:
+    def act(experiment: Experiment) -> list[Ended]:
+        process = sleeping(experiment, only(SLEEPING))
         process.send(number)
-        return [trial.end(process)]
+        return [experiment.end(process)]
 
     return act
 
 
-def sleeping(trial: Trial, files: dict[str, str]) -> Process:
+def sleeping(experiment: Experiment, files: dict[str, str]) -> Process:
     """A run with a job at work."""
-    trial.cluster.write(files)
-    process = trial.start()
-    trial.await_job()
+    experiment.cluster.write(files)
+    process = experiment.start()
+    experiment.await_job()
     return process
 
 
-def twice_interrupted(trial: Trial) -> list[Ended]:
-    process = sleeping(trial, only(STUBBORN))
+def twice_interrupted(experiment: Experiment) -> list[Ended]:
+    process = sleeping(experiment, only(STUBBORN))
     process.send(signal.SIGINT)
     process.await_word("Terminating processes")
     process.send(signal.SIGINT)
-    return [trial.end(process)]
+    return [experiment.end(process)]
 
 
-def killed_and_again(trial: Trial) -> list[Ended]:
+def killed_and_again(experiment: Experiment) -> list[Ended]:
     """And, as it is refused, once more as Snakemake advises."""
-    sleeping(trial, many(4, "sleep 12; echo {wildcards.i} >> {output}")).kill()
-    return [trial.run(), trial.run("--unlock"), trial.run("--rerun-incomplete")]
+    sleeping(experiment, many(4, "sleep 12; echo {wildcards.i} >> {output}")).kill()
+    return [experiment.run(), experiment.run("--unlock"), experiment.run("--rerun-incomplete")]
 
 
-def killed_and_changed(trial: Trial) -> list[Ended]:
-    sleeping(trial, many(2, "sleep 300; echo old >> {output}")).kill()
-    trial.cluster.write(many(2, "echo {wildcards.i} >> {output}"))
-    return [trial.run()]
+def killed_and_changed(experiment: Experiment) -> list[Ended]:
+    sleeping(experiment, many(2, "sleep 300; echo old >> {output}")).kill()
+    experiment.cluster.write(many(2, "echo {wildcards.i} >> {output}"))
+    return [experiment.run()]
 
 
-def killed_and_nobody(trial: Trial) -> list[Ended]:
+def killed_and_nobody(experiment: Experiment) -> list[Ended]:
     """What is left is looked at when the jobs have ended."""
-    process = sleeping(trial, many(2, "sleep 5; echo {wildcards.i} >> {output}"))
+    process = sleeping(experiment, many(2, "sleep 5; echo {wildcards.i} >> {output}"))
     process.kill()
-    ended = trial.end(process)
-    trial.await_ended(2)
+    ended = experiment.end(process)
+    experiment.await_ended(2)
     return [ended]
 
 
-def second_controller(trial: Trial) -> list[Ended]:
-    first = sleeping(trial, many(1, "sleep 300; touch {output}"))
-    second = trial.run()
+def second_controller(experiment: Experiment) -> list[Ended]:
+    first = sleeping(experiment, many(1, "sleep 300; touch {output}"))
+    second = experiment.run()
     first.send(signal.SIGINT)
-    return [second, trial.end(first)]
+    return [second, experiment.end(first)]
 
 
-def full_disk(trial: Trial) -> list[Ended]:
+def full_disk(experiment: Experiment) -> list[Ended]:
     """Filled by the bench while the first job runs: upstream itself keeps no logs there that could fill it."""
-    trial.cluster.folder = trial.stack.enter_context(small_disk(trial.cluster.folder))
-    process = sleeping(trial, many(3, ONCE))
-    fill(trial.cluster.folder)
-    return [trial.end(process)]
+    experiment.cluster.folder = experiment.stack.enter_context(small_disk(experiment.cluster.folder))
+    process = sleeping(experiment, many(3, ONCE))
+    fill(experiment.cluster.folder)
+    return [experiment.end(process)]
 
 
 def fill(folder: Path) -> None:

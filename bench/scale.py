@@ -23,13 +23,13 @@ import report
 from byok8s import s3
 from byok8s.errors import Byok8sError
 from byok8s.kube import Object
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from common import OURS, BenchError, alone, need_rig, say
 from controller import CPU_REQUEST_SHARE, Sample
 from counting_proxy import Counter as Proxy
 from counting_proxy import counting
 from measure import keys, prefix, run
-from namespace import AUDIT_LOG, AuditLog, Corner, corner
+from namespace import AUDIT_LOG, AuditLog, BenchNamespace, bench_namespace
 
 NULL = "null"
 CONTROLLER = Path(__file__).with_name("controller.py")
@@ -148,7 +148,7 @@ def _measure(options: argparse.Namespace) -> None:
     need_rig()
     with ExitStack() as stack:
         alone(stack)
-        here = stack.enter_context(corner())
+        here = stack.enter_context(bench_namespace())
         folder = options.logs or Path(stack.enter_context(TemporaryDirectory(prefix="byok8s-scale-")))
         bucket = stack.enter_context(prefix(here.namespace))
         audit, source, before = AuditLog(), report.source(), os.getloadavg()[0]
@@ -176,7 +176,12 @@ def _measure(options: argparse.Namespace) -> None:
 
 
 def _run(
-    case: Case, here: Corner, audit: AuditLog, bucket: s3.Bucket, parent: Path, options: argparse.Namespace
+    case: Case,
+    here: BenchNamespace,
+    audit: AuditLog,
+    bucket: s3.Bucket,
+    parent: Path,
+    options: argparse.Namespace,
 ) -> Found:
     folder = parent / case.name
     folder.mkdir(parents=True)

@@ -19,7 +19,7 @@ import upstream
 from byok8s.errors import Byok8sError
 from common import OURS, THEIRS, BenchError, alone, need_rig, say
 from measure import BYOK8S, Bench, Run, prefix
-from namespace import AUDIT_LOG, AuditLog, corner
+from namespace import AUDIT_LOG, AuditLog, bench_namespace
 from workflows import WORKFLOWS
 
 LIMIT_SECONDS = 300
@@ -60,7 +60,7 @@ def _measure(options: argparse.Namespace) -> tuple[list[tuple[str, ...]], list[s
         versions = theirs.versions()
         _warm(theirs)
         url = stack.enter_context(upstream.serve(theirs.wheels))
-        here = stack.enter_context(corner())
+        here = stack.enter_context(bench_namespace())
         folder = options.logs or Path(stack.enter_context(TemporaryDirectory(prefix="byok8s-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
         precommand, words = upstream.prepare_pods(here, url)

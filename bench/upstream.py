@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from byok8s import s3
 from common import CACHE, BenchError, say
-from namespace import Corner
+from namespace import BenchNamespace
 
 REQUIREMENTS = Path(__file__).with_name("upstream.txt")
 PIP_ARCHIVE = "pip.tar"
@@ -102,7 +102,7 @@ def environment(wheels_url: str) -> dict[str, str]:
     }
 
 
-def prepare_pods(here: Corner, url: str) -> tuple[str, list[str]]:
+def prepare_pods(here: BenchNamespace, url: str) -> tuple[str, list[str]]:
     """Look at the image that is measured: upstream's pods need pip, and wheels for their Python.
 
     Returns the precommand for them and what is to be said about it.

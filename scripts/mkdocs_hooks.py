@@ -16,7 +16,7 @@ import click
 from mkdocs.structure.files import File
 
 from byok8s import cli, failures
-from byok8s.executor.cause import Cause, Kind
+from byok8s.executor.cause import Cause, FailureKind
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -29,9 +29,9 @@ FAILURES = "../src/byok8s/failures/"
 LINK = re.compile(r"\[(?P<words>[^\]]+)\]\((?P<target>[^)#:\s]+)(?:#[^)]*)?\)")
 NAV_SECTION = "Troubleshooting"
 NAV_WORDS = {
-    Kind.JOB: "The job's own",
-    Kind.INFRASTRUCTURE: "The infrastructure's",
-    Kind.BLOCKED: "Blocked",
+    FailureKind.JOB: "The job's own",
+    FailureKind.INFRASTRUCTURE: "The infrastructure's",
+    FailureKind.BLOCKED: "Blocked",
 }
 
 
@@ -51,7 +51,7 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     return inside_links(whole, page.file.src_uri)
 
 
-def _pages_of(kind: Kind) -> list[dict[str, str]]:
+def _pages_of(kind: FailureKind) -> list[dict[str, str]]:
     return [{cause.value: f"failures/{cause.value}.md"} for cause in Cause if cause.kind is kind]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from byok8s.executor import here
+from byok8s.executor import local_jobs
 from byok8s.executor.record import Record
 from byok8s.provenance import persistence
 from byok8s.provenance.persistence import Records
@@ -88,9 +88,9 @@ def adjusted(
 def _reports(executor: Any, record: Record) -> dict[str, object]:
     """Return what notes the jobs of this machine in the record of the run."""
     return {
-        "run_job": here.beginning(executor.run_job, record),
-        "report_job_success": here.ending(executor.report_job_success, record),
-        "report_job_error": here.reporting(executor.report_job_error, record),
+        "run_job": local_jobs.beginning(executor.run_job, record),
+        "report_job_success": local_jobs.ending(executor.report_job_success, record),
+        "report_job_error": local_jobs.reporting(executor.report_job_error, record),
     }
 
 

@@ -14,7 +14,7 @@ from byok8s.cancel_watch import LOOK_SECONDS, NAME
 from byok8s.errors import InputError
 from byok8s.history.status import WORDS, word
 from byok8s.locks.folder import last_holder, try_lock
-from byok8s.locks.holder import Holder, identity
+from byok8s.locks.owner import LockOwner, identity
 from byok8s.logs import LOCK
 from byok8s.settings import Settings
 
@@ -47,7 +47,7 @@ def cancel(id_: str | None, said: Settings, tell: Callable[[str], None]) -> bool
     return over
 
 
-def _controller_here(run: str) -> Holder | None:
+def _controller_here(run: str) -> LockOwner | None:
     """Return the process that is at work on a run in this folder, on this machine."""
     holder = last_holder(LOCK)
     if holder is None or holder.run != run or holder.host != socket.gethostname():

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from byok8s.errors import ClusterError
 from byok8s.executor.names import MANAGED_BY, Names
 from byok8s.kube import ApiError, KubeClient, Object, connect
-from byok8s.kube.faults import CONFLICT, FORBIDDEN
-from byok8s.kube.json import Json, text
+from byok8s.kube.errors import CONFLICT, FORBIDDEN
+from byok8s.kube.objects import Json, text
 from byok8s.leftovers import Part, Run, runs, sort_out
 from byok8s.preflight import check_namespace
 
@@ -48,7 +48,7 @@ class Found:
 def find(context: str | None, namespace: str | None) -> Found:
     """All runs of a namespace (None: the context's own, else default). Creates and changes nothing.
 
-    Raises InputError for a context that is not there, ClusterError where the cluster cannot be asked or lets us
+    Raises InputError for a context that is not there, ClusterError if the cluster cannot be asked or lets us
     list nothing.
     """
     client = connect(context)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from byok8s.errors import InputError
-from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.names import RUN_LABEL, Names
-from byok8s.kube.json import Object, get_in, items, text
+from byok8s.executor.run_objects import RENEW_SECONDS
+from byok8s.kube.objects import Object, get_in, items, text
 
 # Two renewals come RENEW_SECONDS apart, or twice that where one of them fails. The margin is for the requests
 # themselves: each of the two is tried for up to a minute, and the last try waits half a minute for its answer.
@@ -38,7 +38,7 @@ class Part:
 class Run:
     """What there is of one run.
 
-    name: its id. started_by: empty where no
+    name: its id. started_by: empty if no
     Job tells. age: seconds since its oldest object was made. silence: seconds since its controller was
     certainly alive. dead: whether it certainly is no more.
     """
@@ -123,7 +123,7 @@ def judge(
     set the owner's activeDeadlineSeconds to LEASE_SECONDS more than the owner's age. It is dead when it has
     done neither for more than SILENCE_SECONDS. All times are the API server's, no other clock matters.
 
-    objects: all of the run, the owner among them. owner: None where it is gone. jobs_seen: whether Jobs may be
+    objects: all of the run, the owner among them. owner: None if it is gone. jobs_seen: whether Jobs may be
     listed; where they may not, leases are unknown and nobody is dead.
     """
     signs = [_created(obj) for obj in objects]

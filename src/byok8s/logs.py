@@ -49,7 +49,7 @@ class Record(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class LoggedJob:
     """A job of a run. name: of its log. outcome: nothing while it is under way. files: its logs, within the record."""
 
     name: str
@@ -203,7 +203,7 @@ def in_bucket(bucket: s3.Bucket, run: str, part: str = "") -> InBucket:
 # -- which jobs --
 
 
-def jobs(of: Record) -> list[Job]:
+def jobs(of: Record) -> list[LoggedJob]:
     """Return the jobs of a run, in the order in which they ended, those under way last."""
     files = of.files()
     rows = {str(row.get("job") or row.get("id")): row for row in _rows(of, files.get(ROWS, 0))}
@@ -215,9 +215,9 @@ def jobs(of: Record) -> list[Job]:
     return [_job(name, rows.get(name, {}), found) for name, found in logs.items()]
 
 
-def _job(name: str, row: Mapping[str, object], files: Sequence[str]) -> Job:
+def _job(name: str, row: Mapping[str, object], files: Sequence[str]) -> LoggedJob:
     output = row.get("output")
-    return Job(
+    return LoggedJob(
         name,
         str(row.get("id", "")),
         str(row.get("rule") or name.partition("-")[0]),
@@ -239,7 +239,7 @@ def _rows(of: Record, size: int) -> Iterator[Mapping[str, object]]:
             yield row
 
 
-def chosen(of: Record, what: str | None, *, failed: bool) -> list[Job]:
+def chosen(of: Record, what: str | None, *, failed: bool) -> list[LoggedJob]:
     """Return the jobs that a word names, all without one. failed: of those the failed ones.
 
     Raises InputError for a word that names none.
@@ -261,7 +261,7 @@ def _no_such_job(of: Record, what: str) -> InputError:
 # -- what they say --
 
 
-def shown(of: Record, job: Job, most: int = LINES) -> Iterator[str]:
+def shown(of: Record, job: LoggedJob, most: int = LINES) -> Iterator[str]:
     """Yield a heading and the last lines of each of a job's logs."""
     files = of.files()
     for name in job.files:
@@ -304,11 +304,11 @@ def _end(
     return None
 
 
-def _title(job: Job) -> str:
+def _title(job: LoggedJob) -> str:
     return f"{job.name} {job.outcome or 'under way'}" + (f", {job.why}" if job.why else "")
 
 
-def listed(found: Sequence[Job]) -> list[str]:
+def listed(found: Sequence[LoggedJob]) -> list[str]:
     """Return a line a job: how it is, and its name."""
     width = max((len(job.outcome or "under way") for job in found), default=0)
     return [
@@ -345,7 +345,7 @@ class _Follower:
         self._rest: dict[tuple[str, str], bytes] = {}  # by job and file: the beginning of a line
         self._last = ""
 
-    def read(self, job: Job) -> None:
+    def read(self, job: LoggedJob) -> None:
         """Tell what a job's logs say that was not told yet."""
         sizes = self._of.files()
         for name in job.files:

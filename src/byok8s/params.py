@@ -27,7 +27,7 @@ NO_FILE = Path("no params file")
 def read(params_file: Path | None, folders: Sequence[Path]) -> Mapping[str, object]:
     """Return what the file holds, with the schema's defaults for what it does not say.
 
-    params_file: None if none is named, which is like an empty one. Raises InputError where the file, or the schema,
+    params_file: None if none is named, which is like an empty one. Raises InputError if the file, or the schema,
     cannot be used, and for each fault that the schema finds.
     """
     content = files.load(params_file) if params_file else {}

@@ -14,7 +14,7 @@ from byok8s.executor import manifest
 from byok8s.executor.names import Names, new_run_id
 from byok8s.executor.quantity import quantity
 from byok8s.kube import ApiError, KubeClient, Object
-from byok8s.kube.json import get_in, items, mapping, text
+from byok8s.kube.objects import get_in, items, mapping, text
 
 PATHS = {
     "jobs": "/apis/batch/v1/namespaces/{}/jobs",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, KubeClient, connect
 from byok8s.kube.access import allowed
-from byok8s.kube.faults import FORBIDDEN, NOT_FOUND
-from byok8s.kube.json import text
+from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
+from byok8s.kube.objects import text
 from byok8s.request import Request
 from byok8s.rights import RIGHTS, Right
 
@@ -66,7 +66,7 @@ def _by_resource(rights: list[Right]) -> str:
 
 
 def check_namespace(client: KubeClient, namespace: str) -> None:
-    """Raises ClusterError where the cluster has no such namespace, Unreachable where it does not answer."""
+    """Raises ClusterError if the cluster has no such namespace, Unreachable if it does not answer."""
     try:
         client.get(f"/api/v1/namespaces/{namespace}", patience=PATIENCE_SECONDS)
     except ApiError as error:

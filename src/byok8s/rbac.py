@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from byok8s.errors import InputError
 
 if TYPE_CHECKING:
-    from byok8s.kube.json import Json, Object
+    from byok8s.kube.objects import Json, Object
     from byok8s.rights import Right
 
 GROUP = "rbac.authorization.k8s.io"

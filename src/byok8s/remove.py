@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from byok8s.contents import Entry
 from byok8s.errors import BucketError, InUse
 from byok8s.fetch import connection
-from byok8s.locks.holder import this_process
+from byok8s.locks.owner import this_process
 from byok8s.s3 import Bucket
 from byok8s.s3.prefix_lock import prefix_lock
 

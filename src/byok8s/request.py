@@ -166,7 +166,7 @@ def _upload(said: bool | Mode | None) -> Mode:
 
 
 def _fetched(name: str | None, say: Callable[[str], None]) -> tuple[Source, Path] | None:
-    """The repository that is named in a Snakefile's place, and the Snakefile in it; None where none is."""
+    """The repository that is named in a Snakefile's place, and the Snakefile in it; None if none is."""
     address = git.parse(name) if name else None
     if address is None:
         return None
@@ -248,7 +248,7 @@ def _bucket(settings: Settings, *, local: bool) -> Bucket | None:
 
 
 def named_bucket(settings: Settings, *, local: bool) -> Bucket | None:
-    """None where none is named. local: whether it need not be reached from pods. Raises InputError."""
+    """None if none is named. local: whether it need not be reached from pods. Raises InputError."""
     if not settings.s3_bucket:
         return None
     bucket = Bucket.parse(settings.s3_bucket, settings.s3_endpoint_url or profile.endpoint())

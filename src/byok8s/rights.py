@@ -48,7 +48,7 @@ STREAM_RIGHTS = (
 
 # without these a run does all but what they are for
 HELPFUL_RIGHTS = (
-    Right("list", "events", "why a pod waits or has failed, where its status does not say"),
+    Right("list", "events", "why a pod waits or has failed, if its status does not say"),
     Right("patch", "secrets", "renewing S3 credentials that end before the run does"),
     Right(
         "patch", "jobs/status", "letting the lease begin, which Kubernetes does by itself since 1.24", "batch"
@@ -81,6 +81,6 @@ DNS_RIGHTS = (
 DNS_HELPFUL_RIGHTS = (
     Right("list", "deployments", "how many pods of it there should be", "apps"),
     Right("get", "pods/log", "telling a loop from other crashes"),
-    Right("create", "configmaps", "that of kube-dns, where there is none"),
+    Right("create", "configmaps", "that of kube-dns, if there is none"),
     Right("delete", "configmaps", "undoing that"),
 )

@@ -31,7 +31,7 @@ from byok8s import (
     registry,
     runs,
     s3,
-    snakemake,
+    snakemake_cli,
     workspace,
 )
 from byok8s.adjust import CACHE
@@ -44,7 +44,7 @@ from byok8s.history.writer import History
 from byok8s.inputs import Inputs, Person
 from byok8s.kube import connect
 from byok8s.locks.folder import FolderLock, folder_lock
-from byok8s.locks.holder import Holder, Place
+from byok8s.locks.owner import LockOwner, RunLocation
 from byok8s.policies import check_policies
 from byok8s.preflight import Cluster
 from byok8s.provenance.book import Book, opened
@@ -61,7 +61,7 @@ UNHURRIED_SECONDS, HURRIED_SECONDS = 600.0, 30.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A request that can be carried out.
 
     bucket: with the endpoint that is really used. cluster: None for a dry run and for a run on this machine.
@@ -74,7 +74,7 @@ class Plan:
     bucket: s3.Bucket
     cluster: Cluster | None
     run: str
-    resumed: Holder | None
+    resumed: LockOwner | None
     image: str
     region: str | None = None
     commit: git.Commit | None = None
@@ -84,7 +84,7 @@ class Plan:
 class View(Person, Protocol):
     """Who is told of a run."""
 
-    def show_plan(self, plan: Plan) -> None:
+    def show_plan(self, plan: RunPlan) -> None:
         """Before anything is created but the lock in the bucket."""
 
     def show_results(self, place: str) -> None:
@@ -111,7 +111,7 @@ class View(Person, Protocol):
 def execute(request: Request, view: View) -> int:
     """Carry out a request.
 
-    Returns the exit code. Raises Byok8sError where cluster or bucket cannot be used, and where another run uses
+    Returns the exit code. Raises Byok8sError if cluster or bucket cannot be used, and if another run uses
     the folder or the place in the bucket.
     """
     with contextlib.ExitStack() as stack:
@@ -149,7 +149,7 @@ def _checked(request: Request, bucket: s3.Bucket, view: View) -> tuple[Cluster |
     Returns what is known of the cluster, and the commit of the workflow.
     """
     with ThreadPoolExecutor(3) as threads:
-        threads.submit(snakemake.load)
+        threads.submit(snakemake_cli.load)
         commit = threads.submit(_commit, request)
         wanted = not (request.local or request.dry_run)
         cluster = threads.submit(_checked_cluster, request, view) if wanted else None
@@ -179,7 +179,7 @@ def _sizes(request: Request, view: View) -> tuple[Size, ...]:
     return tuple(each.size for each in found if each.size.mem_mb or each.size.threads)
 
 
-def _clear(plan: Plan, view: View) -> None:
+def _clear(plan: RunPlan, view: View) -> None:
     """Where nothing was left to do for a run that goes on, the executor has not met what it left in the cluster."""
     if not plan.cluster:
         return
@@ -190,7 +190,7 @@ def _clear(plan: Plan, view: View) -> None:
         view.warn(str(error))
 
 
-def _abort_uploads(plan: Plan, targets: Targets) -> None:
+def _abort_uploads(plan: RunPlan, targets: Targets) -> None:
     """Remove the parts that a killed pod, or a controller before this one, has left of what the run's jobs make.
 
     Nobody else makes these files, and no job of the run is at work any more. What may not be listed is left to the
@@ -209,12 +209,12 @@ def _plan(
     lock: FolderLock | None,
     region: str | None,
     commit: git.Commit | None,
-) -> Plan:
+) -> RunPlan:
     resumed = lock.unfinished if lock else None
     if resumed and resumed.place != _place(request, cluster):
         resumed = None
     run = resumed.run if resumed and resumed.run else new_run_id()
-    return Plan(request, bucket, cluster, run, resumed, _image(request, cluster, run), region, commit)
+    return RunPlan(request, bucket, cluster, run, resumed, _image(request, cluster, run), region, commit)
 
 
 def _image(request: Request, cluster: Cluster | None, run: str) -> str:
@@ -229,8 +229,8 @@ def _kept_image(run: str) -> Path:
     return record.folder(run) / "image"
 
 
-def _place(request: Request, cluster: Cluster | None) -> Place:
-    return Place(
+def _place(request: Request, cluster: Cluster | None) -> RunLocation:
+    return RunLocation(
         context=cluster.context if cluster else None,
         namespace=cluster.namespace if cluster else None,
         bucket=request.bucket.url if request.bucket else None,
@@ -239,7 +239,7 @@ def _place(request: Request, cluster: Cluster | None) -> Place:
 
 
 @contextlib.contextmanager
-def _claimed(plan: Plan, lock: FolderLock, view: View) -> Iterator[None]:
+def _claimed(plan: RunPlan, lock: FolderLock, view: View) -> Iterator[None]:
     """The run has this folder and its place in the bucket. The embedded bucket lies in the folder."""
     request = plan.request
     me = lock.begin(plan.run, _place(request, plan.cluster))
@@ -251,7 +251,7 @@ def _claimed(plan: Plan, lock: FolderLock, view: View) -> Iterator[None]:
         yield
 
 
-def _keep_record(plan: Plan, view: View, *, interrupted: bool) -> None:
+def _keep_record(plan: RunPlan, view: View, *, interrupted: bool) -> None:
     """Put the logs into the bucket. The embedded bucket is on this disk, as they are.
 
     The params, which may hold secrets, and the run's key stay here: more people may read a bucket than this folder.
@@ -272,11 +272,11 @@ def _keep_record(plan: Plan, view: View, *, interrupted: bool) -> None:
         view.show_record(f"{request.bucket.url}/{under}")
 
 
-def _params_copy(plan: Plan) -> Path:
+def _params_copy(plan: RunPlan) -> Path:
     return record.folder(plan.run) / params.copy_name(plan.request.params_file)
 
 
-def _results(plan: Plan) -> str:
+def _results(plan: RunPlan) -> str:
     """Where the results are: in the bucket, or in a folder where the bucket's server ends with the run."""
     if plan.request.bucket:
         return plan.bucket.url
@@ -285,7 +285,7 @@ def _results(plan: Plan) -> str:
     return str(folder)
 
 
-def _download(plan: Plan, paths: Collection[str], folder: Path, view: View, *, has_failed: bool) -> None:
+def _download(plan: RunPlan, paths: Collection[str], folder: Path, view: View, *, has_failed: bool) -> None:
     """Bring what the bucket has of a run's targets to a folder. What prevents it ends only a run that went well."""
     try:
         if paths:
@@ -296,7 +296,7 @@ def _download(plan: Plan, paths: Collection[str], folder: Path, view: View, *, h
         view.warn(str(error))
 
 
-def _carried_out(plan: Plan, view: View, targets: Targets) -> tuple[int, History]:
+def _carried_out(plan: RunPlan, view: View, targets: Targets) -> tuple[int, History]:
     """Run Snakemake, with its start and its end among the run's events. Returns the exit code and these."""
     events, bucket = record.of_run(plan.run, view.warn), plan.request.bucket
     under = record.folder(plan.run).as_posix()
@@ -319,14 +319,14 @@ def _carried_out(plan: Plan, view: View, targets: Targets) -> tuple[int, History
     return code, events
 
 
-def _cancellable(plan: Plan, under: str, view: View) -> contextlib.AbstractContextManager[None]:
+def _cancellable(plan: RunPlan, under: str, view: View) -> contextlib.AbstractContextManager[None]:
     if not plan.request.bucket:
         return contextlib.nullcontext()
     return cancel_watch.watched(plan.request.bucket, under, view.warn, resumed=bool(plan.resumed))
 
 
 def _drawn(
-    plan: Plan, events: History, view: View
+    plan: RunPlan, events: History, view: View
 ) -> contextlib.AbstractContextManager[Callable[[], bool] | None]:
     """Draw a run in a terminal, if that is wanted. On this machine jobs write to the terminal themselves."""
     draws = plan.cluster is not None and not plan.request.plain and view.can_draw()
@@ -340,7 +340,7 @@ _STATES = {
 }
 
 
-def _start(plan: Plan) -> dict[str, object]:
+def _start(plan: RunPlan) -> dict[str, object]:
     """Return what the events say of a run as it starts. Of the params nothing: they may hold secrets."""
     request, cluster = plan.request, plan.cluster
     commit = plan.commit
@@ -374,7 +374,7 @@ def _commit(request: Request) -> git.Commit | None:
 
 
 def _run_snakemake(
-    plan: Plan,
+    plan: RunPlan,
     view: View,
     targets: Targets,
     events: History | None = None,
@@ -393,14 +393,14 @@ def _run_snakemake(
                 (record.folder(plan.run) / "sizes.yaml").write_text(f"{profile_of(plan.sizes)}\n")
         # by way of the workspace, which is what pods are given
         within = place.folder / copy
-        arguments = snakemake.arguments(
+        arguments = snakemake_cli.arguments(
             plan.request, plan.bucket, plan.cluster, plan.run, plan.image, within, place
         )
         try:
             cores = plan.cluster.cores if plan.cluster else preflight.DEFAULT_CORES
             provenance = Records(book) if book else None
             software = None if plan.request.local else plan.request.software
-            done = snakemake.run(
+            done = snakemake_cli.run(
                 arguments,
                 cores,
                 targets,
@@ -422,7 +422,7 @@ def _run_snakemake(
 
 
 def _records(
-    plan: Plan, place: workspace.Workspace, view: View
+    plan: RunPlan, place: workspace.Workspace, view: View
 ) -> contextlib.AbstractContextManager[Book | None]:
     """Have the bucket's records of how its files were made; the embedded bucket is of this folder alone."""
     bucket = plan.request.bucket
@@ -431,7 +431,7 @@ def _records(
     return opened(bucket, plan.run, place.user, place.root, view.warn, writes=not plan.request.dry_run)
 
 
-def _workspace(plan: Plan, view: View) -> contextlib.AbstractContextManager[workspace.Workspace]:
+def _workspace(plan: RunPlan, view: View) -> contextlib.AbstractContextManager[workspace.Workspace]:
     from snakemake_storage_plugin_byok8s.offers import Record, Uploads
 
     request = plan.request
@@ -446,7 +446,7 @@ def _workspace(plan: Plan, view: View) -> contextlib.AbstractContextManager[work
 
 
 @contextlib.contextmanager
-def _params(plan: Plan) -> Iterator[Path]:
+def _params(plan: RunPlan) -> Iterator[Path]:
     """A copy of the params, in the run's record: in the working folder, from where it reaches the pods.
 
     A dry run leaves no record, nor does a new run that Snakemake refuses.

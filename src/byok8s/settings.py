@@ -28,7 +28,7 @@ Sizes: TypeAlias = Literal["declared", "learned"]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """None where nothing was said. The names are those of the flags.
+    """None if nothing was said. The names are those of the flags.
 
     snakefile: path. s3_bucket: BUCKET or BUCKET/PREFIX. jobs: how many at once. image: of the pods.
     local: run on this machine. no_reuse: a pod for each job.
@@ -81,7 +81,7 @@ def default_image() -> str:
 
 
 def user_config() -> Settings:
-    """The user's config file; nothing where there is none. Raises InputError where it cannot be used."""
+    """The user's config file; nothing if there is none. Raises InputError if it cannot be used."""
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     path = home / "byok8s" / "config.yaml"
     return files.load_as(path, Settings) if path.is_file() else Settings()

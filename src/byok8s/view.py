@@ -15,22 +15,21 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byok8s.doctor.check import Check, Field, Report
-from byok8s.doctor.check import Status as CheckStatus
+from byok8s.doctor.check import Check, CheckStatus, Field, Report
 from byok8s.errors import Byok8sError
 from byok8s.inputs import size_words
 from byok8s.shown import visible
-from byok8s.software.store import Entry as Environment
+from byok8s.software.store import StoredEnvironment
 from byok8s.workspace.folder import replaced
 
 if TYPE_CHECKING:
     from byok8s.clean import Found
     from byok8s.contents import Entry
-    from byok8s.dns.fix import Plan as DnsPlan
+    from byok8s.dns.fix import DnsPlan
     from byok8s.leftovers import Run
-    from byok8s.local_cluster.status import Status
+    from byok8s.local_cluster.status import ClusterStatus
     from byok8s.request import Request
-    from byok8s.run import Plan
+    from byok8s.run import RunPlan
     from byok8s.s3 import Bucket, Unfinished
 
 RULE = "-" * 8
@@ -48,7 +47,7 @@ UNSEEN = {
 }
 
 
-def show_plan(plan: Plan) -> None:
+def show_plan(plan: RunPlan) -> None:
     say(details(plan))
 
 
@@ -67,7 +66,7 @@ def show_moved(totals: Mapping[str, int]) -> None:
         say(f"Jobs fetched {size_words(fetched)}{kept} and stored {size_words(stored)}.")
 
 
-def details(plan: Plan) -> str:
+def details(plan: RunPlan) -> str:
     """The block that comes before anything is created."""
     request, bucket = plan.request, plan.bucket
     rows = {
@@ -95,7 +94,7 @@ def _snakefile(request: Request) -> str:
     return f"{request.snakefile} of {request.source.name}" + (f" (but this folder's: {named})" if own else "")
 
 
-def _sizes(plan: Plan) -> str:
+def _sizes(plan: RunPlan) -> str:
     """Say of which rules the memory and threads are learned, and where to read them."""
     if not plan.sizes:
         return "as declared: earlier runs have measured no rule"
@@ -113,13 +112,13 @@ def _sizes(plan: Plan) -> str:
     return f"learned: {', '.join(named[:MOST_NAMED])}{more}; .byok8s/runs/{plan.run}/sizes.yaml has them"
 
 
-def _run(plan: Plan) -> str:
+def _run(plan: RunPlan) -> str:
     if plan.resumed is None:
         return plan.run
     return f"{plan.run} (goes on; its controller was last heard of at {plan.resumed.heard:%Y-%m-%d %H:%M:%S} UTC)"
 
 
-def _place(plan: Plan) -> dict[str, str]:
+def _place(plan: RunPlan) -> dict[str, str]:
     if plan.request.local:
         return {"runs on": "this machine"}
     if plan.cluster is None:
@@ -133,7 +132,7 @@ def _place(plan: Plan) -> dict[str, str]:
     }
 
 
-def _software(plan: Plan) -> str:
+def _software(plan: RunPlan) -> str:
     said = {
         "declared": "what rules declare",
         "conda": "the rules' conda environments",
@@ -287,7 +286,7 @@ def _span(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
-def local_cluster(found: Status) -> str:
+def local_cluster(found: ClusterStatus) -> str:
     """The cluster on this machine: what there is, what is wrong with it, and what to type now."""
     nodes = f"{found.ready_nodes} of {found.nodes} nodes ready" if found.nodes else "does not answer"
     rows = {
@@ -317,7 +316,7 @@ def show_entries(entries: Sequence[Entry]) -> None:
         say(f"{entry.size:>{width}}  {entry.modified:%Y-%m-%d %H:%M:%S}  {entry.path}")
 
 
-def show_environments(entries: Sequence[Environment]) -> None:
+def show_environments(entries: Sequence[StoredEnvironment]) -> None:
     """Show a line for each conda environment: size, time of making, platform, the beginning of its name, its file."""
     for entry in entries:
         made = datetime.fromtimestamp(entry.made, UTC)

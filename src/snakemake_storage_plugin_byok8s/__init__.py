@@ -105,7 +105,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         self.workspace = self._open_workspace()
 
     def _open_workspace(self) -> Workspace | None:
-        """None where Snakemake was not started by byok8s, or in a pod."""
+        """None if Snakemake was not started by byok8s, or in a pod."""
         folder, prefix = getattr(self.settings, "workspace", None), getattr(self.settings, "prefix", None)
         if not (folder and prefix and self.is_default and Path(folder).is_dir()):
             return None
@@ -135,7 +135,7 @@ class StorageProvider(s3.StorageProvider):  # type: ignore[misc]
         self._ledger.learn(bucket, key, facts)
 
     def known(self, bucket: str, key: str) -> Facts | None:
-        """Return what is known of a key without asking; None where nothing is, or nothing is known."""
+        """Return what is known of a key without asking; None if nothing is, or nothing is known."""
         return self._known(bucket, key)[1]
 
     def forget(self, file: StorageObject) -> None:

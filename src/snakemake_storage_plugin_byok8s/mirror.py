@@ -55,7 +55,7 @@ class Mirror:
 
     @classmethod
     def former(cls, root: Path) -> Mirror | None:
-        """Return the mirror that an earlier run has left there, with its copies; None where there is none."""
+        """Return the mirror that an earlier run has left there, with its copies; None if there is none."""
         if not Path(root, RECORD).is_file():
             return None
         mirror = cls.load(root)

@@ -99,7 +99,7 @@ class _Bucket:
     wanted: queried keys by folder, before anything is known of them; asked: how many there were so far.
     fans: folders in which a pattern has a wildcard for a folder.
     listed: folder -> whether its listing was complete. flat: folder -> the folders inside it, by a listing without what
-    is in them; None where that was not complete.
+    is in them; None if that was not complete.
     files: facts of listed keys; order: these keys, sorted; single: facts of keys that were asked one by one.
     """
 
@@ -132,7 +132,7 @@ class _Bucket:
             self.listed[root.folder] = listing.complete
 
     def look(self, key: str) -> Facts | None:
-        """The facts of a key, None where there is none, _UNKNOWN where that is not known."""
+        """The facts of a key, None if there is none, _UNKNOWN where that is not known."""
         if key in self.single:
             return self.single[key]
         if key in self.files:

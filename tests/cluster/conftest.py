@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conformance.place import Place, the_cluster
-from corner import KUBECONFIG, Cluster, corner
+from sandbox import KUBECONFIG, Sandbox, sandbox
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
 
@@ -32,14 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     monkeypatch.setenv("KUBECONFIG", KUBECONFIG)
-    with corner(tmp_path / "workflow") as here:
+    with sandbox(tmp_path / "workflow") as here:
         yield here
 
 
 @pytest.fixture
-def seed(cluster: Cluster) -> Cluster:
+def seed(cluster: Sandbox) -> Sandbox:
     """A cluster whose working folder is the seed example."""
     shutil.copytree(SEED, cluster.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     return cluster

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from corner import KUBECONFIG, Cluster
+from sandbox import KUBECONFIG, Sandbox
 
 ROWS = {
     "no Snakefile": (2, ["-s", "no-such"], {}, "There is no Snakefile"),
@@ -35,7 +35,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_bad_input(row: str, seed: Cluster) -> None:
+def test_bad_input(row: str, seed: Sandbox) -> None:
     code, flags, given, words = ROWS[row]
     kubeconfig = yaml.safe_load(Path(KUBECONFIG).read_text())
     for cluster in kubeconfig["clusters"]:
@@ -66,7 +66,7 @@ def test_bad_input(row: str, seed: Cluster) -> None:
     assert len(" ".join(paragraph.split())) <= 700
 
 
-def test_an_endpoint_and_a_region_of_the_aws_profile_are_those_of_the_pods(cluster: Cluster) -> None:
+def test_an_endpoint_and_a_region_of_the_aws_profile_are_those_of_the_pods(cluster: Sandbox) -> None:
     """Else the pods would ask another provider with these keys."""
     cluster.write(
         {
@@ -85,7 +85,7 @@ def test_an_endpoint_and_a_region_of_the_aws_profile_are_those_of_the_pods(clust
     assert cluster.read("out.txt") == f"{cluster.bucket.endpoint_url} eu-central-1\n"
 
 
-def test_a_link_of_a_repository_that_leads_out_of_it_is_not_shipped(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_link_of_a_repository_that_leads_out_of_it_is_not_shipped(cluster: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("the key")
     cluster.write({"Snakefile": "rule a:\n    output: 'a.txt'\n    shell: 'cat innocent > {output}'\n"})
     cluster.write({"wf.json": '{"workflow_target": "a"}', "params.json": "{}"})

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byok8s.locks.holder import encode, this_process
-from corner import Cluster
+from byok8s.locks.owner import encode, this_process
 from folders import run_in
+from sandbox import Sandbox
 from snakefiles import SLEEPING, only
 
 
-def running(cluster: Cluster) -> subprocess.Popen[str]:
+def running(cluster: Sandbox) -> subprocess.Popen[str]:
     """Return a run that has a job at work and is known in the bucket."""
     cluster.write(only(SLEEPING))
     run = cluster.start("wf", "params", "--plain")
@@ -25,11 +25,11 @@ def running(cluster: Cluster) -> subprocess.Popen[str]:
     return run
 
 
-def byok8s(cluster: Cluster, *words: str, expect: int = 0) -> str:
+def byok8s(cluster: Sandbox, *words: str, expect: int = 0) -> str:
     return run_in(cluster.folder, [*cluster.program, *words], cluster.environment, expect)
 
 
-def assert_cancelled(cluster: Cluster, run: subprocess.Popen[str]) -> str:
+def assert_cancelled(cluster: Sandbox, run: subprocess.Popen[str]) -> str:
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 130, said
     assert cluster.names() == []
@@ -40,7 +40,7 @@ def assert_cancelled(cluster: Cluster, run: subprocess.Popen[str]) -> str:
     return said
 
 
-def test_a_run_is_cancelled_in_its_folder(cluster: Cluster) -> None:
+def test_a_run_is_cancelled_in_its_folder(cluster: Sandbox) -> None:
     run = running(cluster)
     assert f"process {run.pid} of this machine.\nIt has ended." in byok8s(cluster, "cancel")
     assert_cancelled(cluster, run)
@@ -49,7 +49,7 @@ def test_a_run_is_cancelled_in_its_folder(cluster: Cluster) -> None:
     assert "interrupted" in said
 
 
-def test_a_run_is_cancelled_by_its_bucket_from_another_folder(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_run_is_cancelled_by_its_bucket_from_another_folder(cluster: Sandbox, tmp_path: Path) -> None:
     run = running(cluster)
     elsewhere = replace(cluster, folder=tmp_path / "elsewhere")
     elsewhere.folder.mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.executor import capacity
-from corner import KUBECONFIG, Cluster
+from sandbox import KUBECONFIG, Sandbox
 
 SNAKEFILE = """
 print("the cluster has", workflow.cores)
@@ -32,7 +32,7 @@ def largest(monkeypatch: pytest.MonkeyPatch) -> int:
     return threads
 
 
-def test_threads_are_scaled_down_to_the_largest_node(cluster: Cluster, largest: int) -> None:
+def test_threads_are_scaled_down_to_the_largest_node(cluster: Sandbox, largest: int) -> None:
     cluster.write({"Snakefile": SNAKEFILE})
     said = cluster.run("-s", "Snakefile")
     assert said.count("threads asked for") == 1
@@ -41,7 +41,7 @@ def test_threads_are_scaled_down_to_the_largest_node(cluster: Cluster, largest: 
     assert cluster.read("many.txt") == f"{largest}\n"
 
 
-def test_strict_threads_refuse_the_rule_by_name(cluster: Cluster, largest: int) -> None:
+def test_strict_threads_refuse_the_rule_by_name(cluster: Sandbox, largest: int) -> None:
     cluster.write({"Snakefile": SNAKEFILE})
     said = cluster.run("-s", "Snakefile", "--strict-threads", expect=3)
     assert f"rule many: it asks for 950 CPU and the largest node has {largest} CPU" in said
@@ -50,7 +50,7 @@ def test_strict_threads_refuse_the_rule_by_name(cluster: Cluster, largest: int) 
     assert cluster.names() == []
 
 
-def test_cores_that_the_user_names_count_over_the_clusters(cluster: Cluster) -> None:
+def test_cores_that_the_user_names_count_over_the_clusters(cluster: Sandbox) -> None:
     cluster.write({"Snakefile": SNAKEFILE})
     said = cluster.run("-s", "Snakefile", "half.txt", "--", "--cores", "4")
     assert "the cluster has 4\n" in said
@@ -58,7 +58,7 @@ def test_cores_that_the_user_names_count_over_the_clusters(cluster: Cluster) -> 
 
 
 @pytest.mark.xdist_group("dns")  # which the doctor looks at
-def test_the_doctor_knows_what_a_run_gives_to_a_rule(cluster: Cluster, largest: int) -> None:
+def test_the_doctor_knows_what_a_run_gives_to_a_rule(cluster: Sandbox, largest: int) -> None:
     cluster.write({"Snakefile": SNAKEFILE})
     said = " ".join(cluster.run("-s", "Snakefile", command="doctor").split())
     assert f"largest job {largest} CPU, 1000 MB of memory, of rule many: there is a node for it" in said

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager
 import pytest
 
 from byok8s import s3
-from corner import Cluster
 from counting_proxy import counting
 from s3_faults import Fault, failing
+from sandbox import Sandbox
 
 
 @pytest.fixture
-def copying(cluster: Cluster) -> Cluster:
+def copying(cluster: Sandbox) -> Sandbox:
     """A job that fetches a file and stores one."""
     cluster.environment["BYOK8S_S3_PATIENCE_SECONDS"] = "3"
     client = s3.connect(cluster.bucket.endpoint_url)
@@ -28,7 +28,7 @@ def copying(cluster: Cluster) -> Cluster:
     return cluster
 
 
-def with_fault(cluster: Cluster, fault: Fault) -> AbstractContextManager[str]:
+def with_fault(cluster: Sandbox, fault: Fault) -> AbstractContextManager[str]:
     return failing(cluster.bucket.endpoint_url or "", fault)
 
 
@@ -44,7 +44,7 @@ def with_fault(cluster: Cluster, fault: Fault) -> AbstractContextManager[str]:
         (Fault(0, "", ("PUT",), "out.txt"), "s3-unreachable", "ConnectionClosedError"),
     ],
 )
-def test_a_failure_of_s3_is_named(fault: Fault, cause: str, words: str, copying: Cluster) -> None:
+def test_a_failure_of_s3_is_named(fault: Fault, cause: str, words: str, copying: Sandbox) -> None:
     with with_fault(copying, fault) as url:
         said = copying.run("wf", "params", "--s3-endpoint-url", url, expect=1)
     (failed,) = [line for line in said.splitlines() if "Failed: " in line]
@@ -53,7 +53,7 @@ def test_a_failure_of_s3_is_named(fault: Fault, cause: str, words: str, copying:
     assert copying.names() == []
 
 
-def test_a_name_that_only_this_machine_knows_is_dns(copying: Cluster) -> None:
+def test_a_name_that_only_this_machine_knows_is_dns(copying: Sandbox) -> None:
     name = socket.gethostname()
     if not socket.gethostbyname(name).startswith("127."):
         pytest.skip("this machine's name may be known to others")
@@ -64,7 +64,7 @@ def test_a_name_that_only_this_machine_knows_is_dns(copying: Cluster) -> None:
     assert "byok8s explain dns" in said
 
 
-def test_a_job_that_speaks_of_s3_has_failed_by_itself(copying: Cluster) -> None:
+def test_a_job_that_speaks_of_s3_has_failed_by_itself(copying: Sandbox) -> None:
     copying.write(
         {
             "Snakefile": "rule only:\n    input: 'in.txt'\n    output: 'out.txt'\n"

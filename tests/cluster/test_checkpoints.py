@@ -2,7 +2,7 @@
 
 import json
 
-from corner import Cluster
+from sandbox import Sandbox
 
 SNAKEFILE = """
 checkpoint count:
@@ -25,7 +25,7 @@ rule all:
 """
 
 
-def test_a_checkpoint_runs_again_when_its_parameter_changes(cluster: Cluster) -> None:
+def test_a_checkpoint_runs_again_when_its_parameter_changes(cluster: Sandbox) -> None:
     """Snakemake alone refuses that: it believes in a local copy of the checkpoint's output that it has removed."""
     params = {f"{n}.json": json.dumps({"n": n}) for n in (1, 3)}
     cluster.write({"Snakefile": SNAKEFILE, "wf.json": '{"workflow_target": "all"}', **params})
@@ -37,7 +37,7 @@ def test_a_checkpoint_runs_again_when_its_parameter_changes(cluster: Cluster) ->
     assert cluster.read("all.txt") == "0\n1\n2\n"
 
 
-def test_a_name_that_the_server_changes_and_that_is_only_known_after_a_checkpoint(cluster: Cluster) -> None:
+def test_a_name_that_the_server_changes_and_that_is_only_known_after_a_checkpoint(cluster: Sandbox) -> None:
     cluster.write(
         {
             "Snakefile": "rule all:\n    input: lambda w: checkpoints.names.get().output and 'a' + chr(92) + 'b.txt'\n"

@@ -20,15 +20,15 @@ from byok8s.executor import manifest
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.names import Names
 from byok8s.kube import client as kube_client
-from byok8s.kube.json import Json, text
+from byok8s.kube.objects import Json, text
 from byok8s.rights import CLEAN_RIGHTS, RIGHTS, Right
-from corner import Cluster
+from sandbox import Sandbox
 
 WORKFLOW = {"wf.json": '{"workflow_target": "only"}', "params.json": "{}"}
 LABELS: dict[str, Json] = {"app.kubernetes.io/managed-by": "byok8s"}
 
 
-def start(cluster: Cluster, shell: str) -> subprocess.Popen[str]:
+def start(cluster: Sandbox, shell: str) -> subprocess.Popen[str]:
     """A run whose pod has come to run."""
     cluster.write({**WORKFLOW, "Snakefile": f"rule only:\n    output: 'out.txt'\n    shell: {shell!r}\n"})
     run = cluster.start("wf", "params")
@@ -36,7 +36,7 @@ def start(cluster: Cluster, shell: str) -> subprocess.Popen[str]:
     return run
 
 
-def killed(cluster: Cluster) -> str:
+def killed(cluster: Sandbox) -> str:
     """The id of a run whose controller was killed; all kinds of objects are left of it."""
     run = start(cluster, "sleep 300; touch {output}")
     run.kill()
@@ -46,14 +46,14 @@ def killed(cluster: Cluster) -> str:
     return text(owner, "metadata", "name").removeprefix("byok8s-")
 
 
-def owner(cluster: Cluster, run: str, renewed_after: int = 0) -> None:
+def owner(cluster: Sandbox, run: str, renewed_after: int = 0) -> None:
     """The owner of a run, as its controller leaves it when it renews the lease at that age in seconds."""
     body = dict(manifest.owner(Names(run), "none:1", {"byok8s.io/controller": "ada@laptop"}))
     body["spec"] = {**body["spec"], "activeDeadlineSeconds": LEASE_SECONDS + renewed_after}  # type: ignore[dict-item]
     cluster.client.post(f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs", body)
 
 
-def await_nothing(cluster: Cluster) -> None:
+def await_nothing(cluster: Sandbox) -> None:
     """Until the garbage collector has done its work."""
     for _ in range(120):
         if not cluster.names():
@@ -68,12 +68,12 @@ def of_run(run: str, uid: str = "00000000-0000-0000-0000-000000000000") -> dict[
     return {"labels": {**LABELS, "byok8s.io/run": run}, "ownerReferences": [reference]}
 
 
-def uid(cluster: Cluster, run: str) -> str:
+def uid(cluster: Sandbox, run: str) -> str:
     path = f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs/byok8s-{run}"
     return text(cluster.client.get(path), "metadata", "uid")
 
 
-def config_map(cluster: Cluster, name: str, **more: Json) -> None:
+def config_map(cluster: Sandbox, name: str, **more: Json) -> None:
     body: dict[str, Json] = {"metadata": {"name": name, "labels": LABELS, **more}, "data": {"hidden": "x"}}
     cluster.client.post(f"/api/v1/namespaces/{cluster.namespace}/configmaps", body)
 
@@ -82,7 +82,7 @@ def without(rights: Iterable[Right], verb: str, resource: str) -> list[Right]:
     return [right for right in rights if (right.verb, right.resource) != (verb, resource)]
 
 
-def test_a_killed_run_is_removed_when_it_is_named(cluster: Cluster) -> None:
+def test_a_killed_run_is_removed_when_it_is_named(cluster: Sandbox) -> None:
     run = killed(cluster)
     before = cluster.names()
 
@@ -103,7 +103,7 @@ def test_a_killed_run_is_removed_when_it_is_named(cluster: Cluster) -> None:
     assert f"There is nothing of run '{run}'" in cluster.run("--yes", run, command="clean", expect=2)
 
 
-def test_a_living_run_goes_on(cluster: Cluster) -> None:
+def test_a_living_run_goes_on(cluster: Sandbox) -> None:
     run = start(cluster, "sleep 12; touch {output}")
     cluster.run("--yes", command="clean")
     cluster.run("--all", "--dry-run", command="clean")
@@ -113,7 +113,7 @@ def test_a_living_run_goes_on(cluster: Cluster) -> None:
     assert cluster.made() == ["out.txt"]
 
 
-def test_a_living_run_that_is_named_is_removed(cluster: Cluster) -> None:
+def test_a_living_run_that_is_named_is_removed(cluster: Sandbox) -> None:
     run = start(cluster, "sleep 300; touch {output}")
     (job,) = cluster.objects("jobs")
     name = text(job, "metadata", "name").removeprefix("byok8s-")
@@ -123,7 +123,7 @@ def test_a_living_run_that_is_named_is_removed(cluster: Cluster) -> None:
     await_nothing(cluster)
 
 
-def test_the_dead_are_removed_and_the_living_stay(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dead_are_removed_and_the_living_stay(cluster: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after SILENCE_SECONDS, which nobody can wait for. One run has a lease that was renewed since."""
     run = killed(cluster)
     owner(cluster, "renewed", renewed_after=600)
@@ -135,7 +135,7 @@ def test_the_dead_are_removed_and_the_living_stay(cluster: Cluster, monkeypatch:
     assert cluster.names() == ["jobs/byok8s-renewed"]
 
 
-def test_what_only_has_the_labels_is_left_alone(cluster: Cluster) -> None:
+def test_what_only_has_the_labels_is_left_alone(cluster: Sandbox) -> None:
     owner(cluster, "x")
     config_map(cluster, "of-x", **of_run("x", uid(cluster, "x")))
     config_map(cluster, "only-labels", labels={**LABELS, "byok8s.io/run": "x"})
@@ -151,13 +151,13 @@ def test_what_only_has_the_labels_is_left_alone(cluster: Cluster) -> None:
     assert {name for name in cluster.names() if not name.startswith("pods/")} == left
 
 
-def test_a_user_with_the_printed_rights_can_clean(cluster: Cluster) -> None:
+def test_a_user_with_the_printed_rights_can_clean(cluster: Sandbox) -> None:
     run = killed(cluster)
     cluster.run("--yes", run, command="clean", KUBECONFIG=user(cluster, RIGHTS + CLEAN_RIGHTS))
     assert cluster.names() == []
 
 
-def test_where_nothing_but_pods_may_be_listed(cluster: Cluster) -> None:
+def test_where_nothing_but_pods_may_be_listed(cluster: Sandbox) -> None:
     """The rest is known by its name, or goes with its owner."""
     run = killed(cluster)
     account = user(cluster, RIGHTS)
@@ -169,7 +169,7 @@ def test_where_nothing_but_pods_may_be_listed(cluster: Cluster) -> None:
     await_nothing(cluster)
 
 
-def test_where_secrets_may_not_be_listed(cluster: Cluster) -> None:
+def test_where_secrets_may_not_be_listed(cluster: Sandbox) -> None:
     """That of a run goes with its Job."""
     owner(cluster, "x")
     secret: dict[str, Json] = {"metadata": {"name": "byok8s-x-1", **of_run("x", uid(cluster, "x"))}}
@@ -180,7 +180,7 @@ def test_where_secrets_may_not_be_listed(cluster: Cluster) -> None:
     await_nothing(cluster)
 
 
-def test_what_may_not_be_removed_is_named(cluster: Cluster) -> None:
+def test_what_may_not_be_removed_is_named(cluster: Sandbox) -> None:
     owner(cluster, "x")
     config_map(cluster, "x", finalizers=["byok8s.io/test"], **of_run("x", uid(cluster, "x")))
     account = user(cluster, without(RIGHTS + CLEAN_RIGHTS, "delete", "configmaps"))
@@ -194,19 +194,19 @@ def test_what_may_not_be_removed_is_named(cluster: Cluster) -> None:
     )
 
 
-def test_where_nothing_may_be_listed(cluster: Cluster) -> None:
+def test_where_nothing_may_be_listed(cluster: Sandbox) -> None:
     account = user(cluster, [])
     said = cluster.run("--yes", command="clean", expect=3, KUBECONFIG=account)
     assert "is forbidden" in said
 
 
-def test_a_namespace_that_is_not_there(cluster: Cluster) -> None:
+def test_a_namespace_that_is_not_there(cluster: Sandbox) -> None:
     cluster.namespace, kept = "no-such-namespace", cluster.namespace
     assert "no namespace 'no-such-namespace'" in cluster.run(command="clean", expect=3)
     cluster.namespace = kept
 
 
-def test_a_pod_that_does_not_end_is_named(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pod_that_does_not_end_is_named(cluster: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     pods = f"/api/v1/namespaces/{cluster.namespace}/pods"
     owner(cluster, "x")
     metadata: dict[str, Json] = {
@@ -228,7 +228,7 @@ def test_a_pod_that_does_not_end_is_named(cluster: Cluster, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 0, 1), ("y\n", 0, 0), ("\x03", 130, 1)])
-def test_on_a_terminal_it_asks(answer: str, code: int, left: int, cluster: Cluster) -> None:
+def test_on_a_terminal_it_asks(answer: str, code: int, left: int, cluster: Sandbox) -> None:
     owner(cluster, "old")
     ours, theirs = pty.openpty()
     run = subprocess.Popen(
@@ -257,7 +257,7 @@ def test_on_a_terminal_it_asks(answer: str, code: int, left: int, cluster: Clust
 
 
 def test_lists_come_page_by_page_and_without_what_objects_hold(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    cluster: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kube_client, "PAGE", 1)
     for name in "abc":

@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
-from byok8s.kube.json import items, text
-from corner import Cluster
+from byok8s.kube.objects import items, text
+from sandbox import Sandbox
 
 IMAGES = os.environ.get("BYOK8S_TEST_TOOL_IMAGES", "")
 FILES = {
@@ -81,7 +81,7 @@ rule sum:
 
 
 @pytest.fixture
-def flow(cluster: Cluster) -> Cluster:
+def flow(cluster: Sandbox) -> Sandbox:
     if not IMAGES:
         pytest.skip("no images: BYOK8S_TEST_TOOL_IMAGES is not set (the rig's environment has it)")
     cluster.environment["BYOK8S_SOFTWARE"] = "declared"
@@ -94,7 +94,7 @@ def of(snakefile: str) -> str:
     return snakefile
 
 
-def test_rules_run_in_their_own_images(flow: Cluster) -> None:
+def test_rules_run_in_their_own_images(flow: Sandbox) -> None:
     flow.write(FILES | {"Snakefile": of(FILES["Snakefile"])})
     flow.run("-s", "Snakefile", ASKED_FOR="it's")
     numbers = "".join(f"{number}\n" for number in range(30, 0, -1)).encode()
@@ -170,7 +170,7 @@ WORDS = {
 }
 
 
-def test_what_goes_wrong_with_an_image_is_its_rules_alone_and_has_a_name(flow: Cluster) -> None:
+def test_what_goes_wrong_with_an_image_is_its_rules_alone_and_has_a_name(flow: Sandbox) -> None:
     flow.write({"Snakefile": of(BAD)})
     said = flow.run("-s", "Snakefile", "--", "--keep-going", expect=1)
     told = dict(re.findall(r"Error in rule (\w+):\n(.*?)\n    jobid:", said, re.DOTALL))
@@ -207,7 +207,7 @@ rule folder:
 """
 
 
-def test_a_tool_sees_no_keys_and_nothing_of_the_worker(flow: Cluster) -> None:
+def test_a_tool_sees_no_keys_and_nothing_of_the_worker(flow: Sandbox) -> None:
     flow.write({"Snakefile": of(ATTACK)})
     key, secret = (flow.environment[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
     said = flow.run("-s", "Snakefile", "--", "--keep-going", expect=1)
@@ -226,7 +226,7 @@ def test_a_tool_sees_no_keys_and_nothing_of_the_worker(flow: Cluster) -> None:
     assert not any(secret in content for content in [*here, *map(flow.read, kept)])
 
 
-def test_ctrl_c_ends_both_containers(flow: Cluster) -> None:
+def test_ctrl_c_ends_both_containers(flow: Sandbox) -> None:
     rule = (
         "rule a:\n    output: 'a'\n    container: 'docker://DEBIAN'\n    resources: mem_mb=800\n    shell: "
     )

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from corner import Cluster
+from sandbox import Sandbox
 
 NESTED = {"name": "blue", "deep": {"list": [1, 2.5, None, True], "text": "ü and 'quotes'"}, "number": "007"}
 
 
-def test_params_keep_their_values_and_types_wherever_the_file_lies(cluster: Cluster) -> None:
+def test_params_keep_their_values_and_types_wherever_the_file_lies(cluster: Sandbox) -> None:
     cluster.write(
         {
             "Snakefile": "import json\nrule only:\n    output: 'config.json'\n"
@@ -25,7 +25,7 @@ def test_params_keep_their_values_and_types_wherever_the_file_lies(cluster: Clus
     assert json.loads(cluster.read("config.json")) == NESTED
 
 
-def test_includes_scripts_and_modules_beside_them(cluster: Cluster) -> None:
+def test_includes_scripts_and_modules_beside_them(cluster: Sandbox) -> None:
     cluster.write(
         {
             "workflow/Snakefile": "include: 'rules/more.smk'\nrule all:\n    input: 'out.txt'\n",
@@ -43,7 +43,7 @@ def test_includes_scripts_and_modules_beside_them(cluster: Cluster) -> None:
     assert cluster.read("out.txt") == "START\n"
 
 
-def test_an_image_with_snakemake_and_no_s3_client_will_do(seed: Cluster) -> None:
+def test_an_image_with_snakemake_and_no_s3_client_will_do(seed: Sandbox) -> None:
     image = os.environ.get("BYOK8S_TEST_MINIMAL_IMAGE")
     if not image:
         pytest.skip("BYOK8S_TEST_MINIMAL_IMAGE names no image with Snakemake and without boto3")
@@ -51,7 +51,7 @@ def test_an_image_with_snakemake_and_no_s3_client_will_do(seed: Cluster) -> None
     assert seed.read("gamma.txt") == "gamma 1 red\ngamma 2 red\n"
 
 
-def test_large_sources_are_shared_out_over_config_maps(cluster: Cluster) -> None:
+def test_large_sources_are_shared_out_over_config_maps(cluster: Sandbox) -> None:
     """Three MB that do not compress."""
     cluster.write(
         {
@@ -67,7 +67,7 @@ def test_large_sources_are_shared_out_over_config_maps(cluster: Cluster) -> None
     assert cluster.read("size.txt") == "3000000"
 
 
-def test_the_environment_that_a_workflow_asks_for_comes_by_the_secret(cluster: Cluster) -> None:
+def test_the_environment_that_a_workflow_asks_for_comes_by_the_secret(cluster: Sandbox) -> None:
     cluster.write(
         {
             "Snakefile": "envvars: 'MY_TOKEN'\nrule only:\n    output: 'out.txt'\n"
@@ -81,7 +81,7 @@ def test_the_environment_that_a_workflow_asks_for_comes_by_the_secret(cluster: C
     assert "hidden-token" not in said
 
 
-def test_a_job_sees_no_credentials_in_its_environment(cluster: Cluster) -> None:
+def test_a_job_sees_no_credentials_in_its_environment(cluster: Sandbox) -> None:
     cluster.write(
         {
             "Snakefile": "rule only:\n    output: 'env.txt'\n"
@@ -96,7 +96,7 @@ def test_a_job_sees_no_credentials_in_its_environment(cluster: Cluster) -> None:
     assert seen.endswith("\n1000\n")
 
 
-def test_plain_snakemake_can_use_the_executor(seed: Cluster) -> None:
+def test_plain_snakemake_can_use_the_executor(seed: Sandbox) -> None:
     arguments = (
         "target1 --executor byok8s --jobs 2 --configfile params-blue.json "
         f"--default-storage-provider byok8s --default-storage-prefix {seed.bucket.url} "

@@ -11,14 +11,14 @@ from byok8s import rbac
 from byok8s.dns import fix
 from byok8s.dns.answer import PodMade, ask
 from byok8s.dns.change import ANNOTATION
-from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, Kind, look
+from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, DnsKind, look
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError
-from byok8s.kube.json import Json, get_in, text
+from byok8s.kube.objects import Json, get_in, text
 from byok8s.rbac import Subject
 from byok8s.rights import DNS_RIGHTS, PROBE_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from coredns import COREFILE, IMAGE, Standin, standing_in
-from corner import Cluster
+from sandbox import Sandbox
 
 # there is one DNS in a cluster, and some of these tests put another in its place
 pytestmark = pytest.mark.xdist_group("dns")
@@ -29,7 +29,7 @@ S3 = "--s3-endpoint-url=http://minio.example.org:9000"
 FOUND = "DNS answers in a pod, of kubernetes.default.svc and minio.example.org."
 
 
-def fix_dns(cluster: Cluster, dns: Standin, *arguments: str, expect: int = 0, **environment: str) -> str:
+def fix_dns(cluster: Sandbox, dns: Standin, *arguments: str, expect: int = 0, **environment: str) -> str:
     cluster.write({"dns.yaml": dns.pod_template})
     return cluster.run(
         "--pod-template=dns.yaml", S3, *arguments, command="cluster fix-dns", expect=expect, **environment
@@ -37,7 +37,7 @@ def fix_dns(cluster: Cluster, dns: Standin, *arguments: str, expect: int = 0, **
 
 
 @contextmanager
-def bystander(cluster: Cluster) -> Iterator[str]:
+def bystander(cluster: Sandbox) -> Iterator[str]:
     """A pod in kube-system that is none of the DNS', and the path of it."""
     name = f"byok8s-test-{uuid.uuid4().hex[:8]}"
     container: Json = {"name": "none", "image": IMAGE, "command": ["sleep", "600"]}
@@ -50,7 +50,7 @@ def bystander(cluster: Cluster) -> Iterator[str]:
 
 
 @contextmanager
-def rights_in_kube_system(cluster: Cluster, rights: tuple[Right, ...]) -> Iterator[None]:
+def rights_in_kube_system(cluster: Sandbox, rights: tuple[Right, ...]) -> Iterator[None]:
     """For the account of `user`."""
     subject = Subject("ServiceAccount", ACCOUNT, cluster.namespace)
     objects = rbac.objects("kube-system", cluster.namespace, subject, rights)
@@ -63,10 +63,10 @@ def rights_in_kube_system(cluster: Cluster, rights: tuple[Right, ...]) -> Iterat
             cluster.client.delete(f"{path}/{text(obj, 'metadata', 'name')}")
 
 
-def test_a_loop_is_seen_and_fixed_and_put_back(cluster: Cluster) -> None:
+def test_a_loop_is_seen_and_fixed_and_put_back(cluster: Sandbox) -> None:
     with standing_in(cluster.client, {"Corefile": COREFILE}) as dns, bystander(cluster) as other:
         state = dns.await_state(lambda state: state.crashing)
-        assert (state.kind, state.looping, state.ready, state.wanted) == (Kind.COREDNS, True, 0, 1)
+        assert (state.kind, state.looping, state.ready, state.wanted) == (DnsKind.COREDNS, True, 0, 1)
         assert "CoreDNS forwards names to itself" in state.problem
         assert state.fix == "byok8s cluster fix-dns"
         uid = text(cluster.client.get(other), "metadata", "uid")
@@ -104,7 +104,7 @@ def test_a_loop_is_seen_and_fixed_and_put_back(cluster: Cluster) -> None:
         assert cluster.names() == []
 
 
-def test_a_configuration_that_does_not_work_leaves_a_pod_that_does(cluster: Cluster) -> None:
+def test_a_configuration_that_does_not_work_leaves_a_pod_that_does(cluster: Sandbox) -> None:
     with standing_in(cluster.client, {"Corefile": OFFICE}, replicas=2) as dns:
         dns.await_state(lambda state: state.ready == 2)
         before = dns.pods()
@@ -119,7 +119,7 @@ def test_a_configuration_that_does_not_work_leaves_a_pod_that_does(cluster: Clus
         assert "nothing to undo" in fix_dns(cluster, dns, "--undo", "--yes", expect=2)
 
 
-def test_servers_that_no_node_reaches_are_told_from_a_dns_that_is_broken(cluster: Cluster) -> None:
+def test_servers_that_no_node_reaches_are_told_from_a_dns_that_is_broken(cluster: Sandbox) -> None:
     with standing_in(cluster.client, {"Corefile": OFFICE}) as dns:
         dns.await_state(lambda state: state.ready == 1)
         said = fix_dns(cluster, dns, "--yes", "192.0.2.1", expect=3)
@@ -132,7 +132,7 @@ def test_servers_that_no_node_reaches_are_told_from_a_dns_that_is_broken(cluster
         assert cluster.names() == []
 
 
-def test_what_somebody_else_has_changed_is_not_overwritten(cluster: Cluster) -> None:
+def test_what_somebody_else_has_changed_is_not_overwritten(cluster: Sandbox) -> None:
     with standing_in(cluster.client, {"Corefile": OFFICE}) as dns:
         dns.await_state(lambda state: state.ready == 1)
         plan = fix.plan(cluster.client, cluster.namespace, ["8.8.8.8"])
@@ -151,10 +151,10 @@ def test_what_somebody_else_has_changed_is_not_overwritten(cluster: Cluster) -> 
         assert dns.corefile() == again
 
 
-def test_kube_dns_gets_a_config_map_and_loses_it_again(cluster: Cluster) -> None:
-    with standing_in(cluster.client, None, kind=Kind.KUBE_DNS) as dns:
+def test_kube_dns_gets_a_config_map_and_loses_it_again(cluster: Sandbox) -> None:
+    with standing_in(cluster.client, None, kind=DnsKind.KUBE_DNS) as dns:
         state = dns.await_state(lambda state: state.ready == 1)
-        assert state.kind is Kind.KUBE_DNS
+        assert state.kind is DnsKind.KUBE_DNS
         said = fix_dns(cluster, dns, "--yes")
         assert '+["8.8.8.8", "8.8.4.4"]' in said
         assert dns.read()["data"] == {"upstreamNameservers": '["8.8.8.8", "8.8.4.4"]'}
@@ -163,7 +163,7 @@ def test_kube_dns_gets_a_config_map_and_loses_it_again(cluster: Cluster) -> None
             dns.read()
 
 
-def test_a_dns_that_is_managed_is_refused(cluster: Cluster) -> None:
+def test_a_dns_that_is_managed_is_refused(cluster: Sandbox) -> None:
     owner = {"objectset.rio.cattle.io/owner-gvk": "k3s.cattle.io/v1, Kind=Addon"}
     with standing_in(cluster.client, {"Corefile": COREFILE}, annotations=owner) as dns:
         state = dns.await_state(lambda state: state.looping)
@@ -175,7 +175,7 @@ def test_a_dns_that_is_managed_is_refused(cluster: Cluster) -> None:
         assert dns.corefile() == COREFILE
 
 
-def test_a_user_of_one_namespace_is_told_what_is_missing(cluster: Cluster) -> None:
+def test_a_user_of_one_namespace_is_told_what_is_missing(cluster: Sandbox) -> None:
     with standing_in(cluster.client, {"Corefile": OFFICE}) as dns:
         dns.await_state(lambda state: state.ready == 1)
         account = user(cluster, RIGHTS + STREAM_RIGHTS)
@@ -187,7 +187,7 @@ def test_a_user_of_one_namespace_is_told_what_is_missing(cluster: Cluster) -> No
         assert dns.corefile() == OFFICE
 
 
-def test_the_rights_that_are_documented_are_enough(cluster: Cluster) -> None:
+def test_the_rights_that_are_documented_are_enough(cluster: Sandbox) -> None:
     with standing_in(cluster.client, {"Corefile": COREFILE}) as dns:
         dns.await_state(lambda state: state.crashing)
         account = user(cluster, PROBE_RIGHTS)
@@ -197,8 +197,8 @@ def test_the_rights_that_are_documented_are_enough(cluster: Cluster) -> None:
         assert cluster.names() == []
 
 
-def test_a_cluster_without_a_dns(cluster: Cluster) -> None:
-    if look(cluster.client).kind is not Kind.NONE:
+def test_a_cluster_without_a_dns(cluster: Sandbox) -> None:
+    if look(cluster.client).kind is not DnsKind.NONE:
         pytest.skip("this cluster has a DNS of its own")
     said = cluster.run("--yes", command="cluster fix-dns", expect=3)
     assert "The cluster has no DNS" in said
@@ -207,7 +207,7 @@ def test_a_cluster_without_a_dns(cluster: Cluster) -> None:
         cluster.client.get(f"{CONFIG_MAPS}/coredns")
 
 
-def test_an_image_that_cannot_be_pulled_is_named(cluster: Cluster) -> None:
+def test_an_image_that_cannot_be_pulled_is_named(cluster: Sandbox) -> None:
     made = PodMade("localhost/byok8s/not-there:rig")
     with pytest.raises(ClusterError, match="Whether DNS answers is not known") as found:
         ask(cluster.client, cluster.namespace, ["kubernetes.default.svc"], made)

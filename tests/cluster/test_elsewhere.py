@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from corner import Cluster
 from flow import FLOW
 from repository import Repository
+from sandbox import Sandbox
 
 
 @pytest.mark.xdist_group("dns")  # which the doctor looks at
-def test_a_tag_of_a_repository(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_tag_of_a_repository(cluster: Sandbox, tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "flow")
     commit = repository.commit({**FLOW, "data/reads.fq": "ACGT" * 300_000}, tag="v1")
     cluster.environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from byok8s.s3.client import connect
 from channel import greeting
-from corner import Cluster
 from folders import run_in
+from sandbox import Sandbox
 from serving import served
 
 BRIDGE = "10.88.0.1"  # where pods of the rig reach this machine
@@ -56,7 +56,7 @@ ONE = "rule {0}:\n    output: '{0}.txt'\n    conda: 'envs/{0}.yaml'\n    shell: 
 
 
 @pytest.fixture
-def flow(cluster: Cluster) -> Iterator[Cluster]:
+def flow(cluster: Sandbox) -> Iterator[Sandbox]:
     """A cluster whose runs find a channel."""
     assert shutil.which("conda") is None
     greeting(cluster.folder.parent / "channels" / "greetings")
@@ -65,11 +65,11 @@ def flow(cluster: Cluster) -> Iterator[Cluster]:
         yield cluster
 
 
-def archives(cluster: Cluster) -> list[str]:
+def archives(cluster: Sandbox) -> list[str]:
     return [key for key in cluster.kept() if re.fullmatch(r"\.byok8s/envs/linux-64/.*\.tar\.zst", key)]
 
 
-def test_rules_have_what_they_declare_and_it_is_made_once(flow: Cluster) -> None:
+def test_rules_have_what_they_declare_and_it_is_made_once(flow: Sandbox) -> None:
     flow.write(FILES)
     prefix = ("-s", "Snakefile", "--", "--wrapper-prefix", f"file://{flow.folder}/wrappers/")
     said = flow.run(*prefix)
@@ -96,7 +96,7 @@ def test_rules_have_what_they_declare_and_it_is_made_once(flow: Cluster) -> None
     assert ran & {"shell", "run", "script", "wrapper", "plain"} == {"shell", "run", "script"}
 
 
-def test_an_environment_whose_pod_is_deleted_is_made_again(flow: Cluster) -> None:
+def test_an_environment_whose_pod_is_deleted_is_made_again(flow: Sandbox) -> None:
     slow = "sleep 3; echo slow > $CONDA_PREFIX/slow\n"
     flow.write(
         {"Snakefile": ONE.format("good"), "envs/good.yaml": ENVIRONMENT, "envs/good.post-deploy.sh": slow}
@@ -114,7 +114,7 @@ def test_an_environment_whose_pod_is_deleted_is_made_again(flow: Cluster) -> Non
     assert flow.names() == []
 
 
-def test_environments_are_listed_and_removed(flow: Cluster) -> None:
+def test_environments_are_listed_and_removed(flow: Sandbox) -> None:
     flow.write({"Snakefile": ONE.format("good"), "envs/good.yaml": ENVIRONMENT})
     flow.run("-s", "Snakefile")
     (key,) = archives(flow)
@@ -127,7 +127,7 @@ def test_environments_are_listed_and_removed(flow: Cluster) -> None:
     assert "Making the conda environment" in flow.run("-s", "Snakefile", "-f")
 
 
-def test_an_environment_that_cannot_be_made_fails_its_jobs_and_no_others(flow: Cluster) -> None:
+def test_an_environment_that_cannot_be_made_fails_its_jobs_and_no_others(flow: Sandbox) -> None:
     rules = [ONE.format(name) for name in ("good", "impossible", "broken", "nowhere")]
     flow.write(
         {
@@ -150,7 +150,7 @@ def test_an_environment_that_cannot_be_made_fails_its_jobs_and_no_others(flow: C
     assert len(archives(flow)) == 1
 
 
-def test_an_environment_that_was_changed_in_the_bucket_is_refused(flow: Cluster) -> None:
+def test_an_environment_that_was_changed_in_the_bucket_is_refused(flow: Sandbox) -> None:
     flow.write({"Snakefile": ONE.format("good"), "envs/good.yaml": ENVIRONMENT})
     flow.run("-s", "Snakefile")
     (key,) = archives(flow)
@@ -161,7 +161,7 @@ def test_an_environment_that_was_changed_in_the_bucket_is_refused(flow: Cluster)
     assert "byok8s explain conda-changed" in said
 
 
-def test_an_image_that_cannot_make_environments_is_named(flow: Cluster) -> None:
+def test_an_image_that_cannot_make_environments_is_named(flow: Sandbox) -> None:
     minimal_image = os.environ.get("BYOK8S_TEST_MINIMAL_IMAGE")
     if not minimal_image:
         pytest.skip("BYOK8S_TEST_MINIMAL_IMAGE names no image with Snakemake and without py-rattler")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from breaking import delete, evict, quota
-from corner import Cluster, await_line
+from sandbox import Sandbox, await_line
 from snakefiles import (
     FAILING,
     ONE_OF_TWO_FAILS,
@@ -23,7 +23,7 @@ from snakefiles import (
 )
 
 
-def test_exit_code_and_last_lines(cluster: Cluster) -> None:
+def test_exit_code_and_last_lines(cluster: Sandbox) -> None:
     cluster.write(only(FAILING))
     said = cluster.run("wf", "params", expect=1)
     assert "exit code 3" in said
@@ -36,7 +36,7 @@ def test_exit_code_and_last_lines(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
-def test_the_rules_log_file_of_a_failed_job_is_kept(flags: tuple[str, ...], cluster: Cluster) -> None:
+def test_the_rules_log_file_of_a_failed_job_is_kept(flags: tuple[str, ...], cluster: Sandbox) -> None:
     cluster.write(
         {
             "Snakefile": "rule only:\n    output: 'out.txt'\n    log: 'deep/made.log'\n"
@@ -56,14 +56,14 @@ def test_the_rules_log_file_of_a_failed_job_is_kept(flags: tuple[str, ...], clus
     assert output.relative_to(cluster.folder).as_posix() in kept
 
 
-def test_a_signal_is_named(cluster: Cluster) -> None:
+def test_a_signal_is_named(cluster: Sandbox) -> None:
     cluster.write(only(SIGNALLED))
     said = cluster.run("wf", "params", expect=1)
     assert "killed by SIGSEGV" in said
     assert "byok8s explain signal" in said
 
 
-def test_retries(cluster: Cluster) -> None:
+def test_retries(cluster: Sandbox) -> None:
     """The second attempt knows that it is one, and succeeds."""
     cluster.write(
         {
@@ -80,7 +80,7 @@ def test_retries(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(("flags", "made"), [((), False), (("--", "--keep-going"), True)])
-def test_keep_going(flags: tuple[str, ...], made: bool, cluster: Cluster) -> None:
+def test_keep_going(flags: tuple[str, ...], made: bool, cluster: Sandbox) -> None:
     cluster.write(ONE_OF_TWO_FAILS)
     said = cluster.run("wf", "params", *flags, expect=1)
     assert "exit code 7" in said
@@ -92,7 +92,7 @@ def test_keep_going(flags: tuple[str, ...], made: bool, cluster: Cluster) -> Non
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
 @pytest.mark.parametrize("take_away", [delete, evict])
 def test_a_job_whose_pod_is_taken_away_is_made_again(
-    take_away: Callable[[Cluster, str], None], flags: tuple[str, ...], cluster: Cluster
+    take_away: Callable[[Sandbox, str], None], flags: tuple[str, ...], cluster: Sandbox
 ) -> None:
     cluster.write(only(TAKEN_AWAY))
     run = cluster.start("wf", "params", *flags)
@@ -106,7 +106,7 @@ def test_a_job_whose_pod_is_taken_away_is_made_again(
     assert cluster.names() == []
 
 
-def await_time_in_pod(cluster: Cluster, pod: str, flags: tuple[str, ...]) -> None:
+def await_time_in_pod(cluster: Sandbox, pod: str, flags: tuple[str, ...]) -> None:
     if flags:  # its log comes when it has ended
         time.sleep(3)
     else:
@@ -119,7 +119,7 @@ OUT_OF_MEMORY = re.compile(
 )
 
 
-def test_more_memory_for_a_job_that_ran_out_of_it(cluster: Cluster) -> None:
+def test_more_memory_for_a_job_that_ran_out_of_it(cluster: Sandbox) -> None:
     cluster.write(memory("300", 350_000_000))
     said = cluster.run("wf", "params", "--oom-retries", "2", "--oom-factor", "2")
     assert OUT_OF_MEMORY.search(said)
@@ -128,7 +128,7 @@ def test_more_memory_for_a_job_that_ran_out_of_it(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
-def test_memory_beyond_the_limit_is_named(cluster: Cluster) -> None:
+def test_memory_beyond_the_limit_is_named(cluster: Sandbox) -> None:
     cluster.write(memory("300", 2_000_000_000))
     said = cluster.run("wf", "params", expect=1)
     assert OUT_OF_MEMORY.search(said)
@@ -136,7 +136,7 @@ def test_memory_beyond_the_limit_is_named(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
-def test_an_image_that_is_not_there_ends_the_run(cluster: Cluster) -> None:
+def test_an_image_that_is_not_there_ends_the_run(cluster: Sandbox) -> None:
     cluster.write(only("touch {output}"))
     said = cluster.run("wf", "params", "--image", "localhost/no/such-image:1", expect=1)
     assert "its image localhost/no/such-image:1 cannot be pulled" in said
@@ -150,7 +150,7 @@ NOWHERE = (
 )
 
 
-def test_a_pod_that_no_node_takes_says_so_and_waits(cluster: Cluster) -> None:
+def test_a_pod_that_no_node_takes_says_so_and_waits(cluster: Sandbox) -> None:
     cluster.write(only("touch {output}"))
     run = cluster.start("wf", "params", "--pod", NOWHERE)
     assert "no node takes it yet" in await_line(run, "node affinity")
@@ -161,7 +161,7 @@ def test_a_pod_that_no_node_takes_says_so_and_waits(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
-def test_a_pod_that_no_node_takes_is_given_up_in_time(flags: tuple[str, ...], cluster: Cluster) -> None:
+def test_a_pod_that_no_node_takes_is_given_up_in_time(flags: tuple[str, ...], cluster: Sandbox) -> None:
     cluster.write(only("touch {output}"))
     said = cluster.run("wf", "params", "--pod", NOWHERE, "--pending-timeout", "0.05", *flags, expect=1)
     assert "no node took its pod for" in said
@@ -171,7 +171,7 @@ def test_a_pod_that_no_node_takes_is_given_up_in_time(flags: tuple[str, ...], cl
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
-def test_a_quota_that_has_room_for_some(flags: tuple[str, ...], cluster: Cluster) -> None:
+def test_a_quota_that_has_room_for_some(flags: tuple[str, ...], cluster: Sandbox) -> None:
     quota(cluster, 1)
     cluster.write(many(4, "echo {wildcards.i} > {output}"))
     cluster.run("wf", "params", *flags)
@@ -180,7 +180,7 @@ def test_a_quota_that_has_room_for_some(flags: tuple[str, ...], cluster: Cluster
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
-def test_a_quota_that_has_room_for_none_ends_the_run(flags: tuple[str, ...], cluster: Cluster) -> None:
+def test_a_quota_that_has_room_for_none_ends_the_run(flags: tuple[str, ...], cluster: Sandbox) -> None:
     quota(cluster, 0)
     cluster.write(only("touch {output}"))
     said = cluster.run("wf", "params", *flags, expect=1)
@@ -190,7 +190,7 @@ def test_a_quota_that_has_room_for_none_ends_the_run(flags: tuple[str, ...], clu
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_ends_the_pods_and_leaves_nothing(number: signal.Signals, cluster: Cluster) -> None:
+def test_an_interrupt_ends_the_pods_and_leaves_nothing(number: signal.Signals, cluster: Sandbox) -> None:
     cluster.write(only(SLEEPING))
     run = cluster.start("wf", "params")
     cluster.await_pods()
@@ -202,7 +202,7 @@ def test_an_interrupt_ends_the_pods_and_leaves_nothing(number: signal.Signals, c
     assert "Traceback" not in said
 
 
-def test_a_second_ctrl_c_waits_for_nothing_and_still_leaves_nothing(cluster: Cluster) -> None:
+def test_a_second_ctrl_c_waits_for_nothing_and_still_leaves_nothing(cluster: Sandbox) -> None:
     cluster.write(only(STUBBORN))
     run = cluster.start("wf", "params")
     cluster.await_pods()
@@ -214,7 +214,7 @@ def test_a_second_ctrl_c_waits_for_nothing_and_still_leaves_nothing(cluster: Clu
     assert cluster.names() == []
 
 
-def test_a_run_after_a_failed_one_makes_what_is_missing(cluster: Cluster) -> None:
+def test_a_run_after_a_failed_one_makes_what_is_missing(cluster: Sandbox) -> None:
     cluster.write(only("exit 1"))
     cluster.run("wf", "params", expect=1)
     cluster.write(only("echo fixed > {output}"))
@@ -242,7 +242,7 @@ rule only:
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name
 )
-def test_a_signal_while_snakemake_chooses_its_first_jobs(number: signal.Signals, cluster: Cluster) -> None:
+def test_a_signal_while_snakemake_chooses_its_first_jobs(number: signal.Signals, cluster: Sandbox) -> None:
     cluster.write({"Snakefile": SLOW_CHOICE, "wf.json": '{"workflow_target": "only"}', "params.json": "{}"})
     run = cluster.start("wf", "params", "--", "--scheduler", "greedy")
     assert run.stdout
@@ -254,7 +254,7 @@ def test_a_signal_while_snakemake_chooses_its_first_jobs(number: signal.Signals,
     assert cluster.names() == []
 
 
-def test_what_a_job_says_to_the_terminal_is_shown_and_not_obeyed(cluster: Cluster) -> None:
+def test_what_a_job_says_to_the_terminal_is_shown_and_not_obeyed(cluster: Sandbox) -> None:
     """Its log has it as it was."""
     shell = "python -c \"print(chr(27) + ']52;c;cm0=' + chr(7) + chr(27) + '[2Jgone')\"; exit 3"
     cluster.write(

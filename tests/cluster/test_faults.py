@@ -12,15 +12,15 @@ import pytest
 from breaking import delete_bucket, own_bucket, small_disk
 from byok8s import s3
 from byok8s.kube import Object
-from corner import Cluster, await_line
 from folders import run_in
 from happened import events_of, of_kind
 from rig_control import away, killed, process, stopped
 from s3_faults import Fault, failing
+from sandbox import Sandbox, await_line
 from snakefiles import LONG_LOG, ONCE, many
 
 
-def jobs(cluster: Cluster) -> list[dict[str, str]]:
+def jobs(cluster: Sandbox) -> list[dict[str, str]]:
     """The lines of the run's record."""
     return [
         json.loads(line)
@@ -29,7 +29,7 @@ def jobs(cluster: Cluster) -> list[dict[str, str]]:
     ]
 
 
-def assert_all_made_once(cluster: Cluster, count: int) -> None:
+def assert_all_made_once(cluster: Sandbox, count: int) -> None:
     """Each output has one line: a job that ran twice would have written two."""
     assert [cluster.read(f"out-{i}.txt") for i in range(count)] == [f"{i}\n" for i in range(count)]
     assert cluster.names() == []
@@ -38,7 +38,7 @@ def assert_all_made_once(cluster: Cluster, count: int) -> None:
 @pytest.mark.alone
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(("part", "seconds"), [("apiserver", 60), ("etcd", 20), ("s3", 30)])
-def test_a_part_is_away_for_a_while(part: str, seconds: float, cluster: Cluster) -> None:
+def test_a_part_is_away_for_a_while(part: str, seconds: float, cluster: Sandbox) -> None:
     process(part)
     cluster.write(many(10, ONCE))
     run = cluster.start("wf", "params", "--jobs", "2")
@@ -52,7 +52,7 @@ def test_a_part_is_away_for_a_while(part: str, seconds: float, cluster: Cluster)
 
 
 @pytest.mark.alone
-def test_a_namespace_that_has_no_service_account_yet(cluster: Cluster) -> None:
+def test_a_namespace_that_has_no_service_account_yet(cluster: Sandbox) -> None:
     process("controller-manager")
     cluster.write(many(1, ONCE))
     cluster.namespace += "-new"
@@ -70,7 +70,7 @@ def test_a_namespace_that_has_no_service_account_yet(cluster: Cluster) -> None:
 
 @pytest.mark.alone
 @pytest.mark.timeout(400)
-def test_the_kubelet_hangs_for_a_minute(cluster: Cluster) -> None:
+def test_the_kubelet_hangs_for_a_minute(cluster: Sandbox) -> None:
     process("kubelet")
     cluster.write(many(8, ONCE))
     run = cluster.start("wf", "params", "--jobs", "2")
@@ -84,7 +84,7 @@ def test_the_kubelet_hangs_for_a_minute(cluster: Cluster) -> None:
 
 @pytest.mark.alone
 @pytest.mark.timeout(400)
-def test_s3_is_away_for_good(cluster: Cluster) -> None:
+def test_s3_is_away_for_good(cluster: Sandbox) -> None:
     process("s3")
     cluster.environment["BYOK8S_S3_PATIENCE_SECONDS"] = "10"
     cluster.write(many(6, ONCE))
@@ -99,7 +99,7 @@ def test_s3_is_away_for_good(cluster: Cluster) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_bucket_is_deleted_in_mid_run(cluster: Cluster) -> None:
+def test_the_bucket_is_deleted_in_mid_run(cluster: Sandbox) -> None:
     cluster.write(many(6, "sleep 5; echo {wildcards.i} >> {output}"))
     with own_bucket(cluster) as bucket:
         run = cluster.start("wf", "params", "--jobs", "1", "--s3-bucket", bucket.name)
@@ -117,7 +117,7 @@ def test_the_bucket_is_deleted_in_mid_run(cluster: Cluster) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_keys_are_revoked_in_mid_run(cluster: Cluster) -> None:
+def test_the_keys_are_revoked_in_mid_run(cluster: Sandbox) -> None:
     """By a proxy before the server, which knows no other way to lose a key while it runs."""
     revoked = threading.Event()
     fault = Fault(403, "InvalidAccessKeyId", everybody=True, since=revoked)
@@ -133,7 +133,7 @@ def test_the_keys_are_revoked_in_mid_run(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
-def test_an_image_with_no_such_tag(cluster: Cluster) -> None:
+def test_an_image_with_no_such_tag(cluster: Sandbox) -> None:
     cluster.write(many(1, ONCE))
     image = os.environ["BYOK8S_IMAGE"].rpartition(":")[0] + ":no-such-tag"
     said = cluster.run("wf", "params", "--image", image, expect=1)
@@ -141,13 +141,13 @@ def test_an_image_with_no_such_tag(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
-def status(cluster: Cluster) -> str:
+def status(cluster: Sandbox) -> str:
     return run_in(cluster.folder, [*cluster.program, "status"], cluster.environment)
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["workers", "single pods"])
-def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], cluster: Cluster) -> None:
+def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], cluster: Sandbox) -> None:
     cluster.write(many(4, "sleep 12; echo {wildcards.i} >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2", *flags)
     cluster.await_pods(2)
@@ -168,7 +168,7 @@ def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], c
 
 
 @pytest.mark.timeout(300)
-def test_a_controller_started_again_that_is_given_other_jobs_first(cluster: Cluster) -> None:
+def test_a_controller_started_again_that_is_given_other_jobs_first(cluster: Sandbox) -> None:
     """Both workers have jobs that nobody claims until their end."""
     cluster.write(many(4, "sleep 12; echo {wildcards.i} >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2", "out-0.txt", "out-2.txt")
@@ -184,7 +184,7 @@ def test_a_controller_started_again_that_is_given_other_jobs_first(cluster: Clus
 
 
 @pytest.mark.timeout(300)
-def test_a_killed_controllers_run_is_not_gone_on_with_when_the_workflow_has_changed(cluster: Cluster) -> None:
+def test_a_killed_controllers_run_is_not_gone_on_with_when_the_workflow_has_changed(cluster: Sandbox) -> None:
     cluster.write(many(2, "sleep 300; echo old >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2")
     cluster.await_pods()
@@ -197,7 +197,7 @@ def test_a_killed_controllers_run_is_not_gone_on_with_when_the_workflow_has_chan
 
 
 @pytest.mark.timeout(300)
-def test_a_killed_controllers_run_of_which_nothing_is_left_to_do_is_removed(cluster: Cluster) -> None:
+def test_a_killed_controllers_run_of_which_nothing_is_left_to_do_is_removed(cluster: Sandbox) -> None:
     cluster.write(many(2, "test {wildcards.i} = 0 || sleep 300; echo {wildcards.i} >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2", "out-0.txt", "out-1.txt")
     await_line(run, "1 of 2 steps")  # what is only in the bucket is incomplete to Snakemake
@@ -214,7 +214,7 @@ FORSAKEN = "spec:\n  containers:\n  - env: [{name: BYOK8S_FORSAKEN_SECONDS, valu
 
 
 @pytest.mark.timeout(300)
-def test_a_controller_killed_and_nobody_comes_back(cluster: Cluster) -> None:
+def test_a_controller_killed_and_nobody_comes_back(cluster: Sandbox) -> None:
     """With a lease of 30 s instead of an hour, and workers that wait for 3 s instead of 5 min."""
     cluster.write(many(2, "sleep 5; echo {wildcards.i} >> {output}"))
     cluster.write({"forsaken.yaml": FORSAKEN})
@@ -230,7 +230,7 @@ def test_a_controller_killed_and_nobody_comes_back(cluster: Cluster) -> None:
         time.sleep(1)
 
 
-def test_a_second_controller_is_refused(cluster: Cluster) -> None:
+def test_a_second_controller_is_refused(cluster: Sandbox) -> None:
     cluster.write(many(1, "sleep 300; touch {output}"))
     run = cluster.start("wf", "params")
     cluster.await_pods()
@@ -244,7 +244,7 @@ def test_a_second_controller_is_refused(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
-def test_a_full_disk_of_the_controller(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_full_disk_of_the_controller(cluster: Sandbox, tmp_path: Path) -> None:
     with small_disk(tmp_path) as folder:
         cluster.folder = folder
         shell = "sleep 2; head -c 8000000 /dev/zero | tr '\\0' 'x'; echo {wildcards.i} >> {output}"
@@ -257,7 +257,7 @@ def test_a_full_disk_of_the_controller(cluster: Cluster, tmp_path: Path) -> None
 
 
 @pytest.mark.timeout(300)
-def test_a_job_that_writes_a_log_of_200_mb(cluster: Cluster) -> None:
+def test_a_job_that_writes_a_log_of_200_mb(cluster: Sandbox) -> None:
     cluster.write(many(1, LONG_LOG))
     cluster.run("wf", "params")
     assert_all_made_once(cluster, 1)
@@ -266,7 +266,7 @@ def test_a_job_that_writes_a_log_of_200_mb(cluster: Cluster) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_64_jobs_fail_at_once(cluster: Cluster) -> None:
+def test_64_jobs_fail_at_once(cluster: Sandbox) -> None:
     cluster.write(many(64, "echo the reason of {wildcards.i}; exit 5"))
     said = cluster.run("wf", "params", "--jobs", "64", "--", "--keep-going", expect=1)
     assert said.count("exit code 5") == 64

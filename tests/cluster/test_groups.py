@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from corner import Cluster
+from sandbox import Sandbox
 
 SNAKEFILE = """
 rule all:
@@ -48,7 +48,7 @@ def ran(said: str) -> list[str]:
     ids=["worker", "single pod", "members one by one"],
 )
 def test_what_was_done_before_the_last_member_failed_is_not_made_again(
-    flags: tuple[str, ...], resources: str, cluster: Cluster
+    flags: tuple[str, ...], resources: str, cluster: Sandbox
 ) -> None:
     cluster.write(files("joined", resources))
     said = cluster.run("wf", "params", *flags, expect=1)
@@ -60,7 +60,7 @@ def test_what_was_done_before_the_last_member_failed_is_not_made_again(
     assert cluster.read("joined.txt") == "".join(f"{n}\n{n}\n" for n in range(4))
 
 
-def test_members_beside_the_one_that_fails_go_on_to_their_end(cluster: Cluster) -> None:
+def test_members_beside_the_one_that_fails_go_on_to_their_end(cluster: Sandbox) -> None:
     cluster.write(files("2"))
     said = cluster.run("wf", "params", expect=1)
     assert "in rule part: exit code 1" in said

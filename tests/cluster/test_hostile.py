@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from corner import Cluster
+from sandbox import Sandbox
 
 # A chain that keeps forking, in sessions of its own, and spoils whatever a later job makes; what is left lying in every
 # place that can be written to; and what the worker and its stream do not let a job see
@@ -97,21 +97,21 @@ FILES = {
 }
 
 
-def write(cluster: Cluster, **more: str) -> None:
+def write(cluster: Sandbox, **more: str) -> None:
     """Write the workflow into a git repository: so scripts that no rule names reach pods."""
     cluster.write({**FILES, **more})
     for command in ("init -q", "add -A"):
         subprocess.run(["git", *command.split()], cwd=cluster.folder, check=True)
 
 
-def pods(cluster: Cluster) -> dict[str, str]:
+def pods(cluster: Sandbox) -> dict[str, str]:
     (record,) = (cluster.folder / ".byok8s").glob("runs/*/jobs.jsonl")
     rows = map(json.loads, record.read_text().splitlines())
     return {row["rule"]: row["pod"] for row in rows}
 
 
 @pytest.mark.timeout(200)
-def test_nothing_of_a_hostile_job_reaches_the_next(cluster: Cluster) -> None:
+def test_nothing_of_a_hostile_job_reaches_the_next(cluster: Sandbox) -> None:
     write(cluster)
     cluster.run("wf", "params", "--jobs", "1")
     tries, seen = json.loads(cluster.read("tries.json")), json.loads(cluster.read("seen.json"))
@@ -129,7 +129,7 @@ def test_nothing_of_a_hostile_job_reaches_the_next(cluster: Cluster) -> None:
 
 
 @pytest.mark.timeout(200)
-def test_a_worker_whose_plugins_were_changed_is_not_used_again(cluster: Cluster) -> None:
+def test_a_worker_whose_plugins_were_changed_is_not_used_again(cluster: Sandbox) -> None:
     """They are of its own user, so a job can change them: what a later job would import."""
     spoil = 'import os, sys\nopen("/work/plugins/sitecustomize.py", "w").close()\nopen(sys.argv[1], "w").write("{}")\n'
     write(cluster, **{"scripts/hostile.py": spoil})

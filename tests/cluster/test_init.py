@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from byok8s.scaffold.write import make
-from corner import Cluster
+from sandbox import Sandbox
 
 REPORT = (
     "sample\treads\tkmers\tdistinct\tcommonest\ttimes\n"
@@ -17,7 +17,7 @@ REPORT = (
 
 
 @pytest.mark.xdist_group("dns")  # which the doctor looks at
-def test_a_new_workflow_runs_at_once_and_once(cluster: Cluster) -> None:
+def test_a_new_workflow_runs_at_once_and_once(cluster: Sandbox) -> None:
     make(cluster.folder)
     readme = (cluster.folder / "README.md").read_text()
     part = readme.partition("## On a cluster\n")[2].partition("\n## ")[0]

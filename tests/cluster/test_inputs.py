@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import own_inputs
-from corner import Cluster
+from sandbox import Sandbox
 
 WORKFLOW = own_inputs.FILES | {"wf.json": json.dumps({"workflow_target": "all"}), "params.json": "{}"}
 
 
-def test_inputs_come_along_once(cluster: Cluster) -> None:
+def test_inputs_come_along_once(cluster: Sandbox) -> None:
     cluster.write(WORKFLOW)
     said = " ".join(cluster.run("wf", "params", expect=2).split())
     assert "3 files, 12 bytes, are here and not in the bucket: data/a.txt, data/b.txt, data/dir." in said
@@ -23,7 +23,7 @@ def test_inputs_come_along_once(cluster: Cluster) -> None:
     assert "Nothing to be done" in cluster.run("wf", "params")
 
 
-def test_a_file_that_replaces_the_buckets_has_its_jobs_run_again(cluster: Cluster) -> None:
+def test_a_file_that_replaces_the_buckets_has_its_jobs_run_again(cluster: Sandbox) -> None:
     cluster.write(WORKFLOW)
     cluster.run("wf", "params", "--upload", "yes")
     cluster.write({"data/a.txt": "uno\n"})
@@ -32,13 +32,13 @@ def test_a_file_that_replaces_the_buckets_has_its_jobs_run_again(cluster: Cluste
     assert cluster.read("out/a.txt") == "u\nuno\n"
 
 
-def test_what_a_checkpoint_shows_to_be_needed(cluster: Cluster) -> None:
+def test_what_a_checkpoint_shows_to_be_needed(cluster: Sandbox) -> None:
     cluster.write(WORKFLOW | {"Snakefile": own_inputs.CHECKPOINT})
     cluster.run("wf", "params", "--upload", "yes")
     assert cluster.read("all.txt") == "one\ntwo\n"
 
 
-def test_what_a_checkpoint_shows_and_nobody_has_agreed_to(cluster: Cluster) -> None:
+def test_what_a_checkpoint_shows_and_nobody_has_agreed_to(cluster: Sandbox) -> None:
     cluster.write(WORKFLOW | {"Snakefile": own_inputs.CHECKPOINT})
     said = " ".join(cluster.run("wf", "params", expect=1).split())
     assert "2 files, 8 bytes, are here and not in the bucket: data/a.txt, data/b.txt." in said

@@ -13,11 +13,11 @@ import pytest
 
 import rig_control
 from byok8s import s3
-from corner import KUBECONFIG as RIG
+from fake_tools import docker
+from fake_tools.machine import Machine
 from folders import run_in
 from local_cluster import KUBECONFIG, User
-from standins import docker
-from standins.machine import Machine
+from sandbox import KUBECONFIG as RIG
 
 SEED = Path(__file__).parents[2] / "examples" / "seed"
 TOOLS = {

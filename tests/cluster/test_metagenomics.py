@@ -17,8 +17,8 @@ import yaml
 
 import plain
 from byok8s import s3
-from corner import KUBECONFIG, Cluster, corner
 from installed import Installed, install_beside
+from sandbox import KUBECONFIG, Sandbox, sandbox
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "metagenomics"
 IMAGE = os.environ.get("BYOK8S_TEST_METAGENOMICS_IMAGE", "")
@@ -39,18 +39,18 @@ def taco(bananas: Installed, tmp_path_factory: pytest.TempPathFactory) -> Instal
 
 
 @pytest.fixture(scope="module")
-def example(taco: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def example(taco: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A folder that was empty, and a bucket, after one run of all of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", KUBECONFIG)
-        with corner(tmp_path_factory.mktemp("metagenomics") / "empty") as here:
+        with sandbox(tmp_path_factory.mktemp("metagenomics") / "empty") as here:
             here.program = [str(taco.command)]
             here.environment |= {"BYOK8S_IMAGE": IMAGE, **taco.environment}
             assert "Snakefile of taco 1.0" in here.run("workflow-all", "params-all")
             yield here
 
 
-def objects(cluster: Cluster) -> dict[str, tuple[str, str]]:
+def objects(cluster: Sandbox) -> dict[str, tuple[str, str]]:
     """When each of the workflow's files was put there, and the SHA-256 of its content; logs hold times and paths."""
     client, found = s3.connect(cluster.bucket.endpoint_url), {}
     for key in cluster.made():
@@ -72,7 +72,7 @@ def jobs(said: str) -> set[tuple[str, str]]:
     }
 
 
-def changed(cluster: Cluster, **params: object) -> str:
+def changed(cluster: Sandbox, **params: object) -> str:
     """The name of a params file like params-all, but for these."""
     content = yaml.safe_load((EXAMPLE / "params-all.yaml").read_text()) | params
     name = f"params-{uuid.uuid4().hex[:8]}"
@@ -80,7 +80,7 @@ def changed(cluster: Cluster, **params: object) -> str:
     return name
 
 
-def test_its_results_are_those_of_plain_snakemake_byte_for_byte(example: Cluster) -> None:
+def test_its_results_are_those_of_plain_snakemake_byte_for_byte(example: Sandbox) -> None:
     ours = {key: digest for key, (_, digest) in objects(example).items()}
     theirs = plain.digests(example, IMAGE, EXAMPLE, "all", "params-all.yaml")
     assert ours == {key: digest for key, digest in theirs.items() if not key.startswith("logs/")}
@@ -90,13 +90,13 @@ def test_its_results_are_those_of_plain_snakemake_byte_for_byte(example: Cluster
     ]
 
 
-def test_a_second_run_does_nothing(example: Cluster) -> None:
+def test_a_second_run_does_nothing(example: Sandbox) -> None:
     before = objects(example)
     assert "Nothing to be done" in example.run("workflow-all", "params-all")
     assert objects(example) == before
 
 
-def test_a_samples_file_that_is_gone_is_made_again_and_what_follows_from_it(example: Cluster) -> None:
+def test_a_samples_file_that_is_gone_is_made_again_and_what_follows_from_it(example: Sandbox) -> None:
     """Its trimmed reads: the checkpoint looks at all samples again, and what it says of the others is as before."""
     before = objects(example)
     client, bucket = s3.connect(example.bucket.endpoint_url), example.bucket
@@ -111,7 +111,7 @@ def test_a_samples_file_that_is_gone_is_made_again_and_what_follows_from_it(exam
     }
 
 
-def test_a_changed_parameter_makes_again_exactly_what_snakemake_says(example: Cluster) -> None:
+def test_a_changed_parameter_makes_again_exactly_what_snakemake_says(example: Sandbox) -> None:
     params, before = changed(example, contig_length=1000, overlap_bases=20000), objects(example)
     planned = jobs(example.run("workflow-all", params, "--dry-run"))
     done = jobs(example.run("workflow-all", params))
@@ -133,7 +133,7 @@ def test_a_changed_parameter_makes_again_exactly_what_snakemake_says(example: Cl
     assert after["assembly/plasmids.fasta"] != before["assembly/plasmids.fasta"]
 
 
-def test_a_job_with_too_little_memory_gets_more_at_its_second_try(cluster: Cluster) -> None:
+def test_a_job_with_too_little_memory_gets_more_at_its_second_try(cluster: Sandbox) -> None:
     shutil.copytree(EXAMPLE, cluster.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     cluster.environment["BYOK8S_IMAGE"] = IMAGE
     params = changed(cluster, trim_memory_mb=800)

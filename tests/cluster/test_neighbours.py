@@ -12,13 +12,13 @@ import pytest
 
 from account import user
 from byok8s.errors import ClusterError
-from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.manifest import PodSettings, Shape, worker_plan
 from byok8s.executor.names import CONTROLLER_ANNOTATION, Names
+from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.kube import ApiError, Context, KubeClient
-from byok8s.kube.json import Json, get_in, items, mapping, text
+from byok8s.kube.objects import Json, get_in, items, mapping, text
 from byok8s.rights import Right
-from corner import Cluster
+from sandbox import Sandbox
 from snakefiles import ONCE, many
 
 SHAPE = Shape(1, said='{"spec": {"nodeSelector": {"no": "such"}}}')
@@ -26,11 +26,11 @@ NOTE = {CONTROLLER_ANNOTATION: "ada@laptop, process 7"}
 CONTENTS = Contents({"TOKEN": "t"}, [{"worker.pyz": b"ours"}])
 
 
-def run_of(cluster: Cluster, names: Names) -> ClusterRun:
-    return ClusterRun(cluster.client, cluster.namespace, names, PodSettings("none:1", 1, {}, ()))
+def run_of(cluster: Sandbox, names: Names) -> RunObjects:
+    return RunObjects(cluster.client, cluster.namespace, names, PodSettings("none:1", 1, {}, ()))
 
 
-def path(cluster: Cluster, kind: str, name: str = "") -> str:
+def path(cluster: Sandbox, kind: str, name: str = "") -> str:
     group = "/apis/batch/v1" if kind == "jobs" else "/api/v1"
     return f"{group}/namespaces/{cluster.namespace}/{kind}" + (f"/{name}" if name else "")
 
@@ -43,7 +43,7 @@ def pod(name: str, **metadata: Json) -> dict[str, Json]:
 
 
 @contextmanager
-def busy_quota(cluster: Cluster) -> Iterator[None]:
+def busy_quota(cluster: Sandbox) -> Iterator[None]:
     """A quota with room for everything, which somebody changes all the time."""
     quota: dict[str, Json] = {"metadata": {"name": "busy"}, "spec": {"hard": {"pods": "1000"}}}
     cluster.client.post(path(cluster, "resourcequotas"), quota)
@@ -70,7 +70,7 @@ def busy_quota(cluster: Cluster) -> Iterator[None]:
             thread.join()
 
 
-def test_creations_that_a_busy_quota_refuses_are_tried_again(cluster: Cluster) -> None:
+def test_creations_that_a_busy_quota_refuses_are_tried_again(cluster: Sandbox) -> None:
     """The API server answers them with 409 and the reason Conflict, as it answers a name that is taken with another."""
     run = run_of(cluster, Names("busy"))
     run.create(CONTENTS, NOTE)
@@ -86,7 +86,7 @@ def test_creations_that_a_busy_quota_refuses_are_tried_again(cluster: Cluster) -
 EVIL = "import sys; sys.exit('hijacked')"
 
 
-def test_a_neighbour_who_may_create_config_maps_and_watch_jobs(cluster: Cluster) -> None:
+def test_a_neighbour_who_may_create_config_maps_and_watch_jobs(cluster: Sandbox) -> None:
     """He creates what the run is about to create, as soon as he sees the run's Job."""
     rights = [
         *(Right(verb, "jobs", "", "batch") for verb in ("get", "list", "watch")),
@@ -133,7 +133,7 @@ def test_a_neighbour_who_may_create_config_maps_and_watch_jobs(cluster: Cluster)
     assert {text(kept, "metadata", "name") for kept in left} >= {name for name in made if name[-2:] == "-0"}
 
 
-def test_a_job_that_somebody_else_has_made_is_neither_used_nor_removed(cluster: Cluster) -> None:
+def test_a_job_that_somebody_else_has_made_is_neither_used_nor_removed(cluster: Sandbox) -> None:
     names = Names("x")
     theirs = run_of(cluster, Names("x"))
     theirs.create(CONTENTS, NOTE)
@@ -147,7 +147,7 @@ def test_a_job_that_somebody_else_has_made_is_neither_used_nor_removed(cluster: 
     assert cluster.names() == []
 
 
-def test_a_controller_with_the_runs_key_goes_on_with_what_is_its_own(cluster: Cluster) -> None:
+def test_a_controller_with_the_runs_key_goes_on_with_what_is_its_own(cluster: Sandbox) -> None:
     names = Names("x")
     first = run_of(cluster, names)
     first.create(CONTENTS, NOTE)
@@ -182,7 +182,7 @@ def test_a_controller_with_the_runs_key_goes_on_with_what_is_its_own(cluster: Cl
     second.remove()
 
 
-def test_a_pod_whose_name_somebody_else_has_taken(cluster: Cluster) -> None:
+def test_a_pod_whose_name_somebody_else_has_taken(cluster: Sandbox) -> None:
     run = run_of(cluster, Names("x"))
     run.create(CONTENTS, NOTE)
     plan = worker_plan(run.names, SHAPE, 0)
@@ -193,7 +193,7 @@ def test_a_pod_whose_name_somebody_else_has_taken(cluster: Cluster) -> None:
     cluster.client.get(path(cluster, "pods", plan.name))
 
 
-def test_a_creation_whose_answer_was_lost_is_one_pod(cluster: Cluster) -> None:
+def test_a_creation_whose_answer_was_lost_is_one_pod(cluster: Sandbox) -> None:
     run = run_of(cluster, Names("x"))
     run.create(CONTENTS, NOTE)
     plan = worker_plan(run.names, SHAPE, 0)
@@ -205,7 +205,7 @@ def test_a_creation_whose_answer_was_lost_is_one_pod(cluster: Cluster) -> None:
 
 
 def test_a_part_that_cannot_be_removed_keeps_no_other(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    cluster: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = run_of(cluster, Names("x"))
     run.create(CONTENTS, NOTE)
@@ -233,7 +233,7 @@ def test_a_part_that_cannot_be_removed_keeps_no_other(
     ids=["jobs", "secrets", "config maps", "some config maps"],
 )
 def test_a_quota_is_found_before_anything_is_planned(
-    hard: dict[str, Json], words: str, cluster: Cluster
+    hard: dict[str, Json], words: str, cluster: Sandbox
 ) -> None:
     quota: dict[str, Json] = {"metadata": {"name": "tight"}, "spec": {"hard": hard}}
     cluster.client.post(path(cluster, "resourcequotas"), quota)
@@ -251,7 +251,7 @@ def test_a_quota_is_found_before_anything_is_planned(
     assert cluster.names() == []
 
 
-def test_a_limit_range_is_found_before_anything_is_created(cluster: Cluster) -> None:
+def test_a_limit_range_is_found_before_anything_is_created(cluster: Sandbox) -> None:
     limit: Json = {"type": "Container", "max": {"memory": "100Mi"}}
     limits: dict[str, Json] = {"metadata": {"name": "small"}, "spec": {"limits": [limit]}}
     cluster.client.post(path(cluster, "limitranges"), limits)

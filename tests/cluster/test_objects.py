@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from byok8s.kube.json import Json, get_in, items, text
-from corner import Cluster
+from byok8s.kube.objects import Json, get_in, items, text
+from sandbox import Sandbox
 
 SLOW = {
     "Snakefile": "rule slow:\n    output: 'slow.txt'\n    threads: 1\n"
@@ -18,13 +18,13 @@ SLOW = {
 }
 
 
-def running(cluster: Cluster) -> list[dict[str, Json]]:
+def running(cluster: Sandbox) -> list[dict[str, Json]]:
     """The run's objects, once its pod runs."""
     cluster.await_pods()
     return [dict(obj) for obj in cluster.objects()]
 
 
-def test_objects_during_a_run_and_after_it(cluster: Cluster) -> None:
+def test_objects_during_a_run_and_after_it(cluster: Sandbox) -> None:
     cluster.write(SLOW)
     run = cluster.start("wf", "params")
     found = running(cluster)
@@ -57,7 +57,7 @@ def test_objects_during_a_run_and_after_it(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["workers", "single pods"])
 def test_deleting_the_owner_removes_all_of_a_run_and_ends_it(
-    flags: tuple[str, ...], cluster: Cluster
+    flags: tuple[str, ...], cluster: Sandbox
 ) -> None:
     """The way out for an operator: `kubectl delete job NAME`. No pod is made in the place of those that go with it."""
     cluster.write(SLOW)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from corner import Cluster
 from folders import write_files
+from sandbox import Sandbox
 
 PLUGIN = """
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class StorageObject(StorageObjectRead):
 """
 
 
-def test_jobs_run_beside_a_plugin_that_they_do_not_use(cluster: Cluster, tmp_path: Path) -> None:
+def test_jobs_run_beside_a_plugin_that_they_do_not_use(cluster: Sandbox, tmp_path: Path) -> None:
     write_files(tmp_path / "installed", {"snakemake_storage_plugin_elsewhere/__init__.py": PLUGIN})
     cluster.write(
         {

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from corner import Cluster
 from folders import write_files
 from installed import Installed, install_beside
+from sandbox import Sandbox
 
 ZETA = "zeta a1 {0}\nzeta a2 {0}\nzeta b1 {0}\nzeta b2 {0}\nzeta {0}\n"
 
 
-def run(installed: Installed, cluster: Cluster, *arguments: str) -> str:
+def run(installed: Installed, cluster: Sandbox, *arguments: str) -> str:
     return installed.run(cluster.folder, *arguments, "-k", cluster.namespace, environment=cluster.environment)
 
 
 def test_it_runs_from_an_empty_folder_and_a_second_time_there_is_nothing_to_do(
-    bananas: Installed, cluster: Cluster
+    bananas: Installed, cluster: Sandbox
 ) -> None:
     said = run(bananas, cluster, "workflow-zeta", "params-red")
     assert "snakefile:     Snakefile of bananas 1.0" in said
@@ -28,7 +28,7 @@ def test_it_runs_from_an_empty_folder_and_a_second_time_there_is_nothing_to_do(
 
 
 def test_files_of_the_package_and_of_the_users_folder_reach_pods(
-    bananas: Installed, cluster: Cluster, tmp_path: Path
+    bananas: Installed, cluster: Sandbox, tmp_path: Path
 ) -> None:
     """Of the user's folder, as always, what git tracks."""
     workflow = tmp_path / "deep"
@@ -58,7 +58,7 @@ def test_files_of_the_package_and_of_the_users_folder_reach_pods(
 
 @pytest.mark.timeout(200)
 def test_a_controller_that_was_killed_and_is_started_again_goes_on(
-    bananas: Installed, cluster: Cluster
+    bananas: Installed, cluster: Sandbox
 ) -> None:
     arguments = [str(bananas.command), "workflow-zeta", "params-blue", "-k", cluster.namespace]
     environment = cluster.environment

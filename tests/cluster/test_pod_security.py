@@ -3,8 +3,8 @@
 import pytest
 
 from byok8s.kube import ApiError, Object
-from byok8s.kube.json import Json
-from corner import Cluster
+from byok8s.kube.objects import Json
+from sandbox import Sandbox
 
 # https://kubernetes.io/docs/concepts/security/pod-security-admission/
 RESTRICTED: dict[str, Json] = {
@@ -20,7 +20,7 @@ UNSAFE: Object = {
 
 
 @pytest.fixture
-def restricted(seed: Cluster) -> Cluster:
+def restricted(seed: Sandbox) -> Sandbox:
     """The seed's cluster with such a namespace; Kubernetes before 1.22 knows nothing of it."""
     seed.client.patch(f"/api/v1/namespaces/{seed.namespace}", {"metadata": {"labels": RESTRICTED}})
     try:
@@ -33,13 +33,13 @@ def restricted(seed: Cluster) -> Cluster:
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["workers", "single pods"])
-def test_a_run_in_a_restricted_namespace(flags: tuple[str, ...], restricted: Cluster) -> None:
+def test_a_run_in_a_restricted_namespace(flags: tuple[str, ...], restricted: Sandbox) -> None:
     restricted.run("workflow-zeta", "params-blue", *flags)
     assert restricted.read("zeta.txt").endswith("zeta blue\n")
     assert restricted.names() == []
 
 
-def test_what_a_restricted_namespace_refuses_is_said_before_anything_is_created(restricted: Cluster) -> None:
+def test_what_a_restricted_namespace_refuses_is_said_before_anything_is_created(restricted: Sandbox) -> None:
     restricted.write({"host.yaml": "spec: {hostNetwork: true}\n"})
     said = restricted.run("workflow-alpha", "params-blue", "--pod-template", "host.yaml", expect=3)
     assert "violates PodSecurity" in said

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from corner import Cluster
+from sandbox import Sandbox
 
 SNAKEFILE = """
 rule all:
@@ -32,7 +32,7 @@ def workflow(p: int) -> dict[str, str]:
 
 
 @pytest.mark.timeout(600)
-def test_another_folder_runs_again_what_the_first_would(cluster: Cluster, tmp_path: Path) -> None:
+def test_another_folder_runs_again_what_the_first_would(cluster: Sandbox, tmp_path: Path) -> None:
     other = replace(cluster, folder=tmp_path / "other")
     cluster.write(workflow(1))
     cluster.run("wf", "params")

@@ -4,8 +4,8 @@ import json
 
 import yaml
 
-from corner import Cluster
 from folders import run_in
+from sandbox import Sandbox
 
 SNAKEFILE = """
 rule all:
@@ -27,16 +27,16 @@ rule own:
 """
 
 
-def byok8s(cluster: Cluster, *words: str) -> str:
+def byok8s(cluster: Sandbox, *words: str) -> str:
     return run_in(cluster.folder, [*cluster.program, *words], cluster.environment)
 
 
-def asked(cluster: Cluster, name: str) -> tuple[int, int]:
+def asked(cluster: Sandbox, name: str) -> tuple[int, int]:
     memory, threads = cluster.read(f"{name}.txt").split()
     return int(memory), int(threads)
 
 
-def test_the_next_run_asks_for_what_was_enough(cluster: Cluster) -> None:
+def test_the_next_run_asks_for_what_was_enough(cluster: Sandbox) -> None:
     cluster.write({"Snakefile": SNAKEFILE, "wf.json": '{"workflow_target": "all"}', "params.json": "{}"})
     assert "as declared: earlier runs have measured no rule" in cluster.run("wf", "params", "--sizes=learned")
     assert asked(cluster, "small") == (2000, 2)

@@ -11,7 +11,7 @@ from snakemake.settings.types import RemoteExecutionSettings
 from snakemake_interface_common.plugin_registry.plugin import TaggedSettings
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
-from corner import Cluster
+from sandbox import Sandbox
 from snakemake_executor_plugin_byok8s import ExecutorSettings
 from snakemake_storage_plugin_byok8s import StorageProviderSettings
 
@@ -20,7 +20,7 @@ class TestWorkflows(snakemake.common.tests.TestWorkflowsBase):  # type: ignore[m
     __test__ = True
 
     @pytest.fixture(autouse=True)
-    def _on(self, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def _on(self, cluster: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.chdir(tmp_path)
         self.cluster = cluster
         self.run = uuid.uuid4().hex

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from corner import Cluster
+from sandbox import Sandbox
 
 CONDA = {
     "workflow/Snakefile": "include: 'rules/more.smk'\nrule a:\n    input: 'b.txt'\n    output: 'a.txt'\n"
@@ -16,13 +16,13 @@ CONDA = {
 }
 
 
-def test_environments_below_workflow_do_not_matter_unless_they_are_asked_for(cluster: Cluster) -> None:
+def test_environments_below_workflow_do_not_matter_unless_they_are_asked_for(cluster: Sandbox) -> None:
     cluster.write(CONDA)
     cluster.run("-s", "workflow/Snakefile", "a")
     assert cluster.read("a.txt") == "b\na\n"
 
 
-def test_software_that_pods_cannot_give_is_refused_by_rule(cluster: Cluster) -> None:
+def test_software_that_pods_cannot_give_is_refused_by_rule(cluster: Sandbox) -> None:
     rule = "rule b:\n    output: 'b.txt'\n    container: 'b.sif'\n    shell: 'echo b > {output}'\n"
     cluster.write(CONDA | {"workflow/rules/more.smk": rule})
     said = cluster.run("-s", "workflow/Snakefile", "a", BYOK8S_SOFTWARE="declared", expect=2)
@@ -61,7 +61,7 @@ rule grouped:
 
 
 @pytest.mark.parametrize("place", ["folder", "bucket"])
-def test_the_cache_between_workflows_is_filled_and_used(cluster: Cluster, place: str) -> None:
+def test_the_cache_between_workflows_is_filled_and_used(cluster: Sandbox, place: str) -> None:
     cache = cluster.folder.parent / "cache"
     cache.mkdir()
     where = "../cache" if place == "folder" else f"{cluster.bucket.url}/cache"
@@ -79,7 +79,7 @@ def test_the_cache_between_workflows_is_filled_and_used(cluster: Cluster, place:
     assert [path for path in (*made, "small.txt") if (workspace / path).exists()] == []
 
 
-def test_a_storage_that_pods_do_not_have(cluster: Cluster) -> None:
+def test_a_storage_that_pods_do_not_have(cluster: Sandbox) -> None:
     there = f"{cluster.bucket.url}/there"
     rules = {
         "there": f"rule a:\n    output: storage.s3('{there}')\n    shell: 'echo a > {{output}}'\n",

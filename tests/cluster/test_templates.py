@@ -7,8 +7,8 @@ import time
 import pytest
 
 from byok8s.kube import Object
-from byok8s.kube.json import items, mapping, text
-from corner import Cluster
+from byok8s.kube.objects import items, mapping, text
+from sandbox import Sandbox
 
 SNAKEFILE = (
     "rule all:\n    input: 'run.txt', 'rule.txt'\n"
@@ -25,11 +25,11 @@ def template(variable: str, extra: str = "") -> str:
 KEYS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
 
 
-def node(cluster: Cluster) -> str:
+def node(cluster: Sandbox) -> str:
     return text(items(cluster.client.get("/api/v1/nodes"), "items")[0], "metadata", "name")
 
 
-def test_a_runs_template_and_a_rules_over_it(cluster: Cluster) -> None:
+def test_a_runs_template_and_a_rules_over_it(cluster: Sandbox) -> None:
     placed = f"  nodeSelector: {{kubernetes.io/hostname: {node(cluster)}}}\n"
     cluster.write(
         {
@@ -47,7 +47,7 @@ def test_a_runs_template_and_a_rules_over_it(cluster: Cluster) -> None:
 
 
 def test_a_template_that_the_cluster_does_not_want_is_refused_before_anything_is_created(
-    cluster: Cluster,
+    cluster: Sandbox,
 ) -> None:
     cluster.write(
         {
@@ -75,7 +75,7 @@ WORDS = (
 )
 
 
-def test_words_of_a_run_and_a_rules_over_them(cluster: Cluster) -> None:
+def test_words_of_a_run_and_a_rules_over_them(cluster: Sandbox) -> None:
     """Seen in the pods while they run: a service account of its own, and each word where Kubernetes wants it."""
     accounts = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts"
     cluster.client.post(accounts, {"metadata": {"name": "reader"}})
@@ -104,7 +104,7 @@ def test_words_of_a_run_and_a_rules_over_them(cluster: Cluster) -> None:
     }
 
 
-def test_what_no_node_can_ever_take_is_said_before_anything_is_created(cluster: Cluster) -> None:
+def test_what_no_node_can_ever_take_is_said_before_anything_is_created(cluster: Sandbox) -> None:
     cluster.write(
         {
             "Snakefile": "rule all:\n    input: 'a.txt'\n"
@@ -121,7 +121,7 @@ def test_what_no_node_can_ever_take_is_said_before_anything_is_created(cluster: 
     assert cluster.names() == []
 
 
-def test_a_rules_words_are_tried_before_the_first_job(cluster: Cluster) -> None:
+def test_a_rules_words_are_tried_before_the_first_job(cluster: Sandbox) -> None:
     """Its job comes second: what is wrong with it is said before the first has run."""
     cluster.write(
         {
@@ -139,7 +139,7 @@ def test_a_rules_words_are_tried_before_the_first_job(cluster: Cluster) -> None:
     assert cluster.made() == []
 
 
-def test_pods_with_credentials_of_their_own_get_no_copy_of_the_users(cluster: Cluster) -> None:
+def test_pods_with_credentials_of_their_own_get_no_copy_of_the_users(cluster: Sandbox) -> None:
     data = {name: base64.b64encode(os.environ[variable].encode()).decode() for variable, name in KEYS.items()}
     keys: Object = {"metadata": {"name": "job-keys"}, "data": dict(data)}
     cluster.client.post(f"/api/v1/namespaces/{cluster.namespace}/secrets", keys)
@@ -178,7 +178,7 @@ spec:
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["workers", "single pods"])
-def test_a_container_beside_ours_that_never_ends(flags: tuple[str, ...], cluster: Cluster) -> None:
+def test_a_container_beside_ours_that_never_ends(flags: tuple[str, ...], cluster: Sandbox) -> None:
     """As a mesh or a policy puts one there. It is our container's end that counts, well or badly."""
     cluster.write(
         {

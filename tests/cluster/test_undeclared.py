@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from corner import Cluster
+from sandbox import Sandbox
 
 SNAKEFILE = """
 rule all:
@@ -33,7 +33,7 @@ KEEP = 'resources: byok8s_keep="ref/genome.a*"'
 
 @pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
 def test_what_is_lost_is_said_and_what_is_kept_is_there_for_who_takes_the_output(
-    flags: tuple[str, ...], cluster: Cluster
+    flags: tuple[str, ...], cluster: Sandbox
 ) -> None:
     cluster.write(files(""))
     said = cluster.run("wf", "params", "ref/genome.bwt", *flags)
@@ -49,14 +49,14 @@ def test_what_is_lost_is_said_and_what_is_kept_is_there_for_who_takes_the_output
     assert cluster.read("ref/genome.ann") == "ann\n"
 
 
-def test_what_an_earlier_run_has_kept_is_there_too(cluster: Cluster) -> None:
+def test_what_an_earlier_run_has_kept_is_there_too(cluster: Sandbox) -> None:
     cluster.write(files(KEEP))
     cluster.run("wf", "params", "ref/genome.bwt")
     assert "rule index:" not in cluster.run("wf", "params")
     assert cluster.read("side.txt") == "amb\n"
 
 
-def test_a_pattern_that_names_a_declared_output_is_refused_before_the_first_job(cluster: Cluster) -> None:
+def test_a_pattern_that_names_a_declared_output_is_refused_before_the_first_job(cluster: Sandbox) -> None:
     cluster.write(files('resources: byok8s_keep="ref/*"'))
     said = cluster.run("wf", "params", expect=2)
     assert "byok8s_keep='ref/*' of rule index also names ref/genome.bwt, which rule index declares." in said

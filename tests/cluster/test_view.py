@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from corner import Cluster
+from sandbox import Sandbox
 
 SNAKEFILE = """
 rule all:
@@ -23,7 +23,7 @@ rule bad:
 """
 
 
-def at_a_terminal(cluster: Cluster, *arguments: str) -> tuple[int, str]:
+def at_a_terminal(cluster: Sandbox, *arguments: str) -> tuple[int, str]:
     """Return the exit code of a run in a terminal, and what was written there, without what moves and colours."""
     ours, theirs = pty.openpty()
     environment = cluster.environment | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
@@ -47,7 +47,7 @@ def at_a_terminal(cluster: Cluster, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_run_is_drawn_unless_it_is_plain(cluster: Cluster, plain: bool) -> None:
+def test_a_run_is_drawn_unless_it_is_plain(cluster: Sandbox, plain: bool) -> None:
     cluster.write({"Snakefile": SNAKEFILE})
     words = ["--plain"] if plain else []
     code, said = at_a_terminal(cluster, "-s", "Snakefile", "--jobs", "2", *words, "--", "--keep-going")

@@ -13,19 +13,19 @@ import pytest
 from breaking import evict, quota
 from byok8s import s3
 from byok8s.history.event import Event
-from byok8s.kube.json import text
-from corner import Cluster
+from byok8s.kube.objects import text
 from counting_proxy import counting
 from folders import run_in
 from happened import events_of, of_kind
 from rig_control import away, process
+from sandbox import Sandbox
 
 
-def workflow(cluster: Cluster, snakefile: str) -> None:
+def workflow(cluster: Sandbox, snakefile: str) -> None:
     cluster.write({"Snakefile": snakefile, "wf.json": '{"workflow_target": "all"}', "params.json": "{}"})
 
 
-def pods_seen(cluster: Cluster, until: threading.Event) -> set[str]:
+def pods_seen(cluster: Sandbox, until: threading.Event) -> set[str]:
     seen: set[str] = set()
     while not until.wait(0.3):
         seen |= {text(pod, "metadata", "name") for pod in cluster.objects("pods")}
@@ -39,7 +39,7 @@ def many(count: int, shell: str) -> str:
     )
 
 
-def assert_is_reported(cluster: Cluster, elsewhere: Path, jobs: set[object]) -> None:
+def assert_is_reported(cluster: Sandbox, elsewhere: Path, jobs: set[object]) -> None:
     """The rule all comes after the jobs, by one of which the critical path goes, and all time is of a phase."""
     (all_,) = [event for event in of_kind(events_of(cluster.folder), "job.given") if event["rule"] == "all"]
     assert set(cast(list[object], all_["after"])) == jobs
@@ -51,7 +51,7 @@ def assert_is_reported(cluster: Cluster, elsewhere: Path, jobs: set[object]) -> 
     assert (found["hours"]["unknown"], found["rules"][0]["measured"]) == (0, len(jobs))
 
 
-def assert_all_is_noted(cluster: Cluster, jobs: int) -> None:
+def assert_all_is_noted(cluster: Sandbox, jobs: int) -> None:
     """Every job's and every pod's phases are events, and another folder sees from the bucket what came of them."""
     events = events_of(cluster.folder)
     for kind in ("given", "began", "fetched", "ran", "stored", "ended"):
@@ -76,7 +76,7 @@ def id_of_all(events: list[Event]) -> object:
     return next(event["id"] for event in of_kind(events, "job.given") if event["rule"] == "all")
 
 
-def test_jobs_share_workers(cluster: Cluster) -> None:
+def test_jobs_share_workers(cluster: Sandbox) -> None:
     workflow(cluster, many(12, "echo {wildcards.i} > {output}"))
     finished = threading.Event()
     seen: list[set[str]] = []
@@ -95,7 +95,7 @@ def test_jobs_share_workers(cluster: Cluster) -> None:
     assert_all_is_noted(cluster, 12)
 
 
-def test_what_jobs_share_is_fetched_once_a_worker(cluster: Cluster) -> None:
+def test_what_jobs_share_is_fetched_once_a_worker(cluster: Sandbox) -> None:
     snakefile = """
 rule all:
     input: expand("out-{i}.txt", i=range(10))
@@ -127,7 +127,7 @@ rule one:
     )
 
 
-def test_without_reuse_each_job_has_a_pod(cluster: Cluster) -> None:
+def test_without_reuse_each_job_has_a_pod(cluster: Sandbox) -> None:
     workflow(cluster, many(3, "hostname > {output}"))
     cluster.run("wf", "params", "--no-reuse", "--jobs", "2")
     assert len({cluster.read(f"out-{i}.txt") for i in range(3)}) == 3
@@ -135,7 +135,7 @@ def test_without_reuse_each_job_has_a_pod(cluster: Cluster) -> None:
     assert_all_is_noted(cluster, 3)
 
 
-def test_nothing_of_one_job_reaches_the_next(cluster: Cluster) -> None:
+def test_nothing_of_one_job_reaches_the_next(cluster: Sandbox) -> None:
     leave = (
         "echo x > left-here; echo x > $HOME/left-home; echo x > /tmp/left-tmp; echo x > /dev/shm/left; "
         "mkdir -p /tmp/locked/in && chmod 000 /tmp/locked; export LEFT=1; "
@@ -156,7 +156,7 @@ def test_nothing_of_one_job_reaches_the_next(cluster: Cluster) -> None:
         assert trace not in found
 
 
-def test_a_job_that_uses_too_much_memory_is_named_and_the_next_one_unharmed(cluster: Cluster) -> None:
+def test_a_job_that_uses_too_much_memory_is_named_and_the_next_one_unharmed(cluster: Sandbox) -> None:
     workflow(
         cluster,
         "rule all:\n    input: 'good.txt', 'bad.txt'\n"
@@ -170,7 +170,7 @@ def test_a_job_that_uses_too_much_memory_is_named_and_the_next_one_unharmed(clus
     assert cluster.made() == ["good.txt"]
 
 
-def test_a_worker_that_is_killed_for_its_jobs_memory_is_replaced(cluster: Cluster) -> None:
+def test_a_worker_that_is_killed_for_its_jobs_memory_is_replaced(cluster: Sandbox) -> None:
     """Of many processes, each smaller than the worker itself."""
     hog = 'python -c "x = bytearray(45_000_000); import time; time.sleep(20)"'
     workflow(
@@ -187,7 +187,7 @@ def test_a_worker_that_is_killed_for_its_jobs_memory_is_replaced(cluster: Cluste
     assert cluster.names() == []
 
 
-def test_a_job_that_fills_tmp_is_named_and_the_next_one_unharmed(cluster: Cluster) -> None:
+def test_a_job_that_fills_tmp_is_named_and_the_next_one_unharmed(cluster: Sandbox) -> None:
     workflow(
         cluster,
         "rule all:\n    input: 'good.txt', 'bad.txt'\n"
@@ -201,7 +201,7 @@ def test_a_job_that_fills_tmp_is_named_and_the_next_one_unharmed(cluster: Cluste
     assert cluster.read("good.txt") == "good\n"
 
 
-def test_a_runtime_is_kept_by_the_worker(cluster: Cluster) -> None:
+def test_a_runtime_is_kept_by_the_worker(cluster: Sandbox) -> None:
     workflow(
         cluster,
         "rule all:\n    input: 'x'\nrule slow:\n    output: 'x'\n    resources: runtime=1\n"
@@ -210,7 +210,7 @@ def test_a_runtime_is_kept_by_the_worker(cluster: Cluster) -> None:
     assert "longer than its runtime allows (1 min)" in cluster.run("wf", "params", expect=1)
 
 
-def test_a_worker_deleted_in_mid_job_is_replaced(cluster: Cluster) -> None:
+def test_a_worker_deleted_in_mid_job_is_replaced(cluster: Sandbox) -> None:
     """Its own job is made again, although no retries are allowed; the others never notice."""
     workflow(cluster, many(6, "sleep 3; echo {wildcards.i} > {output}"))
     run = cluster.start("wf", "params", "--jobs", "1")
@@ -228,7 +228,7 @@ def test_a_worker_deleted_in_mid_job_is_replaced(cluster: Cluster) -> None:
     assert cluster.names() == []
 
 
-def test_a_worker_deleted_in_mid_upload_leaves_no_parts(cluster: Cluster) -> None:
+def test_a_worker_deleted_in_mid_upload_leaves_no_parts(cluster: Sandbox) -> None:
     workflow(cluster, many(1, "truncate -s 100M {output}"))
     server = cluster.bucket.endpoint_url or ""
 
@@ -251,7 +251,7 @@ def test_a_worker_deleted_in_mid_upload_leaves_no_parts(cluster: Cluster) -> Non
     assert uploads() == []
 
 
-def test_a_worker_that_is_told_to_end_takes_no_other_job(cluster: Cluster) -> None:
+def test_a_worker_that_is_told_to_end_takes_no_other_job(cluster: Sandbox) -> None:
     """The other job waits for the one pod that the namespace has room for."""
     quota(cluster, 1)
     workflow(cluster, many(2, "echo started; sleep 6; echo {wildcards.i} >> {output}"))
@@ -267,7 +267,7 @@ def test_a_worker_that_is_told_to_end_takes_no_other_job(cluster: Cluster) -> No
 
 
 @pytest.mark.alone
-def test_the_api_server_is_away_for_20_s_amid_20_jobs(cluster: Cluster) -> None:
+def test_the_api_server_is_away_for_20_s_amid_20_jobs(cluster: Sandbox) -> None:
     process("apiserver")
     workflow(cluster, many(20, "sleep 1; echo {wildcards.i} >> {output}"))
     run = cluster.start("wf", "params", "--jobs", "2")

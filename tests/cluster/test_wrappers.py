@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from corner import Cluster
 from folders import write_files
+from sandbox import Sandbox
 from serving import served
 
 WRAPPERS = {
@@ -50,7 +50,7 @@ rule included:
 
 
 @pytest.mark.parametrize("beside", [True, False])
-def test_wrappers_of_a_folder_have_what_is_beside_them(cluster: Cluster, *, beside: bool) -> None:
+def test_wrappers_of_a_folder_have_what_is_beside_them(cluster: Sandbox, *, beside: bool) -> None:
     """beside: the workflow, and outside of its folder; else inside."""
     folder = cluster.folder.parent / "wrappers" if beside else cluster.folder / "wrappers"
     write_files(folder, WRAPPERS)
@@ -60,7 +60,7 @@ def test_wrappers_of_a_folder_have_what_is_beside_them(cluster: Cluster, *, besi
     assert cluster.read("part.txt") == "I part, says part."
 
 
-def test_pods_need_no_way_to_where_wrappers_and_includes_are_served(cluster: Cluster) -> None:
+def test_pods_need_no_way_to_where_wrappers_and_includes_are_served(cluster: Sandbox) -> None:
     served_files = {"w/v1.0/bio/alone/wrapper.py": ALONE, "more.smk": INCLUDED}
     write_files(cluster.folder.parent / "served", served_files)
     with served(cluster.folder.parent / "served") as address:

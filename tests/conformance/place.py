@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from byok8s import s3
 from byok8s.s3.embedded import embedded_server
 from conformance.workflow import NOT_RESULTS
-from corner import KUBECONFIG, corner
+from sandbox import KUBECONFIG, sandbox
 
 CORPUS_IMAGE = "BYOK8S_TEST_CORPUS_IMAGE"
 
@@ -79,7 +79,7 @@ def cluster_is_named() -> bool:
 def the_cluster() -> Iterator[Place]:
     """Run on the cluster that the environment names, in a namespace of its own."""
     os.environ["KUBECONFIG"] = KUBECONFIG
-    with TemporaryDirectory(prefix="conformance-") as scratch, corner(Path(scratch, "none")) as here:
+    with TemporaryDirectory(prefix="conformance-") as scratch, sandbox(Path(scratch, "none")) as here:
         ours = ("BYOK8S_", "AWS_", "KUBE")
         variables = {name: value for name, value in here.environment.items() if name.startswith(ours)}
         if image := os.environ.get(CORPUS_IMAGE):

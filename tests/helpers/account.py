@@ -7,9 +7,9 @@ import yaml
 
 from byok8s import rbac
 from byok8s.kube import Object
-from byok8s.kube.json import Json, text
+from byok8s.kube.objects import Json, text
 from byok8s.rights import Right
-from corner import KUBECONFIG, Cluster
+from sandbox import KUBECONFIG, Sandbox
 
 ACCOUNT = "byok8s-user"
 PATHS = {
@@ -19,18 +19,18 @@ PATHS = {
 }
 
 
-def user(cluster: Cluster, rights: Iterable[Right]) -> str:
+def user(cluster: Sandbox, rights: Iterable[Right]) -> str:
     """The path of a kubeconfig of a service account with these rights alone."""
     apply(cluster, rbac.objects(cluster.namespace, ACCOUNT, None, rights))
     return kubeconfig(cluster, ACCOUNT)
 
 
-def apply(cluster: Cluster, objects: Iterable[Object]) -> None:
+def apply(cluster: Sandbox, objects: Iterable[Object]) -> None:
     for obj in objects:
         cluster.client.post(PATHS[text(obj, "kind")].format(text(obj, "metadata", "namespace")), obj)
 
 
-def kubeconfig(cluster: Cluster, account: str) -> str:
+def kubeconfig(cluster: Sandbox, account: str) -> str:
     """The path of a kubeconfig of a service account in the test's namespace."""
     asked: dict[str, Json] = {"spec": {"expirationSeconds": 3600}}
     path = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts/{account}/token"

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from byok8s import s3
-from byok8s.kube.json import Object, get_in
-from corner import Cluster
+from byok8s.kube.objects import Object, get_in
+from sandbox import Sandbox
 
 
-def quota(cluster: Cluster, pods: int) -> None:
+def quota(cluster: Sandbox, pods: int) -> None:
     """No more pods than these in the namespace."""
     path = f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"
     cluster.client.post(path, {"metadata": {"name": "few"}, "spec": {"hard": {"pods": str(pods)}}})
@@ -25,21 +25,21 @@ def quota(cluster: Cluster, pods: int) -> None:
         time.sleep(0.25)
 
 
-def delete(cluster: Cluster, pod: str) -> None:
+def delete(cluster: Sandbox, pod: str) -> None:
     cluster.client.delete(_path(cluster, pod), {"gracePeriodSeconds": 0})
 
 
-def evict(cluster: Cluster, pod: str) -> None:
+def evict(cluster: Sandbox, pod: str) -> None:
     eviction: Object = {"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": pod}}
     cluster.client.post(f"{_path(cluster, pod)}/eviction", eviction)
 
 
-def _path(cluster: Cluster, pod: str) -> str:
+def _path(cluster: Sandbox, pod: str) -> str:
     return f"/api/v1/namespaces/{cluster.namespace}/pods/{pod}"
 
 
 @contextmanager
-def own_bucket(cluster: Cluster) -> Iterator[s3.Bucket]:
+def own_bucket(cluster: Sandbox) -> Iterator[s3.Bucket]:
     """A bucket that can be deleted."""
     bucket = s3.Bucket(cluster.namespace, "", cluster.bucket.endpoint_url)
     s3.connect(bucket.endpoint_url).create_bucket(Bucket=bucket.name)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, SELECTOR, DnsState, Kind, look
+from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, SELECTOR, DnsKind, DnsState, look
 from byok8s.kube import KubeClient
-from byok8s.kube.json import Json, items, text
+from byok8s.kube.objects import Json, items, text
 
 SCRIPT = Path(__file__).with_name("coredns_standin.py")
 IMAGE = "localhost/byok8s/worker:rig"
@@ -94,14 +94,14 @@ def standing_in(
     client: KubeClient,
     data: Mapping[str, str] | None,
     *,
-    kind: Kind = Kind.COREDNS,
+    kind: DnsKind = DnsKind.COREDNS,
     replicas: int = 1,
     annotations: Mapping[str, str] = {},
 ) -> Iterator[Standin]:
     """data: of its ConfigMap, which is not there for None. annotations: of the ConfigMap."""
-    if look(client).kind is not Kind.NONE:
+    if look(client).kind is not DnsKind.NONE:
         pytest.skip("this cluster has a DNS of its own")
-    name = "coredns" if kind is Kind.COREDNS else "kube-dns"
+    name = "coredns" if kind is DnsKind.COREDNS else "kube-dns"
     (node, *_) = items(client.get("/api/v1/nodes"), "items")
     addresses = {text(entry, "type"): text(entry, "address") for entry in items(node, "status", "addresses")}
     try:

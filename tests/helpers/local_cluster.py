@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from fake_tools.machine import Machine
 from processes import processes_in
-from standins.machine import Machine
 
 # what the user has of another cluster, written as no tool would write it again
 KUBECONFIG = """\

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from byok8s.kube import Object
-from byok8s.kube.json import text
-from corner import Cluster
+from byok8s.kube.objects import text
+from sandbox import Sandbox
 
 PATIENCE_SECONDS = 240.0
 SCRIPT = """
@@ -21,7 +21,7 @@ find . -type f -not -path './.*' -printf '%P\\0' | xargs -0 sha256sum
 """
 
 
-def digests(cluster: Cluster, image: str, sources: Path, target: str, params: str) -> dict[str, str]:
+def digests(cluster: Sandbox, image: str, sources: Path, target: str, params: str) -> dict[str, str]:
     """The SHA-256 of each file that the target leaves. sources: the folder of the workflow; params: a file in it."""
     client, name = cluster.client, "plain"
     maps, pods = (f"/api/v1/namespaces/{cluster.namespace}/{kind}" for kind in ("configmaps", "pods"))

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from byok8s.kube import Context, KubeClient
-from byok8s.kube.json import Object, items, text
-from corner import KUBECONFIG
+from byok8s.kube.objects import Object, items, text
+from sandbox import KUBECONFIG
 
 RIG = Path(__file__).parents[1] / "rig"
 PIDS = Path(KUBECONFIG).parent / "pid" if KUBECONFIG else Path("nowhere")

@@ -19,10 +19,10 @@ import yaml
 from answering import Answer, Request, answering
 from byok8s import s3
 from byok8s.local_cluster import s3_process
+from fake_tools import docker
+from fake_tools.machine import Machine
 from local_cluster import KUBECONFIG, User
 from processes import command_line
-from standins import docker
-from standins.machine import Machine
 
 TOOLS = {
     "minikube": ("minikube",),

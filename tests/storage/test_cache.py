@@ -11,7 +11,7 @@ import pytest
 import snakemake_storage_plugin_byok8s as plugin
 from byok8s import s3
 from byok8s.worker import cache, process
-from byok8s.worker.cache import Cache, Keeper
+from byok8s.worker.cache import Cache, CacheIndex
 from byok8s.worker.description import Action, Done, File, JobDescription, Member, RunDescription, Snakefile
 from byok8s.worker.job import Job
 from byok8s.worker.measured import FILE, Phases
@@ -55,10 +55,10 @@ class Worker:
     said: str = ""
     moved: Mapping[str, int] = field(default_factory=dict)
     jobs: int = 0
-    keeper: Keeper = field(init=False)
+    keeper: CacheIndex = field(init=False)
 
     def __post_init__(self) -> None:
-        self.keeper = Keeper(self.folder)
+        self.keeper = CacheIndex(self.folder)
 
     @property
     def folder(self) -> Path:

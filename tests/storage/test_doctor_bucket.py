@@ -10,10 +10,10 @@ import pytest
 
 from byok8s import s3
 from byok8s.doctor import bucket
-from byok8s.doctor.check import Status
+from byok8s.doctor.check import CheckStatus
 
 KEY = ".byok8s/doctor-x"
-OK, WARNING, FAILED, SKIPPED = Status
+OK, WARNING, FAILED, SKIPPED = CheckStatus
 As: TypeAlias = "Callable[[s3.Credentials], None]"
 
 
@@ -26,13 +26,13 @@ def as_user(bare_environment: None, monkeypatch: pytest.MonkeyPatch) -> As:
     return use
 
 
-def looked(at: s3.Bucket) -> dict[str, tuple[Status, str]]:
+def looked(at: s3.Bucket) -> dict[str, tuple[CheckStatus, str]]:
     found = bucket.look(at, KEY)
     assert [check.name for check in found.checks] == [*bucket.NAMES]
     return {check.name: (check.status, check.seen) for check in found.checks}
 
 
-def statuses(found: dict[str, tuple[Status, str]]) -> dict[str, Status]:
+def statuses(found: dict[str, tuple[CheckStatus, str]]) -> dict[str, CheckStatus]:
     return {name: status for name, (status, _) in found.items()}
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from byok8s import flush, logs, s3
 from byok8s.cli import byok8s
 from byok8s.history.writer import History
-from byok8s.locks.holder import Place, this_process
+from byok8s.locks.owner import RunLocation, this_process
 from byok8s.s3.prefix_lock import prefix_lock
 
 if TYPE_CHECKING:
@@ -136,7 +136,9 @@ def test_a_run_from_the_bucket_alone(client: s3.S3Client, bucket: s3.Bucket, eve
     s3.put(bucket, KEY, events.path.read_bytes() + b'{"schema": "byok8s.eve')
     here = f"{bucket.name}/{bucket.prefix}"
     me = this_process()
-    holder = type(me)(me.process, "another", me.user, "/there", me.started, me.heard, RUN, Place(bucket=here))
+    holder = type(me)(
+        me.process, "another", me.user, "/there", me.started, me.heard, RUN, RunLocation(bucket=here)
+    )
     with prefix_lock(bucket, holder, pytest.fail, alone=False, ignore=False):
         said = says("status", "-b", here)
         assert said.startswith(f"{RUN}: running, 0 of 3 jobs done, 1 failed")

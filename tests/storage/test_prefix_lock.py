@@ -11,7 +11,7 @@ import pytest
 
 from byok8s import s3
 from byok8s.errors import BucketError, InUse
-from byok8s.locks.holder import Holder, decode, encode, this_process
+from byok8s.locks.owner import LockOwner, decode, encode, this_process
 from byok8s.s3 import prefix_lock as module
 from byok8s.s3.prefix_lock import PrefixLock, prefix_lock
 
@@ -59,14 +59,14 @@ def said() -> list[str]:
 
 class Lock(Protocol):
     def __call__(
-        self, holder: Holder, *, alone: bool = True, ignore: bool = False, every: float = 60
+        self, holder: LockOwner, *, alone: bool = True, ignore: bool = False, every: float = 60
     ) -> AbstractContextManager[None]: ...
 
 
 @pytest.fixture
 def lock(bucket: s3.Bucket, said: list[str]) -> Lock:
     def make(
-        holder: Holder, *, alone: bool = True, ignore: bool = False, every: float = 60
+        holder: LockOwner, *, alone: bool = True, ignore: bool = False, every: float = 60
     ) -> AbstractContextManager[None]:
         return prefix_lock(bucket, holder, said.append, alone=alone, ignore=ignore, every=every)
 
@@ -77,7 +77,7 @@ ADA = replace(this_process(), run="run-1", user="ada", host="laptop", folder="/h
 BOB = replace(this_process(), run="run-2", user="bob", host="desktop", folder="/home/bob/wf")
 
 
-def content(client: s3.S3Client, bucket: s3.Bucket) -> Holder | None:
+def content(client: s3.S3Client, bucket: s3.Bucket) -> LockOwner | None:
     listing = client.list_objects_v2(Bucket="local", Prefix=f"{bucket.prefix}/.byok8s/lock")
     if not listing.get("Contents"):
         return None
@@ -185,7 +185,7 @@ def test_a_bucket_that_refuses_is_said(
         pass
 
 
-def leave(client: s3.S3Client, bucket: s3.Bucket, holder: Holder) -> None:
+def leave(client: s3.S3Client, bucket: s3.Bucket, holder: LockOwner) -> None:
     client.put_object(Bucket="local", Key=f"{bucket.prefix}/.byok8s/lock", Body=encode(holder))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bucket_place import Place
 from byok8s import s3
-from byok8s.locks.holder import Holder, encode
+from byok8s.locks.owner import LockOwner, encode
 from counting_proxy import Counter
 from folders import write_files
 from s3_faults import Fault, failing
@@ -100,7 +100,7 @@ def test_a_folder_of_which_not_all_is_there_counts_as_missing(place: Place, serv
 
 def test_nothing_is_changed_under_a_run(place: Place) -> None:
     now = datetime.now(UTC)
-    holder = Holder(1, "another-host", "ann", "/flow", now, now, run="r-1")
+    holder = LockOwner(1, "another-host", "ann", "/flow", now, now, run="r-1")
     place.client.put_object(Bucket="local", Key=f"{place.prefix}/.byok8s/lock", Body=encode(holder))
     for command in (["put", "sheet.tsv"], ["rm", "--yes", "out"]):
         said = place.run(*command, expect=3)

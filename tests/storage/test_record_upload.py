@@ -12,7 +12,7 @@ import pytest
 
 from byok8s import run, s3
 from byok8s.request import read_request
-from byok8s.run import Plan
+from byok8s.run import RunPlan
 from byok8s.settings import Settings
 from provide import Provide, write_file
 
@@ -24,7 +24,7 @@ class Told:
         self.records: list[str] = []
         self.warnings: list[str] = []
 
-    def show_plan(self, plan: Plan) -> None:
+    def show_plan(self, plan: RunPlan) -> None:
         pytest.fail("not asked for")
 
     def show_results(self, place: str) -> None:
@@ -60,7 +60,7 @@ class Told:
 @pytest.fixture
 def plan(
     server: s3.EmbeddedS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Plan:
+) -> RunPlan:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.credentials.access_key)
@@ -76,10 +76,10 @@ def plan(
     )
     assert asked.bucket
     write_file(Path(".byok8s/runs/run-1/params.yaml"), b"token: secret")
-    return Plan(asked, asked.bucket, None, "run-1", None, "image")
+    return RunPlan(asked, asked.bucket, None, "run-1", None, "image")
 
 
-def keys(plan: Plan, client: s3.S3Client) -> list[str]:
+def keys(plan: RunPlan, client: s3.S3Client) -> list[str]:
     found = client.list_objects_v2(Bucket="local", Prefix=f"{plan.bucket.prefix}/").get("Contents", [])
     return [item["Key"].removeprefix(f"{plan.bucket.prefix}/.byok8s/runs/run-1/") for item in found]
 
@@ -91,7 +91,7 @@ def write_logs() -> None:
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_all_but_the_params(plan: Plan, client: s3.S3Client, interrupted: bool) -> None:
+def test_all_but_the_params(plan: RunPlan, client: s3.S3Client, interrupted: bool) -> None:
     write_logs()
     told = Told()
     run._keep_record(plan, told, interrupted=interrupted)
@@ -100,20 +100,20 @@ def test_all_but_the_params(plan: Plan, client: s3.S3Client, interrupted: bool) 
     assert told.warnings == []
 
 
-def test_where_nothing_ran_nothing_is_put(plan: Plan, client: s3.S3Client) -> None:
+def test_where_nothing_ran_nothing_is_put(plan: RunPlan, client: s3.S3Client) -> None:
     told = Told()
     run._keep_record(plan, told, interrupted=False)
     assert (keys(plan, client), told.records, told.warnings) == ([], [], [])
 
 
-def test_the_embedded_bucket_needs_none(plan: Plan, client: s3.S3Client) -> None:
+def test_the_embedded_bucket_needs_none(plan: RunPlan, client: s3.S3Client) -> None:
     write_logs()
     told = Told()
     run._keep_record(replace(plan, request=replace(plan.request, bucket=None)), told, interrupted=False)
     assert (keys(plan, client), told.records, told.warnings) == ([], [], [])
 
 
-def test_a_failure_is_a_warning(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_a_warning(plan: RunPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     write_logs()
     told = Told()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
@@ -123,7 +123,7 @@ def test_a_failure_is_a_warning(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> 
     assert ".byok8s/runs/run-1 alone" in told.warnings[0]
 
 
-def test_a_second_ctrl_c_skips_it(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_ctrl_c_skips_it(plan: RunPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -135,7 +135,7 @@ def test_a_second_ctrl_c_skips_it(plan: Plan, monkeypatch: pytest.MonkeyPatch) -
     assert ".byok8s/runs/run-1 alone" in told.warnings[0]
 
 
-def test_globbing_passes_over_what_byok8s_keeps(provide: Provide, plan: Plan, client: s3.S3Client) -> None:
+def test_globbing_passes_over_what_byok8s_keeps(provide: Provide, plan: RunPlan, client: s3.S3Client) -> None:
     write_logs()
     run._keep_record(plan, Told(), interrupted=False)
     client.put_object(Bucket="local", Key=f"{plan.bucket.prefix}/a.log", Body=b"")

@@ -13,7 +13,7 @@ import pytest
 from bucket_place import Place
 from byok8s import s3
 from byok8s.errors import BucketError
-from byok8s.locks.holder import Holder, encode
+from byok8s.locks.owner import LockOwner, encode
 from byok8s.s3.unfinished import Unfinished
 from folders import write_files
 
@@ -103,7 +103,7 @@ def test_clean_removes_what_is_left_once_it_is_agreed(place: Place) -> None:
 def test_clean_spares_what_a_run_at_work_may_upload(place: Place) -> None:
     begin(place, "large")
     now = datetime.now(UTC)
-    holder = Holder(1, "elsewhere", "ada", "/home/ada", started=now, heard=now, run="20260101-000000-aaaa")
+    holder = LockOwner(1, "elsewhere", "ada", "/home/ada", started=now, heard=now, run="20260101-000000-aaaa")
     place.put(".byok8s/lock", encode(holder).decode())
     assert "They stay: the bucket is used by run 20260101" in place.run(
         "clean", "--uploads", "--all", "--yes"

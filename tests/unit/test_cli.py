@@ -165,7 +165,7 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
         (["params"], "The workflow has no params.schema.yaml"),
         (["params", "-s", "no-such"], "Looked for no-such"),
         (["cluster", "fix-dns", "--undo", "8.8.8.8"], "takes no SERVER"),
-        (["cluster", "fix-dns", "--pod", "gpus=few"], "'gpus' says nothing of a pod"),
+        (["cluster", "fix-dns", "--pod", "gpus=few"], "'gpus' is not an option of a pod"),
     ],
 )
 def test_bad_input_is_one_short_paragraph(arguments: list[str], words: str, folder: Path) -> None:

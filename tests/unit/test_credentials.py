@@ -9,7 +9,7 @@ import pytest
 
 from byok8s.kube import NoCredentials
 from byok8s.kube import credentials as module
-from byok8s.kube.credentials import Credentials, Keeper
+from byok8s.kube.credentials import CredentialCache, Credentials
 
 
 class Clock:
@@ -55,42 +55,42 @@ class Source:
 
 def test_kept_until_shortly_before_they_expire(clock: Clock) -> None:
     source = Source(lambda: clock.now + 900)  # as aws eks get-token gives
-    keeper = Keeper(source)
-    assert keeper.current().authorization == "t1"
+    cache = CredentialCache(source)
+    assert cache.current().authorization == "t1"
     clock.passes(830)
-    assert keeper.current().authorization == "t1"
+    assert cache.current().authorization == "t1"
     clock.passes(20)
-    assert keeper.current().authorization == "t2"
+    assert cache.current().authorization == "t2"
     assert source.runs == 2
 
 
 def test_without_an_expiry_kept_until_refused(clock: Clock) -> None:
-    keeper = Keeper(Source())
-    first = keeper.current()
+    cache = CredentialCache(Source())
+    first = cache.current()
     clock.passes(1e7)
-    assert keeper.current() == first
-    assert keeper.renewed(first).authorization == "t2"
-    assert keeper.current().authorization == "t2"
+    assert cache.current() == first
+    assert cache.renewed(first).authorization == "t2"
+    assert cache.current().authorization == "t2"
 
 
 def test_after_an_hour_asleep_they_are_new(clock: Clock) -> None:
-    keeper = Keeper(Source(lambda: clock.now + 900))
-    keeper.current()
+    cache = CredentialCache(Source(lambda: clock.now + 900))
+    cache.current()
     clock.sleeps(3600)
-    assert keeper.current().authorization == "t2"
+    assert cache.current().authorization == "t2"
 
 
 @pytest.mark.parametrize("left", [20.0, 0.0, -7200.0])
 def test_a_plugin_with_a_cache_of_its_own_is_not_run_for_each_request(clock: Clock, left: float) -> None:
     """It gives the same until that expires; where our clock is wrong, all that it gives has expired."""
     source = Source(lambda: clock.now + left)
-    keeper = Keeper(source)
+    cache = CredentialCache(source)
     for _ in range(29):
-        keeper.current()
+        cache.current()
         clock.passes(1)
     assert source.runs == 1
     clock.passes(1)
-    keeper.current()
+    cache.current()
     assert source.runs == 2
 
 
@@ -101,13 +101,13 @@ def test_of_many_threads_that_are_refused_one_renews() -> None:
         time.sleep(0.1)
         return source()
 
-    keeper = Keeper(slowly)
-    refused = keeper.current()
+    cache = CredentialCache(slowly)
+    refused = cache.current()
     together = threading.Barrier(16)
 
     def renew() -> str:
         together.wait()
-        return keeper.renewed(refused).authorization
+        return cache.renewed(refused).authorization
 
     with ThreadPoolExecutor(16) as threads:
         assert {future.result() for future in [threads.submit(renew) for _ in range(16)]} == {"t2"}
@@ -117,48 +117,48 @@ def test_of_many_threads_that_are_refused_one_renews() -> None:
 def test_what_is_refused_again_and_again_is_not_asked_for_again_and_again(clock: Clock) -> None:
     """The plugin may open a browser each time."""
     source = Source()
-    keeper = Keeper(source)
+    cache = CredentialCache(source)
     for _ in range(20):
-        keeper.renewed(keeper.current())
+        cache.renewed(cache.current())
         clock.passes(1)
     assert source.runs == 2
     clock.passes(10)
-    keeper.renewed(keeper.current())
+    cache.renewed(cache.current())
     assert source.runs == 3
 
 
 def test_a_failure_is_told_to_all_and_tried_again_later(clock: Clock) -> None:
     source = Source()
     source.fails = True
-    keeper = Keeper(source)
+    cache = CredentialCache(source)
     for _ in range(20):
         with pytest.raises(NoCredentials, match="failure 1"):
-            keeper.current()
+            cache.current()
         clock.passes(1)
     source.fails = False
     clock.passes(10)
-    assert keeper.current().authorization == "t2"
+    assert cache.current().authorization == "t2"
 
 
 def test_a_failure_to_renew_harms_nobody_while_the_old_ones_are_good(clock: Clock) -> None:
     source = Source(lambda: clock.now + 900)
-    keeper = Keeper(source)
-    keeper.current()
+    cache = CredentialCache(source)
+    cache.current()
     source.fails = True
     clock.passes(850)
-    assert keeper.current().authorization == "t1"
+    assert cache.current().authorization == "t1"
     clock.passes(50)
     with pytest.raises(NoCredentials):
-        keeper.current()
+        cache.current()
 
 
 def test_what_was_refused_is_not_shown_again_because_the_renewal_fails(clock: Clock) -> None:
     source = Source()
-    keeper = Keeper(source)
-    refused = keeper.current()
+    cache = CredentialCache(source)
+    refused = cache.current()
     source.fails = True
     for _ in range(2):
         with pytest.raises(NoCredentials, match="failure 2"):
-            keeper.renewed(refused)
+            cache.renewed(refused)
         with pytest.raises(NoCredentials, match="failure 2"):
-            keeper.current()
+            cache.current()

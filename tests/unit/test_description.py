@@ -20,7 +20,7 @@ from byok8s.worker.description import (
     run_from_json,
     to_json,
 )
-from byok8s.worker.places import Places
+from byok8s.worker.path_mapping import PathMapping
 
 JOB = JobDescription(
     levels=[
@@ -88,7 +88,7 @@ def test_only_what_has_a_key_is_stored() -> None:
     ],
 )
 def test_absolute_paths_of_the_controller_are_those_of_the_pod(text: str, there: str, tmp_path: Path) -> None:
-    places = Places(RUN, tmp_path, JOB.places)
+    places = PathMapping(RUN, tmp_path, JOB.places)
     assert places.relocate(text) == there.format(root=tmp_path)
 
 
@@ -99,7 +99,7 @@ def test_a_job_works_where_the_controller_did_and_with_what_the_snakefile_has_se
     monkeypatch.setenv("PATH", "/opt/image/bin")
     monkeypatch.setenv("PWD", "/")
     monkeypatch.delenv("NEW", raising=False)
-    Places(RUN, tmp_path).enter()
+    PathMapping(RUN, tmp_path).enter()
     assert Path.cwd() == tmp_path / "sub"
     assert os.environ["PWD"] == str(tmp_path / "sub")
     assert os.environ["PATH"] == f"/opt/image/bin:{tmp_path}/bin"
@@ -108,6 +108,8 @@ def test_a_job_works_where_the_controller_did_and_with_what_the_snakefile_has_se
 
 def test_temporary_files_have_the_pods_folder(tmp_path: Path) -> None:
     assert (
-        Places(RUN, tmp_path).relocate(f"{description.RunDescription(RUN.snakefile).tmpdir}/x").endswith("/x")
+        PathMapping(RUN, tmp_path)
+        .relocate(f"{description.RunDescription(RUN.snakefile).tmpdir}/x")
+        .endswith("/x")
     )
-    assert "byok8s" not in Places(RUN, tmp_path).relocate(RUN.tmpdir)
+    assert "byok8s" not in PathMapping(RUN, tmp_path).relocate(RUN.tmpdir)

@@ -9,9 +9,9 @@ import pytest
 
 from byok8s.dns.answer import SCRIPT, outside, pod_made
 from byok8s.dns.change import ANNOTATION, Change, forwarding, undoing
-from byok8s.dns.state import Kind
+from byok8s.dns.state import DnsKind
 from byok8s.errors import ClusterError, InputError
-from byok8s.kube.json import Json, mapping, text
+from byok8s.kube.objects import Json, mapping, text
 from byok8s.settings import Settings
 
 COREFILE = (
@@ -37,7 +37,7 @@ def changed(obj: Mapping[str, Json] | None, change: Change) -> dict[str, Json]:
 
 
 def test_the_change_is_the_line_that_forwards() -> None:
-    change = forwarding(Kind.COREDNS, "coredns", config_map(Corefile=COREFILE, NodeHosts="x"), SERVERS)
+    change = forwarding(DnsKind.COREDNS, "coredns", config_map(Corefile=COREFILE, NodeHosts="x"), SERVERS)
     assert (change.before, change.after) == ({"Corefile": COREFILE}, {"Corefile": FIXED})
     assert change.body()["data"] == {"Corefile": FIXED}
     assert mapping(change.body(), "metadata")["resourceVersion"] == "7"
@@ -56,15 +56,15 @@ def test_the_change_is_the_line_that_forwards() -> None:
 @pytest.mark.parametrize(
     ("kind", "before"),
     [
-        (Kind.COREDNS, config_map(Corefile=COREFILE)),
-        (Kind.COREDNS, config_map(Corefile=COREFILE, NodeHosts="10.0.0.1 a\r\n")),
-        (Kind.COREDNS, config_map(Corefile=COREFILE.replace("\n", "\r\n") + "\ufeff# ä")),
-        (Kind.KUBE_DNS, config_map("kube-dns")),
-        (Kind.KUBE_DNS, config_map("kube-dns", stubDomains='{"a": ["10.0.0.2"]}')),
-        (Kind.KUBE_DNS, config_map("kube-dns", upstreamNameservers='[ "10.0.0.2" ]\n')),
+        (DnsKind.COREDNS, config_map(Corefile=COREFILE)),
+        (DnsKind.COREDNS, config_map(Corefile=COREFILE, NodeHosts="10.0.0.1 a\r\n")),
+        (DnsKind.COREDNS, config_map(Corefile=COREFILE.replace("\n", "\r\n") + "\ufeff# ä")),
+        (DnsKind.KUBE_DNS, config_map("kube-dns")),
+        (DnsKind.KUBE_DNS, config_map("kube-dns", stubDomains='{"a": ["10.0.0.2"]}')),
+        (DnsKind.KUBE_DNS, config_map("kube-dns", upstreamNameservers='[ "10.0.0.2" ]\n')),
     ],
 )
-def test_undo_gives_back_what_was_there(kind: Kind, before: dict[str, Json]) -> None:
+def test_undo_gives_back_what_was_there(kind: DnsKind, before: dict[str, Json]) -> None:
     name = text(before, "metadata", "name")
     once = changed(before, forwarding(kind, name, before, SERVERS))
     assert once["data"] != before["data"]
@@ -80,11 +80,11 @@ def test_undo_gives_back_what_was_there(kind: Kind, before: dict[str, Json]) -> 
 
 
 def test_a_config_map_that_kube_dns_did_not_have_is_made_and_goes_again() -> None:
-    change = forwarding(Kind.KUBE_DNS, "kube-dns", None, SERVERS)
+    change = forwarding(DnsKind.KUBE_DNS, "kube-dns", None, SERVERS)
     assert (change.version, change.after) == ("", {"upstreamNameservers": NAMESERVERS})
     made = changed(None, change)
     assert undoing(made).whole
-    assert undoing(changed(made, forwarding(Kind.KUBE_DNS, "kube-dns", made, ["1.1.1.1"]))).whole
+    assert undoing(changed(made, forwarding(DnsKind.KUBE_DNS, "kube-dns", made, ["1.1.1.1"]))).whole
     shared: dict[str, Json] = {**made, "data": {**mapping(made, "data"), "stubDomains": "{}"}}
     assert not undoing(shared).whole
     assert changed(shared, undoing(shared))["data"] == {"stubDomains": "{}"}
@@ -92,19 +92,19 @@ def test_a_config_map_that_kube_dns_did_not_have_is_made_and_goes_again() -> Non
 
 def test_what_somebody_has_edited_since_is_not_lost() -> None:
     before = config_map(Corefile=COREFILE)
-    fixed = changed(before, forwarding(Kind.COREDNS, "coredns", before, SERVERS))
+    fixed = changed(before, forwarding(DnsKind.COREDNS, "coredns", before, SERVERS))
     edited: dict[str, Json] = {**fixed, "data": {"Corefile": FIXED.replace("    loop\n", "")}}
     with pytest.raises(ClusterError, match="was edited after") as raised:
         undoing(edited)
     assert "-    loop" in raised.value.where
     # what was there when byok8s changed it the second time is what undo gives back
-    again = changed(edited, forwarding(Kind.COREDNS, "coredns", edited, ["1.1.1.1"]))
+    again = changed(edited, forwarding(DnsKind.COREDNS, "coredns", edited, ["1.1.1.1"]))
     assert changed(again, undoing(again))["data"] == edited["data"]
 
 
 def test_other_keys_that_somebody_has_edited_stay() -> None:
     before = config_map(Corefile=COREFILE, NodeHosts="a")
-    fixed = changed(before, forwarding(Kind.COREDNS, "coredns", before, SERVERS))
+    fixed = changed(before, forwarding(DnsKind.COREDNS, "coredns", before, SERVERS))
     edited: dict[str, Json] = {**fixed, "data": {"Corefile": FIXED, "NodeHosts": "b"}}
     assert changed(edited, undoing(edited))["data"] == {"Corefile": COREFILE, "NodeHosts": "b"}
 
@@ -117,27 +117,27 @@ def test_a_note_that_says_nothing(note: str) -> None:
     obj["metadata"] = {**mapping(obj, "metadata"), "annotations": {ANNOTATION: note}}
     with pytest.raises(InputError, match="nothing to undo"):
         undoing(obj)
-    assert json.loads(str(forwarding(Kind.COREDNS, "coredns", obj, SERVERS).note))["before"] == {
+    assert json.loads(str(forwarding(DnsKind.COREDNS, "coredns", obj, SERVERS).note))["before"] == {
         "Corefile": COREFILE
     }
 
 
 def test_what_is_so_already_is_no_change() -> None:
-    assert forwarding(Kind.COREDNS, "coredns", config_map(Corefile=FIXED), SERVERS).is_empty
+    assert forwarding(DnsKind.COREDNS, "coredns", config_map(Corefile=FIXED), SERVERS).is_empty
     held = config_map("kube-dns", upstreamNameservers=NAMESERVERS)
-    assert forwarding(Kind.KUBE_DNS, "kube-dns", held, SERVERS).is_empty
+    assert forwarding(DnsKind.KUBE_DNS, "kube-dns", held, SERVERS).is_empty
 
 
 @pytest.mark.parametrize("held", [None, config_map(), config_map("x", other="")])
 def test_a_coredns_that_is_configured_otherwise(held: Mapping[str, Json] | None) -> None:
     with pytest.raises(ClusterError, match="no ConfigMap coredns with a Corefile"):
-        forwarding(Kind.COREDNS, "coredns", held, SERVERS)
+        forwarding(DnsKind.COREDNS, "coredns", held, SERVERS)
 
 
 def test_kube_dns_takes_three_servers() -> None:
     with pytest.raises(InputError, match="at most 3"):
-        forwarding(Kind.KUBE_DNS, "kube-dns", None, ["1.1.1.1"] * 4)
-    assert not forwarding(Kind.COREDNS, "coredns", config_map(Corefile=COREFILE), ["1.1.1.1"] * 4).is_empty
+        forwarding(DnsKind.KUBE_DNS, "kube-dns", None, ["1.1.1.1"] * 4)
+    assert not forwarding(DnsKind.COREDNS, "coredns", config_map(Corefile=COREFILE), ["1.1.1.1"] * 4).is_empty
 
 
 def test_names_are_looked_up_by_python_alone() -> None:

@@ -3,39 +3,39 @@
 import pytest
 
 from byok8s.dns.managed import out_of_sight, provider, signs
-from byok8s.dns.state import LOG_SHOWS_LOOP, DnsState, Kind
+from byok8s.dns.state import LOG_SHOWS_LOOP, DnsKind, DnsState
 from byok8s.kube import Object
 
-LOOP = DnsState(Kind.COREDNS, 0, 2, ("coredns-a", "coredns-b"), looping=True, crashing=True)
+LOOP = DnsState(DnsKind.COREDNS, 0, 2, ("coredns-a", "coredns-b"), looping=True, crashing=True)
 
 
 @pytest.mark.parametrize(
     ("state", "problem", "fix"),
     [
-        (DnsState(Kind.UNSEEN), "", ""),
-        (DnsState(Kind.COREDNS, 2, 2, ("coredns-a",)), "", ""),
-        (DnsState(Kind.KUBE_DNS, 1, 2, ("kube-dns-a", "kube-dns-b")), "", ""),
-        (DnsState(Kind.NONE), "The cluster has no DNS: ", "Install CoreDNS: "),
-        (DnsState(Kind.NONE, managed="GKE"), "", ""),
+        (DnsState(DnsKind.UNSEEN), "", ""),
+        (DnsState(DnsKind.COREDNS, 2, 2, ("coredns-a",)), "", ""),
+        (DnsState(DnsKind.KUBE_DNS, 1, 2, ("kube-dns-a", "kube-dns-b")), "", ""),
+        (DnsState(DnsKind.NONE), "The cluster has no DNS: ", "Install CoreDNS: "),
+        (DnsState(DnsKind.NONE, managed="GKE"), "", ""),
         (LOOP, "CoreDNS forwards names to itself", "byok8s cluster fix-dns"),
         (
             DnsState(
-                Kind.COREDNS, 1, 2, ("coredns-a",), looping=True, managed="k3s", instead="start k3s with …"
+                DnsKind.COREDNS, 1, 2, ("coredns-a",), looping=True, managed="k3s", instead="start k3s with …"
             ),
             "CoreDNS forwards names to itself",
             "This DNS is managed by k3s: start k3s with …",
         ),
         (
-            DnsState(Kind.COREDNS, 0, 1, ("coredns-a",), crashing=True),
+            DnsState(DnsKind.COREDNS, 0, 1, ("coredns-a",), crashing=True),
             "CoreDNS crashes again and again (0 of 1 pods ready)",
             "kubectl logs -n kube-system --previous coredns-a",
         ),
         (
-            DnsState(Kind.KUBE_DNS, 0, 1, ("kube-dns-a",)),
+            DnsState(DnsKind.KUBE_DNS, 0, 1, ("kube-dns-a",)),
             "does not run: kube-dns has 0 of 1 pods ready",
             "kubectl describe pod -n kube-system kube-dns-a",
         ),
-        (DnsState(Kind.COREDNS, 0, 0), "0 of 0 pods ready", "kubectl scale -n kube-system deployment -l "),
+        (DnsState(DnsKind.COREDNS, 0, 0), "0 of 0 pods ready", "kubectl scale -n kube-system deployment -l "),
     ],
 )
 def test_the_problem_and_what_fixes_it(state: DnsState, problem: str, fix: str) -> None:

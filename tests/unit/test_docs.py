@@ -21,19 +21,19 @@ from byok8s.cli.doctor import doctor
 from byok8s.cli.run import EPILOG, run
 from byok8s.dns.change import ANNOTATION
 from byok8s.dns.managed import PROVIDERS
-from byok8s.doctor import inside
+from byok8s.doctor import probe_checks
 from byok8s.doctor.clock import S3_SECONDS, UNREMARKABLE_SECONDS
 from byok8s.doctor.diagnosis import NAMES, TITLES
-from byok8s.doctor.visit import PULL_SECONDS
+from byok8s.doctor.probe_pod import PULL_SECONDS
 from byok8s.errors import InputError
 from byok8s.executor import manifest, template
 from byok8s.executor.cause import Cause
-from byok8s.executor.cluster import RENEW_SECONDS
 from byok8s.executor.manifest import LEASE_SECONDS
 from byok8s.executor.names import Names
-from byok8s.executor.words import WORDS
+from byok8s.executor.pod_options import POD_OPTIONS
+from byok8s.executor.run_objects import RENEW_SECONDS
 from byok8s.git.program import SILENT_SECONDS as GIT_SILENT_SECONDS
-from byok8s.kube.json import Json, Object, items, text
+from byok8s.kube.objects import Json, Object, items, text
 from byok8s.leftovers import SILENCE_SECONDS
 from byok8s.local_cluster.choose import drivers
 from byok8s.rights import (
@@ -100,10 +100,10 @@ def test_the_times_of_the_lease_are_those_of_the_documents() -> None:
     assert f"renews the run's lease every {RENEW_SECONDS // 60}," in " ".join(clean.help.split())
 
 
-def test_each_word_of_a_pod_is_documented_and_no_other() -> None:
-    table = (ROOT / "docs" / "pods.md").read_text().partition("| word | value | in the pod |")[2]
+def test_each_option_of_a_pod_is_documented_and_no_other() -> None:
+    table = (ROOT / "docs" / "pods.md").read_text().partition("| option | value | in the pod |")[2]
     rows = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
-    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == WORDS
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == POD_OPTIONS
 
 
 def test_each_tool_that_makes_clusters_is_documented_with_its_page() -> None:
@@ -287,9 +287,9 @@ def test_the_rights_that_the_doctor_asks_for_are_documented_by_their_verbs() -> 
 def test_the_bounds_of_the_doctor_are_those_of_its_document() -> None:
     assert f"refuses {S3_SECONDS / 60:.0f} minutes" in DOCTOR_DOCUMENT
     assert f"from {UNREMARKABLE_SECONDS:.0f} s on a warning" in DOCTOR_DOCUMENT
-    assert f"below {inside.LEAST_FREE_MB / 1000:.0f} GB a warning" in DOCTOR_DOCUMENT
-    oldest = ".".join(map(str, inside.OLDEST_SNAKEMAKE))
-    assert f"{oldest} and newer, below {inside.NEXT_SNAKEMAKE[0]}" in DOCTOR_DOCUMENT
+    assert f"below {probe_checks.LEAST_FREE_MB / 1000:.0f} GB a warning" in DOCTOR_DOCUMENT
+    oldest = ".".join(map(str, probe_checks.OLDEST_SNAKEMAKE))
+    assert f"{oldest} and newer, below {probe_checks.NEXT_SNAKEMAKE[0]}" in DOCTOR_DOCUMENT
     assert PULL_SECONDS == 300
     assert "up to five minutes" in DOCTOR_DOCUMENT
 

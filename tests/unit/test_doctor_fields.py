@@ -2,17 +2,17 @@
 
 import pytest
 
-from byok8s.doctor import bucket, clock, machine, namespace, nodes, rights
-from byok8s.doctor.check import Check, Status, any_failed, of_error
+from byok8s.doctor import bucket, clock, local_checks, namespace, nodes, rights
+from byok8s.doctor.check import Check, CheckStatus, any_failed, of_error
 from byok8s.errors import ClusterError
 from byok8s.executor.manifest import PodSettings, Shape, owner_reference, pod, worker_plan
 from byok8s.executor.names import Names
 from byok8s.kube import ApiError, Object
-from byok8s.kube.json import Json
+from byok8s.kube.objects import Json
 from byok8s.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 
 NAMES = Names("x")
-OK, WARNING, FAILED, SKIPPED = Status
+OK, WARNING, FAILED, SKIPPED = CheckStatus
 ALL = (*RIGHTS, *STREAM_RIGHTS, *HELPFUL_RIGHTS)
 
 
@@ -50,7 +50,7 @@ def of(checks: list[Check], name: str) -> Check:
         (-86400, FAILED, "1440 min behind"),
     ],
 )
-def test_a_clock_that_s3_refuses_fails_a_run(ahead: float, status: Status, words: str) -> None:
+def test_a_clock_that_s3_refuses_fails_a_run(ahead: float, status: CheckStatus, words: str) -> None:
     check = clock.of_s3(ahead, "this machine's clock", "Set this machine's clock")
     assert check.status is status
     assert words in check.seen
@@ -58,7 +58,7 @@ def test_a_clock_that_s3_refuses_fails_a_run(ahead: float, status: Status, words
 
 
 @pytest.mark.parametrize(("ahead", "status"), [(3, OK), (30, WARNING), (86400, WARNING)])
-def test_a_run_works_by_the_clock_of_the_api(ahead: float, status: Status) -> None:
+def test_a_run_works_by_the_clock_of_the_api(ahead: float, status: CheckStatus) -> None:
     assert clock.of_api(ahead).status is status
 
 
@@ -73,13 +73,13 @@ def test_a_run_works_by_the_clock_of_the_api(ahead: float, status: Status) -> No
         ("", OK),
     ],
 )
-def test_an_older_kubernetes_than_was_ever_tried_is_said(version: str, status: Status) -> None:
-    assert machine.kubernetes(version).status is status
+def test_an_older_kubernetes_than_was_ever_tried_is_said(version: str, status: CheckStatus) -> None:
+    assert local_checks.kubernetes(version).status is status
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(0.01, OK), (0.99, OK), (1.2, WARNING)])
-def test_an_api_that_is_slow(seconds: float, status: Status) -> None:
-    check = machine.speed(seconds)
+def test_an_api_that_is_slow(seconds: float, status: CheckStatus) -> None:
+    check = local_checks.speed(seconds)
     assert check.status is status
     assert f"{seconds * 1000:.0f} ms" in check.seen
 
@@ -133,7 +133,7 @@ def quota(hard: dict[str, Json], used: dict[str, Json], **spec: Json) -> Object:
         ([quota({"pods": "0"}, {}, scopeSelector={"matchExpressions": [{}]})], OK, "none"),
     ],
 )
-def test_a_quota_has_room_for_a_pod_or_has_not(quotas: list[Object], status: Status, words: str) -> None:
+def test_a_quota_has_room_for_a_pod_or_has_not(quotas: list[Object], status: CheckStatus, words: str) -> None:
     check = namespace.room(quotas, namespace.wants(a_pod(), config_maps=3))
     assert check.status is status
     assert words in check.seen
@@ -181,7 +181,7 @@ def test_pod_security_is_kept_whatever_is_enforced(profile: str) -> None:
     ],
 )
 def test_what_the_cluster_says_to_a_pod_that_is_tried(
-    code: int, message: str, status: Status, fix: str
+    code: int, message: str, status: CheckStatus, fix: str
 ) -> None:
     check = namespace.admission(ApiError("POST pods", code, "Forbidden", message))
     assert check.status is status
@@ -211,7 +211,7 @@ def test_nodes_that_are_well() -> None:
         ([a_node(unschedulable=True)], FAILED, "kubectl uncordon n1"),
     ],
 )
-def test_nodes_that_are_away(found: list[Object], status: Status, fix: str) -> None:
+def test_nodes_that_are_away(found: list[Object], status: CheckStatus, fix: str) -> None:
     check = of(nodes.checks(found, a_pod()), "ready")
     assert (check.status, check.fix) == (status, fix)
 
@@ -237,7 +237,7 @@ def test_nodes_that_are_away(found: list[Object], status: Status, fix: str) -> N
         ),
     ],
 )
-def test_a_pod_that_no_node_takes(found: list[Object], said: str, status: Status, fix: str) -> None:
+def test_a_pod_that_no_node_takes(found: list[Object], said: str, status: CheckStatus, fix: str) -> None:
     check = of(nodes.checks(found, a_pod(said)), "taints")
     assert check.status is status
     assert check.fix.startswith(fix)
@@ -280,7 +280,7 @@ def test_no_node_at_all() -> None:
         ({"put": "", "get": "", "multipart": "", "delete": "AccessDenied"}, [OK, OK, OK, FAILED]),
     ],
 )
-def test_what_s3_does_with_an_object(tried: dict[str, str], statuses: list[Status]) -> None:
+def test_what_s3_does_with_an_object(tried: dict[str, str], statuses: list[CheckStatus]) -> None:
     checks = bucket.operations(tried, "s3://b/k")
     assert [check.status for check in checks] == statuses
     for check in checks:

@@ -12,8 +12,8 @@ import pytest
 from byok8s.adjust import NO_LIMIT
 from byok8s.doctor import plan as planning
 from byok8s.doctor import workflow
-from byok8s.doctor.check import Status
-from byok8s.doctor.plan import Job, Plan
+from byok8s.doctor.check import CheckStatus
+from byok8s.doctor.plan import PlannedJob, WorkflowPlan
 from byok8s.errors import InputError
 from byok8s.executor.shapes import Shapes
 
@@ -49,8 +49,8 @@ def test_each_job_with_what_it_asks_for(tmp_path: Path) -> None:
     told = planned(tmp_path, SNAKEFILE, "all")
     assert not told["fault"]
     assert isinstance(told["jobs"], list)
-    jobs = [Job(**job) for job in told["jobs"]]
-    found = workflow.shapes(Plan(jobs), Shapes({}, None))
+    jobs = [PlannedJob(**job) for job in told["jobs"]]
+    found = workflow.shapes(WorkflowPlan(jobs), Shapes({}, None))
     assert sorted(found) == ["a", "all", "b"]
     assert (found["a"].cores, found["a"].mem_mb) == (64, 2000)
     assert "ssd" in found["a"].said
@@ -73,8 +73,8 @@ def test_the_clusters_cores_are_known_and_limit_threads_only_if_that_is_wanted(
 def test_a_workflow_that_cannot_be_planned_is_said_in_snakemakes_words(tmp_path: Path) -> None:
     told = planned(tmp_path, SNAKEFILE, "no-such-target")
     assert "no-such-target" in str(told["fault"])
-    check = workflow.planned(Plan(fault=str(told["fault"])))
-    assert check.status is Status.FAILED
+    check = workflow.planned(WorkflowPlan(fault=str(told["fault"])))
+    assert check.status is CheckStatus.FAILED
     assert "no-such-target" in check.seen
 
 
@@ -91,22 +91,25 @@ def test_a_plan_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_plan_that_takes_long_fails_no_run() -> None:
-    assert workflow.planned(None).status is Status.SKIPPED
+    assert workflow.planned(None).status is CheckStatus.SKIPPED
 
 
 @pytest.mark.parametrize(
     ("jobs", "words"),
     [
         ([], "all is up to date"),
-        ([Job("a", {}), Job("a", {"mem_mb": 1}), Job("b", {})], "jobs of 2 rules to run"),
+        (
+            [PlannedJob("a", {}), PlannedJob("a", {"mem_mb": 1}), PlannedJob("b", {})],
+            "jobs of 2 rules to run",
+        ),
     ],
 )
-def test_a_plan_in_words(jobs: list[Job], words: str) -> None:
-    check = workflow.planned(Plan(jobs))
-    assert check.status is Status.OK
+def test_a_plan_in_words(jobs: list[PlannedJob], words: str) -> None:
+    check = workflow.planned(WorkflowPlan(jobs))
+    assert check.status is CheckStatus.OK
     assert words in check.seen
 
 
 def test_a_rule_that_asks_for_what_cannot_be_is_refused() -> None:
     with pytest.raises(InputError, match="In rule a: tolerations"):
-        workflow.shapes(Plan([Job("a", {"tolerations": "x:Never"})]), Shapes({}, None))
+        workflow.shapes(WorkflowPlan([PlannedJob("a", {"tolerations": "x:Never"})]), Shapes({}, None))

@@ -50,7 +50,7 @@ def test_an_environment_by_its_name_is_refused(tmp_path: Path) -> None:
 
 def test_pods_have_environments_where_their_names_are_of() -> None:
     from byok8s.executor.manifest import WORK
-    from byok8s.worker.folder import ENVIRONMENTS as IN_PODS
+    from byok8s.worker.job_folder import ENVIRONMENTS as IN_PODS
 
     assert f"{WORK}/{IN_PODS.name}" == ENVIRONMENTS
 

@@ -4,7 +4,7 @@ import pytest
 
 from byok8s.executor import events
 from byok8s.executor.cause import Cause
-from byok8s.kube.json import Object
+from byok8s.kube.objects import Object
 
 PULL = (
     'Failed to pull image "127.0.0.1:1/x/y:1": rpc error: code = Unknown desc = dial tcp: connection refused'

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from byok8s.executor.fleet.adoption import ANSWER_SECONDS, Adoption, left
 from byok8s.executor.manifest import Shape, Task
-from byok8s.kube.json import Object
+from byok8s.kube.objects import Object
 
 SHAPE = Shape(2, 500, said='{"spec": {}}')
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from byok8s.executor.cause import Cause, Kind
+from byok8s.executor.cause import Cause, FailureKind
 from byok8s.executor.fleet.retries import MOST_LOSSES, RetryPolicy
 from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.outcome import Outcome, State
@@ -16,7 +16,7 @@ OOM = Outcome(State.FAILED, "out of memory", cause=Cause.OUT_OF_MEMORY)
 @pytest.mark.parametrize("cause", Cause)
 def test_only_what_infrastructure_fails_is_tried_again(cause: Cause) -> None:
     again = RetryPolicy().again(TASK, Outcome(State.FAILED, "x", cause=cause))
-    assert bool(again) is (cause.kind is Kind.INFRASTRUCTURE)
+    assert bool(again) is (cause.kind is FailureKind.INFRASTRUCTURE)
 
 
 def test_the_pauses_grow_and_the_tries_end() -> None:

@@ -84,7 +84,7 @@ class Cluster:
         self.takes = threading.Event()
         self.takes.set()
 
-    def talk(self, _: str) -> Stream:
+    def open_stream(self, _: str) -> Stream:
         stream = Stream()
         self.opened.put(stream)
         return stream

@@ -300,7 +300,7 @@ def test_a_name_twice_is_refused() -> None:
 
 def test_names_that_are_no_text_are_kept() -> None:
     assert tree.parse(b"100644 blob 00\ta\xff b\n\0") == [
-        tree.Entry(PurePosixPath("a\udcff b\n"), "100644", "00")
+        tree.TreeEntry(PurePosixPath("a\udcff b\n"), "100644", "00")
     ]
 
 

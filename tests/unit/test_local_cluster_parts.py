@@ -15,8 +15,8 @@ from byok8s.errors import InputError, InUse
 from byok8s.local_cluster import address, images, nodes, state
 from byok8s.local_cluster.drivers import k3d, kind, minikube
 from byok8s.local_cluster.home import Home, home
-from byok8s.local_cluster.state import State
-from byok8s.local_cluster.status import Status, shell_lines, status
+from byok8s.local_cluster.state import ClusterState
+from byok8s.local_cluster.status import ClusterStatus, shell_lines, status
 from byok8s.local_cluster.tools import Answer, last_words
 
 
@@ -117,7 +117,7 @@ def test_a_cluster_is_ready_when_all_its_nodes_are_and_it_takes_pods(
     cluster_nodes: tuple[bool, ...], takes_pods: bool, ready: bool
 ) -> None:
     found = tuple(nodes.Node("n", is_ready, "", "") for is_ready in cluster_nodes)
-    assert nodes.Cluster("c", "v1", found, takes_pods).ready is ready
+    assert nodes.LocalCluster("c", "v1", found, takes_pods).ready is ready
 
 
 def test_last_words_are_the_last_lines_that_say_something_without_colours() -> None:
@@ -207,7 +207,7 @@ def test_shell_lines_are_quoted_and_leave_no_other_keys() -> None:
 def test_a_state_is_read_as_it_was_written_and_only_by_its_owner(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     assert state.read(file) is None
-    written = State(driver="kind", made=True, ready=True, image="a:1", loaded="sha256:1")
+    written = ClusterState(driver="kind", made=True, ready=True, image="a:1", loaded="sha256:1")
     state.write(file, written)
     assert state.read(file) == written
     assert file.stat().st_mode & 0o777 == 0o600
@@ -246,7 +246,7 @@ def test_without_a_cluster_the_next_step_is_to_make_one(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_of_a_cluster() -> None:
-    found = Status(
+    found = ClusterStatus(
         driver="kind",
         nodes=1,
         ready_nodes=1,

@@ -13,19 +13,19 @@ import pytest
 from byok8s.errors import InputError, InUse
 from byok8s.locks.folder import folder_lock
 from byok8s.locks.heartbeat import beating
-from byok8s.locks.holder import Holder, Place, decode, encode, identity, this_process
+from byok8s.locks.owner import LockOwner, RunLocation, decode, encode, identity, this_process
 
-PLACE = Place("rig", "lab", "s3://reads/project-1", "http://10.88.0.1:8333")
+PLACE = RunLocation("rig", "lab", "s3://reads/project-1", "http://10.88.0.1:8333")
 LOCK = Path(".byok8s/lock")
 
 HOLD = """
 import sys
 from pathlib import Path
 from byok8s.locks.folder import folder_lock
-from byok8s.locks.holder import Place
+from byok8s.locks.owner import RunLocation
 with folder_lock(Path(".byok8s/lock"), print) as lock:
     if sys.argv[1]:
-        lock.begin(sys.argv[1], Place("rig", "lab", "s3://reads/project-1", "http://10.88.0.1:8333"))
+        lock.begin(sys.argv[1], RunLocation("rig", "lab", "s3://reads/project-1", "http://10.88.0.1:8333"))
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -54,7 +54,7 @@ def warn(words: str) -> None:
     pytest.fail(f"warned of {words}")
 
 
-def unfinished() -> Holder | None:
+def unfinished() -> LockOwner | None:
     with folder_lock(LOCK, warn) as lock:
         return lock.unfinished
 
@@ -138,7 +138,7 @@ def test_what_is_no_holder_is_nobody(content: bytes) -> None:
 def test_a_shorter_content_leaves_nothing_of_a_longer_one() -> None:
     kill(hold("a-very-long-name-" * 20))
     with folder_lock(LOCK, warn) as lock:
-        lock.begin("b", Place())
+        lock.begin("b", RunLocation())
         lock.settle()
     content = decode(LOCK.read_bytes())
     assert content is not None

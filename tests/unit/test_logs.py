@@ -17,7 +17,7 @@ from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.outcome import Outcome, State
 from byok8s.executor.record import Record
 from byok8s.locks.folder import folder_lock
-from byok8s.locks.holder import Place
+from byok8s.locks.owner import RunLocation
 from byok8s.settings import Settings
 
 OLD, NEW = "20260101-000000-aaaa", "20260102-000000-bbbb"
@@ -129,7 +129,7 @@ def test_a_record_that_is_cut_off_in_a_line(run: Record) -> None:
 def test_following_tells_what_comes_and_ends_with_the_run(run: Record, tmp_path: Path) -> None:
     told: list[str] = []
     with folder_lock(logs.LOCK, pytest.fail) as lock:
-        lock.begin(NEW, Place())
+        lock.begin(NEW, RunLocation())
         follower = threading.Thread(
             target=lambda: logs.follow(logs.record(None, Settings()), "sort", told.append, failed=False)
         )

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from byok8s.errors import Byok8sError
-from byok8s.executor.cause import Cause, Kind
+from byok8s.executor.cause import Cause, FailureKind
+from byok8s.executor.log_excerpt import LogExcerpt
 from byok8s.executor.outcome import GONE, Outcome, State, of_result, outcome, recall, refused
-from byok8s.executor.said import Said
 from byok8s.kube import ApiError, Unreachable
-from byok8s.kube.json import Json
+from byok8s.kube.objects import Json
 from byok8s.worker.protocol import Result
 
 
@@ -391,7 +391,7 @@ def test_an_api_that_stays_away_is_its_own_fault() -> None:
 
 @pytest.mark.parametrize("cause", Cause)
 def test_each_cause_has_a_kind(cause: Cause) -> None:
-    assert cause.kind in Kind
+    assert cause.kind in FailureKind
 
 
 def test_the_words_end_with_where_to_read_more() -> None:
@@ -407,7 +407,7 @@ def test_the_words_end_with_where_to_read_more() -> None:
 
 
 def test_the_rules_own_log_counts_over_the_last_lines() -> None:
-    said = Said("logs/a.log", ["reason", *(f"line {number}" for number in range(15))])
+    said = LogExcerpt("logs/a.log", ["reason", *(f"line {number}" for number in range(15))])
     words = Outcome(State.FAILED, "why", "output").words("p", said, "").splitlines()
     assert words[1:3] == ["Last lines of logs/a.log:", "    line 0"]
     assert words[-1] == "    line 14"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from byok8s.worker import probe
-from byok8s.worker.evidence import MB
+from byok8s.worker.diagnosis import MB
 from byok8s.worker.probe import OPERATIONS, Seen
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.executor import surroundings
+from byok8s.executor import pod_environment
 from byok8s.s3 import profile
 
 CONFIG = """
@@ -56,7 +56,7 @@ def test_what_a_profile_says(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert (profile.endpoint(), profile.region()) == (endpoint, region)
-    pods = surroundings.environment()
+    pods = pod_environment.environment()
     said = variables.get("AWS_ENDPOINT_URL")
     assert (pods.get("AWS_ENDPOINT_URL_S3") or pods.get("AWS_ENDPOINT_URL")) == (said or endpoint)
     assert (pods.get("AWS_REGION") or pods.get("AWS_DEFAULT_REGION")) == (

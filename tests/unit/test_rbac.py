@@ -10,7 +10,7 @@ import yaml
 
 from byok8s import rbac
 from byok8s.errors import InputError
-from byok8s.kube.json import Json, get_in, items, text
+from byok8s.kube.objects import Json, get_in, items, text
 from byok8s.rbac import Subject
 from byok8s.rights import CLEAN_RIGHTS, HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 

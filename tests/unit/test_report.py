@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from byok8s.errors import InputError
 from byok8s.history import sizes
 from byok8s.history.event import Event, parsed
-from byok8s.report import file, prices, tables, text, usage, words
+from byok8s.report import file, phrases, prices, tables, text, usage
 from byok8s.report.data import columns
 from byok8s.report.figures import Figures, as_json, figures
 from byok8s.report.file import MARK
@@ -223,8 +223,8 @@ def test_what_passed_while_no_controller_was_at_work_is_said() -> None:
 def test_a_record_without_dependencies_has_no_path_and_says_so() -> None:
     found = of(STARTED, *LIFE, *job(A, 1, 12, 20), ENDED)
     assert found.path is None
-    assert words.NO_PATH in "\n".join(text.lines(found))
-    assert words.NO_PATH in page(found, {}).decode()
+    assert phrases.NO_PATH in "\n".join(text.lines(found))
+    assert phrases.NO_PATH in page(found, {}).decode()
 
 
 # -- asked for and used --
@@ -350,7 +350,7 @@ def test_what_an_older_record_does_not_have_is_not_recorded_and_not_0() -> None:
     assert found.state == "LOST"
     assert found.cpu_hours is None
     assert (found.reserved.unknown, found.reserved.idle_share) == (1, None)
-    whole = dict(words.asked(found))
+    whole = dict(phrases.asked(found))
     assert {whole[label] for label in ("Command", "Commit", "Kubernetes", "Image")} == {"not recorded"}
     shown = page(found, {}).decode()
     assert re.search(r"<dt>Used</dt><dd>not recorded", shown)

@@ -16,7 +16,7 @@ import yaml
 
 from byok8s.errors import InputError
 from byok8s.scaffold import write
-from byok8s.scaffold.words import told
+from byok8s.scaffold.messages import told
 from byok8s.scaffold.write import CI, TEMPLATE, make, package_name
 
 ROOT = Path(__file__).parents[2]

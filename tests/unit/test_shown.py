@@ -13,7 +13,7 @@ from byok8s import view
 from byok8s.clean import Found
 from byok8s.errors import InUse
 from byok8s.leftovers import Run
-from byok8s.locks.holder import Holder
+from byok8s.locks.owner import LockOwner
 from byok8s.shown import LINE_LENGTH, guard_snakemake, shortened, visible
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4K\x07"
@@ -44,7 +44,7 @@ def test_of_a_job_s_annotation(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_of_a_lock_in_the_bucket(capsys: pytest.CaptureFixture[str]) -> None:
     now = datetime.now(UTC)
-    holder = Holder(1, f"h{TITLE}", f"ada{CLIPBOARD}", f"/f{CLEAR}", now, now)
+    holder = LockOwner(1, f"h{TITLE}", f"ada{CLIPBOARD}", f"/f{CLEAR}", now, now)
     view.show_error(InUse(f"Another run uses it: {holder}", where=f"In {holder.folder}."))
     said = capsys.readouterr().err
     assert not {"\x1b", "\x9d", "\x07"} & set(said)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from snakemake.utils import available_cpu_count
 
-from byok8s import snakemake
+from byok8s import snakemake_cli
 from byok8s.preflight import Cluster
 from byok8s.request import read_request
 from byok8s.settings import Settings
@@ -44,9 +44,11 @@ def parsed(
     assert request.bucket
     here = Path.cwd()
     place = Workspace(root=here, folder=here, user=here, of=here, snakefile=Path("Snakefile"), folders=set())
-    given = snakemake.arguments(request, request.bucket, cluster, "run", "image", Path("copy.yaml"), place)
-    parser, args = snakemake._parse(given)
-    snakemake._limit_threads(parser, args)
+    given = snakemake_cli.arguments(
+        request, request.bucket, cluster, "run", "image", Path("copy.yaml"), place
+    )
+    parser, args = snakemake_cli._parse(given)
+    snakemake_cli._limit_threads(parser, args)
     return args
 
 

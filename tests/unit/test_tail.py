@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.executor.said import OUTPUT, said
+from byok8s.executor.log_excerpt import OUTPUT, excerpt
 from byok8s.tail import last_lines, without_frame
 
 TRACEBACK = """\
@@ -77,5 +77,5 @@ def test_the_rules_own_log_comes_first(
     for name, content in logs.items():
         paths[name].write_text(content)
     (tmp_path / "output").write_text(output)
-    found = said({**paths, "never-written": tmp_path / "nothing"}, tmp_path / "output")
+    found = excerpt({**paths, "never-written": tmp_path / "nothing"}, tmp_path / "output")
     assert (found and (found.of, list(found.lines))) == expected

@@ -9,7 +9,7 @@ from byok8s.errors import InputError
 from byok8s.executor import manifest, template
 from byok8s.executor.manifest import PodSettings, Shape, worker_plan
 from byok8s.executor.names import Names
-from byok8s.kube.json import Json, Object, get_in, items
+from byok8s.kube.objects import Json, Object, get_in, items
 
 NAMES = Names("20261122-193000-k3x9")
 TEMPLATE: dict[str, Json] = {

@@ -8,7 +8,7 @@ import pytest
 
 from byok8s.executor.capacity import Capacity, of_nodes
 from byok8s.executor.threads import scale_down
-from byok8s.kube.json import Json, Object
+from byok8s.kube.objects import Json, Object
 from planned import planned
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from byok8s.kube import Context, KubeClient, Watch
 from byok8s.kube import watch as watch_module
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from fault_server import Script, Step, event, pod, serve, status
 
 KUBECONFIG = """

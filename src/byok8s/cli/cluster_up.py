@@ -35,7 +35,7 @@ Exit codes:
     "--image",
     envvar="BYOK8S_IMAGE",
     metavar="IMAGE",
-    help="Image of the pods; put into the cluster where docker or podman have it. [default: that of run]",
+    help="Image of the pods; put into the cluster if docker or podman have it. [default: that of run]",
 )
 @click.option(
     "--image-archive",

@@ -42,7 +42,7 @@ endpoint_option = click.option(
     "--s3-endpoint-url",
     metavar="URL",
     envvar=["BYOK8S_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
-    help="S3 server, where it is not AWS.",
+    help="S3 server, if it is not AWS.",
 )
 bucket_option = click.option(
     *("-b", "--s3-bucket"),

@@ -52,7 +52,7 @@ def doctor(
         import msgspec
 
         from byok8s import view
-        from byok8s.doctor import subject
+        from byok8s.doctor import scope
         from byok8s.doctor.diagnosis import diagnose
         from byok8s.executor.interrupts import end_on_termination
         from byok8s.request import read_request
@@ -69,9 +69,9 @@ def doctor(
                 snakemake_arguments=snakemake_arguments(ctx),
                 say=(lambda _: None) if as_json else view.say,
             )
-            asked = subject.of_request(request)
+            asked = scope.of_request(request)
         else:
-            asked = subject.of_settings(resolve([settings, user_config()]))
+            asked = scope.of_settings(resolve([settings, user_config()]))
         end_on_termination()
         report = diagnose(asked, (lambda _: None) if as_json else view.show_field)
         view.say(view.report_json(report) if as_json else view.verdict(report))

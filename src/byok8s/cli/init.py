@@ -24,7 +24,7 @@ def init(*, folder: Path, debug: bool) -> NoReturn:
 
     def carry_out() -> int:
         from byok8s import view
-        from byok8s.scaffold.words import told
+        from byok8s.scaffold.messages import told
         from byok8s.scaffold.write import make
 
         view.say(told(make(folder), folder))

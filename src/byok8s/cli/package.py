@@ -54,10 +54,10 @@ def package(
 
     def carry_out() -> int:
         from byok8s import view
-        from byok8s.package import words
+        from byok8s.package import messages
         from byok8s.package.make import make
 
-        view.say(words.made(*make(folder, name, version, output, exclude, force=force)))
+        view.say(messages.made(*make(folder, name, version, output, exclude, force=force)))
         return 0
 
     exit_with(carry_out, debug=debug)

@@ -52,13 +52,13 @@ def show_list(source: object, *, debug: bool) -> NoReturn:
 
     def carry_out() -> int:
         from byok8s import view
-        from byok8s.package import catalogue, words
+        from byok8s.package import catalogue, messages
         from byok8s.workspace import Source
         from byok8s.workspace.folder import replaced
 
         assert isinstance(source, Source)
         found = catalogue.read(source.folder, source.files())
-        view.say(words.listed(found, replaced(source, Path.cwd())))
+        view.say(messages.listed(found, replaced(source, Path.cwd())))
         return 0
 
     exit_with(carry_out, debug=debug)

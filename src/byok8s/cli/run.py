@@ -39,7 +39,7 @@ Exit codes:
     "--ignore-lock",
     envvar="BYOK8S_IGNORE_LOCK",
     is_flag=True,
-    help="Run even where another run uses the same bucket and prefix.",
+    help="Run even if another run uses the same bucket and prefix.",
 )
 @debug_option
 @click.pass_context

@@ -17,9 +17,9 @@ from byok8s.executor import template
 from byok8s.executor.manifest import CONTAINER, container_security, pod_security
 from byok8s.executor.names import Names
 from byok8s.executor.outcome import outcome
-from byok8s.executor.words import parse, part_of_pod
+from byok8s.executor.pod_options import parse, part_of_pod
 from byok8s.kube import KubeClient
-from byok8s.kube.json import Json, Object
+from byok8s.kube.objects import Json, Object
 from byok8s.settings import Settings, default_image
 
 SCRIPT = Path(__file__).with_name("lookup.py")
@@ -43,7 +43,7 @@ class PodMade:
 
 
 def pod_made(settings: Settings) -> PodMade:
-    """Raises InputError where the words of a pod or its template cannot be used."""
+    """Raises InputError if the options of a pod or its template cannot be used."""
     words = parse(json.dumps(settings.pod or {}))
     path = settings.pod_template
     return PodMade(
@@ -64,9 +64,9 @@ def outside(endpoint_url: str | None) -> Sequence[str]:
 
 
 def ask(client: KubeClient, namespace: str, names: Sequence[str], made: PodMade) -> Mapping[str, str]:
-    """Of each name why a pod in this namespace does not find it, in its resolver's words; empty where it does.
+    """Of each name why a pod in this namespace does not find it, in its resolver's words; empty if it does.
 
-    The names are tried for LOOKUP_SECONDS. The pod is removed. Raises ClusterError where it does not come to run.
+    The names are tried for LOOKUP_SECONDS. The pod is removed. Raises ClusterError if it does not come to run.
     """
     run = Names(f"dns-{secrets.token_hex(4)}")
     pods = f"/api/v1/namespaces/{namespace}/pods"

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from byok8s.dns import corefile
-from byok8s.dns.state import NAMESPACE, Kind
+from byok8s.dns.state import NAMESPACE, DnsKind
 from byok8s.errors import ClusterError, InputError
-from byok8s.kube.json import Json, Object, mapping, text
+from byok8s.kube.objects import Json, Object, mapping, text
 
 ANNOTATION = "byok8s.io/dns-before"  # what `undo` needs: the values before the change, and after it
 Values = Mapping[str, str | None]
@@ -20,8 +20,8 @@ Values = Mapping[str, str | None]
 class Change:
     """Of keys of a ConfigMap.
 
-    before, after: the values of these keys; None where a key is absent. note: the annotation's new value; None where it
-    goes. version: the resourceVersion that `before` was read at; empty where the ConfigMap is not there. whole: the
+    before, after: the values of these keys; None if a key is absent. note: the annotation's new value; None if it
+    goes. version: the resourceVersion that `before` was read at; empty if the ConfigMap is not there. whole: the
     ConfigMap was made for these keys, has no other, and goes with them.
     """
 
@@ -52,16 +52,16 @@ class Change:
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(self.after)}
 
 
-def forwarding(kind: Kind, name: str, config_map: Object | None, servers: Sequence[str]) -> Change:
-    """That the DNS forwards to these servers. config_map: as it is; None where it is not there.
+def forwarding(kind: DnsKind, name: str, config_map: Object | None, servers: Sequence[str]) -> Change:
+    """That the DNS forwards to these servers. config_map: as it is; None if it is not there.
 
-    Raises InputError for servers that cannot be, ClusterError where there is no line to change.
+    Raises InputError for servers that cannot be, ClusterError if there is no line to change.
     """
     corefile.check_servers(
-        servers, corefile.MOST_OF_KUBE_DNS if kind is Kind.KUBE_DNS else corefile.MOST_SERVERS
+        servers, corefile.MOST_OF_KUBE_DNS if kind is DnsKind.KUBE_DNS else corefile.MOST_SERVERS
     )
     held = mapping(config_map or {}, "data")
-    if kind is Kind.KUBE_DNS:
+    if kind is DnsKind.KUBE_DNS:
         # the ConfigMap of kube-dns may be absent, and so may each of its keys
         key, value = "upstreamNameservers", corefile.nameservers(servers)
     elif "Corefile" in held:
@@ -81,7 +81,7 @@ def forwarding(kind: Kind, name: str, config_map: Object | None, servers: Sequen
 def undoing(config_map: Object | None) -> Change:
     """That it is what it was before `forwarding`.
 
-    Raises InputError where there was no such change, ClusterError where somebody has changed the same keys since.
+    Raises InputError if there was no such change, ClusterError if somebody has changed the same keys since.
     """
     noted = _noted(config_map or {})
     if config_map is None or noted is None:
@@ -103,7 +103,7 @@ def undoing(config_map: Object | None) -> Change:
 
 
 def _noted(config_map: Object) -> tuple[Values, Values, bool] | None:
-    """Before and after the change, and whether the ConfigMap was made for it; None where nothing is noted."""
+    """Before and after the change, and whether the ConfigMap was made for it; None if nothing is noted."""
     try:
         noted = json.loads(text(config_map, "metadata", "annotations", ANNOTATION))
         return dict(noted["before"]), dict(noted["after"]), bool(noted["created"])

@@ -34,7 +34,7 @@ _Statement = tuple[_Word, ...]
 
 
 def check_servers(servers: Sequence[str], most: int) -> None:
-    """Raises InputError where one is no address that a pod could ask, with or without a port, or there are too many."""
+    """Raises InputError if one is no address that a pod could ask, with or without a port, or there are too many."""
     for server in servers:
         address = _address(server)
         if address is None:
@@ -56,7 +56,7 @@ def with_upstreams(corefile: str, servers: Sequence[str]) -> str:
 
     Changed are `forward . …`, `proxy . …` (before CoreDNS 1.5) and, in the blocks of plugins, `upstream …` (before
     1.7), each where it names servers and stands in a server block of the root zone: the servers of other zones are
-    somebody's own. Raises ClusterError where there is no such line.
+    somebody's own. Raises ClusterError if there is no such line.
     """
     spans = list(_upstreams(corefile))
     if not spans:

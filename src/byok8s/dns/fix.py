@@ -14,8 +14,8 @@ from byok8s.dns.state import (
     NAMESPACE,
     PODS,
     SELECTOR,
+    DnsKind,
     DnsState,
-    Kind,
     is_ready,
     look,
     read_config_map,
@@ -23,8 +23,8 @@ from byok8s.dns.state import (
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, KubeClient, Object
 from byok8s.kube.access import allowed
-from byok8s.kube.faults import CONFLICT
-from byok8s.kube.json import text
+from byok8s.kube.errors import CONFLICT
+from byok8s.kube.objects import text
 from byok8s.preflight import check_namespace
 from byok8s.rights import DNS_RIGHTS, PROBE_RIGHTS
 
@@ -34,7 +34,7 @@ READY_POLLS = 3  # in a row: one that finds a loop may seem ready before it ends
 
 
 @dataclass(frozen=True)
-class Plan:
+class DnsPlan:
     """What would be done to a DNS that may be changed. cluster: its context and address."""
 
     cluster: str
@@ -47,10 +47,10 @@ class Plan:
         return not self.change.is_empty or bool(self.state.problem)
 
 
-def plan(client: KubeClient, namespace: str, servers: Sequence[str]) -> Plan:
+def plan(client: KubeClient, namespace: str, servers: Sequence[str]) -> DnsPlan:
     """That the DNS forwards to these servers. Changes nothing. namespace: where a pod of ours is to ask it.
 
-    Raises ClusterError where there is no DNS, or none that we may change, and InputError for servers that cannot be.
+    Raises ClusterError if there is no DNS, or none that we may change, and InputError for servers that cannot be.
     """
     check_servers(servers, MOST_SERVERS)  # before anybody waits for a cluster
     return _plan(
@@ -60,22 +60,22 @@ def plan(client: KubeClient, namespace: str, servers: Sequence[str]) -> Plan:
     )
 
 
-def plan_undo(client: KubeClient, namespace: str) -> Plan:
-    """That it forwards to what it did before. Raises also InputError where there is nothing to undo."""
+def plan_undo(client: KubeClient, namespace: str) -> DnsPlan:
+    """That it forwards to what it did before. Raises also InputError if there is nothing to undo."""
     return _plan(client, namespace, lambda _, config_map: undoing(config_map))
 
 
-def _plan(client: KubeClient, namespace: str, change: Callable[[DnsState, Object | None], Change]) -> Plan:
+def _plan(client: KubeClient, namespace: str, change: Callable[[DnsState, Object | None], Change]) -> DnsPlan:
     check_namespace(client, namespace)
     state = look(client)
     _check_ours(state)
     _check_rights(client, namespace)
     cluster = f"{client.context.name}, {client.context.server}"
-    return Plan(cluster, state, change(state, read_config_map(client, state.config_map)))
+    return DnsPlan(cluster, state, change(state, read_config_map(client, state.config_map)))
 
 
 def apply(client: KubeClient, change: Change) -> None:
-    """Raises ClusterError where somebody has changed the ConfigMap since it was read, or we may not."""
+    """Raises ClusterError if somebody has changed the ConfigMap since it was read, or we may not."""
     path = f"{CONFIG_MAPS}/{change.config_map}"
     try:
         if not change.version:
@@ -97,7 +97,7 @@ def restart(client: KubeClient, wanted: int) -> None:
     """Delete the DNS' pods, which their Deployment makes again, and wait until so many are ready.
 
     A pod that is ready goes only when the others are ready with the new configuration: one that does not work leaves
-    the cluster with what it has. Raises ClusterError where none becomes ready, or they crash.
+    the cluster with what it has. Raises ClusterError if none becomes ready, or they crash.
     """
     pods = _pods(client)
     ready = [pod for pod in pods if is_ready(pod)]
@@ -113,7 +113,7 @@ def restart(client: KubeClient, wanted: int) -> None:
 def check_answers(client: KubeClient, namespace: str, hosts: Iterable[str], made: PodMade) -> Sequence[str]:
     """The names that a pod of ours in this namespace finds: one of the cluster, and these.
 
-    Raises ClusterError where it does not find one of them, or does not come to run.
+    Raises ClusterError if it does not find one of them, or does not come to run.
     """
     answers = ask(client, namespace, [CLUSTER_NAME, *hosts], made)
     if failed := {name: why for name, why in answers.items() if why}:
@@ -122,7 +122,7 @@ def check_answers(client: KubeClient, namespace: str, hosts: Iterable[str], made
 
 
 def _check_ours(state: DnsState) -> None:
-    if state.kind is Kind.UNSEEN:
+    if state.kind is DnsKind.UNSEEN:
         raise ClusterError(
             f"You may not look at the cluster's DNS: you have no right to list pods in {NAMESPACE}.",
             hint="Whoever runs the cluster has it, and may run this command; docs/rights.md has all that it needs.",
@@ -132,7 +132,7 @@ def _check_ours(state: DnsState) -> None:
             f"This cluster's DNS is managed by {state.managed}, which sets back what others change in it.",
             hint=f"What is wanted instead: {state.instead}" if state.instead else "",
         )
-    if state.kind is Kind.NONE or not state.wanted:
+    if state.kind is DnsKind.NONE or not state.wanted:
         raise ClusterError(state.problem, hint=state.fix)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from byok8s.kube.json import Object, items, mapping, text
+from byok8s.kube.objects import Object, items, mapping, text
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,12 @@ PROVIDERS = (
 
 
 def provider(signs: Signs) -> Provider | None:
-    """Who manages this DNS; None where that is the cluster's owner, or nothing tells of anybody."""
+    """Who manages this DNS; None if that is the cluster's owner, or nothing tells of anybody."""
     return next((found for found in PROVIDERS if found.recognised(signs)), None)
 
 
 def out_of_sight(version: str, groups: Sequence[str]) -> str:
-    """Who runs the DNS of a cluster without pods of one in kube-system; empty where nothing tells of anybody.
+    """Who runs the DNS of a cluster without pods of one in kube-system; empty if nothing tells of anybody.
 
     groups: those of the API. Cloud DNS for GKE (https://cloud.google.com/kubernetes-engine/docs/how-to/cloud-dns) and
     Auto Mode of EKS (https://docs.aws.amazon.com/eks/latest/userguide/auto-networking.html) run it outside of pods,

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from byok8s.dns import managed
 from byok8s.kube import ApiError, KubeClient, Object
-from byok8s.kube.faults import FORBIDDEN, NOT_FOUND
-from byok8s.kube.json import Json, get_in, items, mapping, text
+from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
+from byok8s.kube.objects import Json, get_in, items, mapping, text
 
 NAMESPACE = "kube-system"
 # By this label the Service finds the pods, whichever of the two they are; Helm's chart of CoreDNS alone has another.
@@ -29,7 +29,7 @@ LOG_LINES = 50
 STEADY = timedelta(seconds=60)
 
 
-class Kind(Enum):
+class DnsKind(Enum):
     """Which DNS a cluster has, in words."""
 
     COREDNS = "CoreDNS"
@@ -46,12 +46,12 @@ class DnsState:
     ready, wanted: pods. pods: their names; without those that are being deleted.
     looping: CoreDNS has found that it forwards to itself, and ends for that. crashing: a container of it ends again and
         again, for this or another reason.
-    managed: the provider whose this DNS is, as in "GKE"; empty where it is the cluster's owner's. instead: what that
+    managed: the provider whose this DNS is, as in "GKE"; empty if it is the cluster's owner's. instead: what that
         provider wants in place of a change of the DNS' own configuration.
     config_map: the name of the ConfigMap with its configuration, which need not be there.
     """
 
-    kind: Kind
+    kind: DnsKind
     ready: int = 0
     wanted: int = 0
     pods: tuple[str, ...] = ()
@@ -63,10 +63,10 @@ class DnsState:
 
     @property
     def problem(self) -> str:
-        """One sentence; empty where the DNS is well, as far as can be seen. It may be well and yet not answer."""
-        if self.kind is Kind.UNSEEN:
+        """One sentence; empty if the DNS is well, as far as can be seen. It may be well and yet not answer."""
+        if self.kind is DnsKind.UNSEEN:
             return ""
-        if self.kind is Kind.NONE:
+        if self.kind is DnsKind.NONE:
             # a provider may run it where nobody sees it: Cloud DNS for GKE, Auto Mode of EKS
             return (
                 "" if self.managed else f"The cluster has no DNS: no pod in {NAMESPACE} has the label of one."
@@ -84,7 +84,7 @@ class DnsState:
         """What fixes the problem: a command, or what to do where no command can; empty without one."""
         if not self.problem:
             return ""
-        if self.kind is Kind.NONE:
+        if self.kind is DnsKind.NONE:
             return "Install CoreDNS: https://github.com/coredns/deployment/tree/master/kubernetes"
         if self.looping:
             return f"This DNS is managed by {self.managed}: {self.instead}" if self.managed else FIX
@@ -113,7 +113,7 @@ def look(client: KubeClient) -> DnsState:
     """
     pods = _seen(client, PODS)
     if pods is None:
-        return DnsState(Kind.UNSEEN)
+        return DnsState(DnsKind.UNSEEN)
     pods = [pod for pod in pods if not text(pod, "metadata", "deletionTimestamp")]
     deployments = _seen(client, DEPLOYMENTS) or []
     version = text(client.get("/version"), "gitVersion")
@@ -121,7 +121,7 @@ def look(client: KubeClient) -> DnsState:
     name = _config_map_name(kind, [*pods, *deployments])
     if not pods and not deployments:
         groups = [text(group, "name") for group in items(client.get("/apis"), "groups")]
-        return DnsState(Kind.NONE, managed=managed.out_of_sight(version, groups))
+        return DnsState(DnsKind.NONE, managed=managed.out_of_sight(version, groups))
     provider = managed.provider(
         managed.signs(version, [*pods, *deployments], read_config_map(client, name) or {})
     )
@@ -131,7 +131,7 @@ def look(client: KubeClient) -> DnsState:
         ready=sum(is_ready(pod) for pod in pods),
         wanted=sum(_replicas(deployment) for deployment in deployments) if deployments else len(pods),
         pods=tuple(text(pod, "metadata", "name") for pod in pods),
-        looping=kind is Kind.COREDNS and any(_shows_loop(client, pod) for pod in unsteady),
+        looping=kind is DnsKind.COREDNS and any(_shows_loop(client, pod) for pod in unsteady),
         crashing=any(_crashes(pod) for pod in unsteady),
         managed=provider.name if provider else "",
         instead=provider.instead if provider else "",
@@ -145,7 +145,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def _seen(client: KubeClient, path: str) -> list[dict[str, Json]] | None:
-    """The DNS' objects there; None where we may not look."""
+    """The DNS' objects there; None if we may not look."""
     try:
         return client.find(path, SELECTOR)
     except ApiError as error:
@@ -155,7 +155,7 @@ def _seen(client: KubeClient, path: str) -> list[dict[str, Json]] | None:
 
 
 def read_config_map(client: KubeClient, name: str) -> Object | None:
-    """None where it is not there, or not for us to see."""
+    """None if it is not there, or not for us to see."""
     try:
         return client.get(f"{CONFIG_MAPS}/{name}")
     except ApiError as error:
@@ -164,16 +164,16 @@ def read_config_map(client: KubeClient, name: str) -> Object | None:
         return None
 
 
-def _kind(objects: Sequence[Object]) -> Kind:
+def _kind(objects: Sequence[Object]) -> DnsKind:
     """Of pods and Deployments, by their containers."""
     containers = [container for obj in objects for container in items(_pod_spec(obj), "containers")]
     named = " ".join(f"{text(container, 'name')} {text(container, 'image')}" for container in containers)
-    return Kind.KUBE_DNS if "kubedns" in named and "coredns" not in named else Kind.COREDNS
+    return DnsKind.KUBE_DNS if "kubedns" in named and "coredns" not in named else DnsKind.COREDNS
 
 
-def _config_map_name(kind: Kind, objects: Sequence[Object]) -> str:
+def _config_map_name(kind: DnsKind, objects: Sequence[Object]) -> str:
     """kube-dns' has that name; CoreDNS' is the one that its pods mount a Corefile from, mostly `coredns`."""
-    if kind is Kind.KUBE_DNS:
+    if kind is DnsKind.KUBE_DNS:
         return "kube-dns"
     volumes = [volume for obj in objects for volume in items(_pod_spec(obj), "volumes")]
     mounted = (

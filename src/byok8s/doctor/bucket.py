@@ -30,7 +30,7 @@ NO_BUCKET = "no bucket is named: --s3-bucket"
 
 
 @dataclass(frozen=True)
-class Found:
+class BucketFindings:
     """usable: whether it can be listed, so that it is worth while to look further."""
 
     checks: list[Check]
@@ -38,29 +38,29 @@ class Found:
 
     @property
     def works(self) -> bool:
-        """Whether all that a run does there is allowed from here."""
+        """Return whether all that a run does there is allowed from here."""
         return self.usable and not any_failed([check for check in self.checks if check.name in OPERATIONS])
 
 
-def look(bucket: s3.Bucket | None, key: str) -> Found:
+def look(bucket: s3.Bucket | None, key: str) -> BucketFindings:
     """key: of an object that is put there for a moment, below the bucket's prefix."""
     if bucket is None:
-        return Found(all_skipped(NAMES, NO_BUCKET), usable=False)
+        return BucketFindings(all_skipped(NAMES, NO_BUCKET), usable=False)
     try:
         headers = s3.check_bucket(bucket)
     except BucketError as error:
-        return Found(
+        return BucketFindings(
             [of_error("list", error), *all_skipped(NAMES[1:], "the bucket cannot be listed")], usable=False
         )
     now = datetime.now().astimezone()
     listed = ok("list", f"{bucket.url} at {bucket.server}")
     tried = s3.try_operations(bucket, key)
     checks = [listed, _region(headers), _clock(headers, now), *operations(tried, f"{bucket.url}/{key}")]
-    return Found(checks, usable=True)
+    return BucketFindings(checks, usable=True)
 
 
 def operations(tried: Mapping[str, str], address: str) -> list[Check]:
-    """tried: what S3 says against each operation, nothing where it does it. address: of the object."""
+    """tried: what S3 says against each operation, nothing if it does it. address: of the object."""
     return [_operation(name, tried.get(name), address) for name in OPERATIONS]
 
 

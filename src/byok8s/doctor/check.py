@@ -9,7 +9,7 @@ from enum import Enum
 from byok8s.errors import Byok8sError
 
 
-class Status(Enum):
+class CheckStatus(Enum):
     """The value is the word that people and machines read."""
 
     OK = "ok"
@@ -22,12 +22,12 @@ class Status(Enum):
 class Check:
     """One thing that was looked at.
 
-    seen: what was found, or why it was not looked at. fix: the command or line that fixes it; empty where there is
+    seen: what was found, or why it was not looked at. fix: the command or line that fixes it; empty if there is
     nothing to fix.
     """
 
     name: str
-    status: Status
+    status: CheckStatus
     seen: str
     fix: str = ""
 
@@ -53,23 +53,23 @@ class Report:
 
 
 def ok(name: str, seen: str) -> Check:
-    return Check(name, Status.OK, seen)
+    return Check(name, CheckStatus.OK, seen)
 
 
 def warning(name: str, seen: str, fix: str = "") -> Check:
-    return Check(name, Status.WARNING, seen, fix)
+    return Check(name, CheckStatus.WARNING, seen, fix)
 
 
 def failed(name: str, seen: str, fix: str = "") -> Check:
-    return Check(name, Status.FAILED, seen, fix)
+    return Check(name, CheckStatus.FAILED, seen, fix)
 
 
 def skipped(name: str, why: str) -> Check:
-    return Check(name, Status.SKIPPED, why)
+    return Check(name, CheckStatus.SKIPPED, why)
 
 
-def of_error(name: str, error: Byok8sError, status: Status = Status.FAILED) -> Check:
-    """The check that found what an error says."""
+def of_error(name: str, error: Byok8sError, status: CheckStatus = CheckStatus.FAILED) -> Check:
+    """Return the check that found what an error says."""
     return Check(name, status, f"{error.what} {error.where}".strip(), error.hint)
 
 
@@ -78,4 +78,4 @@ def all_skipped(names: Sequence[str], why: str) -> list[Check]:
 
 
 def any_failed(checks: Sequence[Check]) -> bool:
-    return any(check.status is Status.FAILED for check in checks)
+    return any(check.status is CheckStatus.FAILED for check in checks)

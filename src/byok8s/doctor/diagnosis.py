@@ -7,15 +7,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from byok8s.doctor import bucket, inside, machine, namespace, nodes, rights, workflow
+from byok8s.doctor import bucket, local_checks, namespace, nodes, probe_checks, rights, workflow
 from byok8s.doctor.check import Field, Report, all_skipped
+from byok8s.doctor.cluster_checks import ClusterChecks
 from byok8s.doctor.dns import NAME as DNS
-from byok8s.doctor.site import Site
-from byok8s.doctor.subject import Subject
-from byok8s.doctor.visit import contents
+from byok8s.doctor.probe_pod import contents
+from byok8s.doctor.scope import Scope
 from byok8s.executor.names import new_run_id
+from byok8s.executor.pod_options import parse
 from byok8s.executor.shapes import Shapes
-from byok8s.executor.words import parse
 
 THREADS = 16
 TITLES = {
@@ -28,27 +28,27 @@ TITLES = {
     "pod": "Inside a pod",
 }
 NAMES: dict[str, Sequence[str]] = {
-    "cluster": machine.NAMES,
+    "cluster": local_checks.NAMES,
     "rights": rights.NAMES,
     "namespace": namespace.NAMES,
     "nodes": nodes.NAMES,
     "bucket": bucket.NAMES,
     "workflow": workflow.NAMES,
-    "pod": (*inside.NAMES, DNS),
+    "pod": (*probe_checks.NAMES, DNS),
 }
 
 
-def diagnose(subject: Subject, on_field: Callable[[Field], None]) -> Report:
+def diagnose(scope: Scope, on_field: Callable[[Field], None]) -> Report:
     """Look at everything. on_field: is shown each field of the report, in their order, as soon as it is known.
 
-    Raises InputError where the context, or what is said of all pods, cannot be used; KeyboardInterrupt once all that
+    Raises InputError if the context, or what is said of all pods, cannot be used; KeyboardInterrupt once all that
     was made is removed.
     """
-    shapes = Shapes(parse(json.dumps(dict(subject.pod))), subject.pod_template)
+    shapes = Shapes(parse(json.dumps(dict(scope.pod))), scope.pod_template)
     ending, fields = threading.Event(), []
     with ThreadPoolExecutor(THREADS) as threads:
         try:
-            for field in _fields(subject, shapes, threads, ending):
+            for field in _fields(scope, shapes, threads, ending):
                 on_field(field)
                 fields.append(field)
         except BaseException:
@@ -58,13 +58,13 @@ def diagnose(subject: Subject, on_field: Callable[[Field], None]) -> Report:
 
 
 def _fields(
-    subject: Subject, shapes: Shapes, threads: ThreadPoolExecutor, ending: threading.Event
+    scope: Scope, shapes: Shapes, threads: ThreadPoolExecutor, ending: threading.Event
 ) -> Iterator[Field]:
-    """What waits for another is begun after it, so that there is always a thread for it."""
+    """Look at all fields at once. What waits for another is begun after it, so that there is always a thread for it."""
     key = f".byok8s/doctor-{new_run_id()}"
-    of_bucket = threads.submit(bucket.look, subject.bucket, f"{key}-here")
-    brought = threads.submit(contents, subject)
-    reached = machine.look(subject.context)
+    of_bucket = threads.submit(bucket.look, scope.bucket, f"{key}-here")
+    brought = threads.submit(contents, scope)
+    reached = local_checks.look(scope.context)
     if reached.client is None:
         yield Field("cluster", TITLES["cluster"], reached.checks)
         for name in ("rights", "namespace", "nodes"):
@@ -73,13 +73,13 @@ def _fields(
         for name in ("workflow", "pod"):
             yield _skipped(name)
         return
-    site = Site(reached.client, subject, shapes, brought.result(), f"{key}-pod", ending)
-    may = threads.submit(site.rights)
-    room = threads.submit(site.room, may)
-    hosts = threads.submit(site.nodes)
-    state = threads.submit(site.dns)
-    planned = threads.submit(site.workflow, may, of_bucket)
-    seen = threads.submit(site.inside, may, room, hosts, of_bucket, state)
+    cluster = ClusterChecks(reached.client, scope, shapes, brought.result(), f"{key}-pod", ending)
+    may = threads.submit(cluster.rights)
+    room = threads.submit(cluster.room, may)
+    hosts = threads.submit(cluster.nodes)
+    state = threads.submit(cluster.dns)
+    planned = threads.submit(cluster.workflow, may, of_bucket)
+    seen = threads.submit(cluster.inside, may, room, hosts, of_bucket, state)
     yield Field("cluster", TITLES["cluster"], reached.checks)
     yield Field("rights", TITLES["rights"], may.result())
     yield Field("namespace", TITLES["namespace"], room.result())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
-from byok8s.dns.state import FIX, DnsState, Kind
+from byok8s.dns.state import FIX, DnsKind, DnsState
 from byok8s.doctor.check import Check, failed, ok, skipped, warning
 from byok8s.worker.probe import CLUSTER_NAME, Seen
 
@@ -14,7 +14,7 @@ SPARED = "S3 at an address is reached without it, so a run can work; jobs that a
 
 
 def check(state: DnsState, host: str, seen: Seen | None, resolves_here: Callable[[str], bool]) -> Check:
-    """state: of the cluster's DNS. host: of the S3 server, empty where none is named. seen: by a pod, None where
+    """state: of the cluster's DNS. host: of the S3 server, empty if none is named. seen: by a pod, None if
     there was none.
     """
     if seen is None:
@@ -71,6 +71,6 @@ def _well(state: DnsState, resolved: str) -> Check:
 
 
 def _pods(state: DnsState) -> str:
-    if state.kind is Kind.UNSEEN:
+    if state.kind is DnsKind.UNSEEN:
         return "its pods are not for us to see"
     return f"{state.kind.value}, {state.count}"

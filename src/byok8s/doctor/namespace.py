@@ -10,8 +10,8 @@ from byok8s.executor.cause import Cause
 from byok8s.executor.outcome import refused
 from byok8s.executor.quantity import quantity, words
 from byok8s.kube import ApiError, KubeClient, Object
-from byok8s.kube.faults import FORBIDDEN, NOT_FOUND
-from byok8s.kube.json import get_in, items, mapping, text
+from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
+from byok8s.kube.objects import get_in, items, mapping, text
 from byok8s.preflight import PATIENCE_SECONDS
 
 NAMES = ("namespace", "Pod Security", "LimitRange", "ResourceQuota", "admission")
@@ -24,7 +24,7 @@ OUR_SCOPES = frozenset({"NotTerminating", "NotBestEffort"})
 def look(client: KubeClient, namespace: str, pod: Object, config_maps: int) -> list[Check]:
     """All but admission. pod: one like those of a run. config_maps: how many a run makes.
 
-    Raises ClusterError where the API cannot be asked.
+    Raises ClusterError if the API cannot be asked.
     """
     path = f"/api/v1/namespaces/{namespace}"
     found = _get(client, path)
@@ -80,7 +80,7 @@ def phase(namespace: Object) -> Check:
 
 
 def pod_security(namespace: Object) -> Check:
-    """The labels of https://kubernetes.io/docs/concepts/security/pod-security-admission/."""
+    """Check the labels of https://kubernetes.io/docs/concepts/security/pod-security-admission/."""
     enforced = text(namespace, "metadata", "labels", ENFORCE)
     if not enforced:
         return ok("Pod Security", "no profile is enforced by a label; pods of a run keep the restricted one")
@@ -100,7 +100,7 @@ def limits(ranges: Iterable[Object]) -> Check:
 
 
 def wants(pod: Object, config_maps: int) -> Mapping[str, float]:
-    """What a run of one pod uses up, by the names that quotas have for it."""
+    """Return what a run of one pod uses up, by the names that quotas have for it."""
     counted = {"pods": 1.0, "secrets": 1.0, "configmaps": float(config_maps), "jobs.batch": 1.0}
     found = counted | {f"count/{name}": number for name, number in counted.items()}
     for kind, prefixes in (("requests", ("", "requests.")), ("limits", ("limits.",))):
@@ -112,7 +112,7 @@ def wants(pod: Object, config_maps: int) -> Mapping[str, float]:
 
 
 def room(quotas: Iterable[Object], wanted: Mapping[str, float]) -> Check:
-    """Whether a run of one pod still fits the namespace's quotas."""
+    """Check whether a run of one pod still fits the namespace's quotas."""
     counted = [quota for quota in quotas if _applies(quota)]
     short = [short for quota in counted for short in _short(quota, wanted)]
     if short:
@@ -153,7 +153,7 @@ def _listed(client: KubeClient, path: str, name: str, judge: Callable[[Iterable[
 
 
 def _get(client: KubeClient, path: str) -> Object | ApiError:
-    """What is there; or the answer that it is not, or not for us to see."""
+    """Return what is there; or the answer that it is not, or not for us to see."""
     try:
         return client.get(path, patience=PATIENCE_SECONDS)
     except ApiError as error:

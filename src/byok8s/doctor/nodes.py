@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from byok8s.doctor.check import Check, all_skipped, failed, ok, warning
-from byok8s.executor import fit
+from byok8s.executor import node_fit
 from byok8s.executor.quantity import quantity, words
-from byok8s.kube.json import Object, get_in, items, mapping, text
+from byok8s.kube.objects import Object, get_in, items, mapping, text
 
 NAMES = ("ready", "allocatable", "architecture", "GPUs", "taints")
 FORBIDDEN = "listing nodes is not allowed, and a run does not need it"
@@ -33,7 +33,7 @@ def _ready(nodes: Sequence[Object]) -> Check:
     seen = f"{len(nodes) - len(away)} of {len(nodes)} nodes"
     if not away:
         return ok("ready", seen)
-    judge = failed if len(away) == len(nodes) and not fit.may_grow(nodes) else warning
+    judge = failed if len(away) == len(nodes) and not node_fit.may_grow(nodes) else warning
     name, why = next(iter(away.items()))
     fix = f"kubectl uncordon {name}" if why == CORDONED else f"kubectl describe node {name}"
     return judge("ready", f"{seen}; {', '.join(f'{name} is {why}' for name, why in away.items())}", fix)
@@ -77,18 +77,18 @@ def _devices(nodes: Sequence[Object]) -> Check:
 
 
 def takes(nodes: Sequence[Object], pod: Object) -> Check:
-    """Whether a node's labels, taints and size let it take the pod, were it empty."""
-    why = fit.objection(pod, nodes)
+    """Check whether a node's labels, taints and size let it take the pod, were it empty."""
+    why = node_fit.objection(pod, nodes)
     if not why:
-        tainted = [node for node in nodes if fit.objection(pod, [node])]
+        tainted = [node for node in nodes if node_fit.objection(pod, [node])]
         return ok("taints", f"{len(nodes) - len(tainted)} of {len(nodes)} nodes take a pod of this run")
-    if fit.may_grow(nodes):
+    if node_fit.may_grow(nodes):
         return warning("taints", f"{why}. The cluster may grow one that does", _fix(nodes, pod))
     return failed("taints", why, _fix(nodes, pod))
 
 
 def _fix(nodes: Sequence[Object], pod: Object) -> str:
-    taint = fit.in_the_way(pod, nodes)
+    taint = node_fit.in_the_way(pod, nodes)
     if taint is None:
         return "Fix --pod node_selector or the pod template: `kubectl get nodes --show-labels` shows what there is."
     value = f"={taint['value']}" if taint.get("value") else ""

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from byok8s import params, snakemake, workspace
+from byok8s import params, snakemake_cli, workspace
 from byok8s.errors import InputError
 from byok8s.preflight import Cluster
 from byok8s.request import Request
@@ -31,7 +31,7 @@ PLAIN = (bool, int, float, str)  # what is not known before other jobs have run 
 
 
 @dataclass(frozen=True)
-class Job:
+class PlannedJob:
     """name: of its rule. resources: as Snakemake has them."""
 
     name: str
@@ -39,12 +39,12 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorkflowPlan:
     """jobs: those that are to be run, without those that ask for the same. fault: why there is no plan; hint: what to
     do.
     """
 
-    jobs: Sequence[Job] = field(default_factory=tuple)
+    jobs: Sequence[PlannedJob] = field(default_factory=tuple)
     fault: str = ""
     hint: str = ""
 
@@ -56,8 +56,8 @@ def plan(
     cluster: Cluster,
     image: str,
     ending: threading.Event,
-) -> Plan | None:
-    """None where it has taken longer than PLAN_SECONDS.
+) -> WorkflowPlan | None:
+    """Have Snakemake plan the workflow. Returns None if it has taken longer than PLAN_SECONDS.
 
     environment: beside this process'. ending: set where nobody waits for the plan any more.
     """
@@ -68,7 +68,7 @@ def plan(
         folder = Path(temporary)
         copy, found = folder / params.copy_name(request.params_file), folder / "plan.json"
         copy.write_bytes(params.copy(request.params_file, request.params))
-        asked = snakemake.arguments(
+        asked = snakemake_cli.arguments(
             replace(request, dry_run=True), bucket, cluster, "doctor", image, copy, place
         )
         command = [sys.executable, "-m", __name__, str(found), str(cluster.cores), *asked]
@@ -78,8 +78,8 @@ def plan(
             said = words.read().decode(errors="replace").strip().rpartition("\n")[2]
         if found.is_file():
             told = json.loads(found.read_text())
-            return Plan([Job(**job) for job in told["jobs"]], told["fault"], told["hint"])
-    return Plan(fault=f"Snakemake ended without a plan: {said}") if ended else None
+            return WorkflowPlan([PlannedJob(**job) for job in told["jobs"]], told["fault"], told["hint"])
+    return WorkflowPlan(fault=f"Snakemake ended without a plan: {said}") if ended else None
 
 
 def _run(
@@ -89,7 +89,7 @@ def _run(
     words: IO[bytes],
     ending: threading.Event,
 ) -> bool:
-    """Whether the process has ended by itself. place: where it works."""
+    """Return whether the process has ended by itself. place: where it works."""
     child = subprocess.Popen(
         command, cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words
     )
@@ -104,14 +104,14 @@ def _run(
 
 
 def main(found: str, cores: int, arguments: list[str]) -> None:
-    """The process' own life. found: the file that the plan is written to. cores: of the Snakefile's workflow.cores."""
+    """Plan, in a process of its own. found: the file to write. cores: of the Snakefile's workflow.cores."""
     from snakemake.logging import logger
 
     keeper = _Keeper()
     logger.addFilter(keeper)
     told: dict[str, object] = {"jobs": [], "fault": "", "hint": ""}
     try:
-        snakemake.run(arguments, cores, Targets(), software="conda")
+        snakemake_cli.run(arguments, cores, Targets(), software="conda")
     except InputError as error:
         told |= {"fault": f"{error.what} {error.where}".strip(), "hint": error.hint}
     told["jobs"] = [{"name": name, "resources": dict(resources)} for name, resources in keeper.jobs]

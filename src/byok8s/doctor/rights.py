@@ -17,7 +17,7 @@ DONE_WITHOUT = "A run does without"
 
 
 def look(client: KubeClient, namespace: str) -> list[Check]:
-    """Raises ClusterError where the API cannot be asked."""
+    """Raises ClusterError if the API cannot be asked."""
     asked = (*RIGHTS, *STREAM_RIGHTS, *HELPFUL_RIGHTS)
     with ThreadPoolExecutor(len(asked)) as threads:
         answers = threads.map(

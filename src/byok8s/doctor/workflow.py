@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from byok8s.doctor.check import Check, failed, of_error, ok, skipped, warning
-from byok8s.doctor.plan import PLAN_SECONDS, Plan
+from byok8s.doctor.plan import PLAN_SECONDS, WorkflowPlan
 from byok8s.errors import Byok8sError
 from byok8s.executor import capacity
-from byok8s.executor.cluster import ClusterRun
+from byok8s.executor.admission import try_shapes
 from byok8s.executor.manifest import DEFAULT_MEMORY_MB, Shape
+from byok8s.executor.run_objects import RunObjects
 from byok8s.executor.shapes import Shapes
-from byok8s.executor.trial import try_shapes
 
 NAMES = ("plan", "largest job")
 NO_WORKFLOW = "no workflow is named: byok8s doctor WORKFLOW PARAMS"
 
 
-def planned(plan: Plan | None) -> Check:
-    """plan: None where it has taken too long."""
+def planned(plan: WorkflowPlan | None) -> Check:
+    """plan: None if it has taken too long."""
     if plan is None:
         return skipped("plan", f"Snakemake was not ready after {PLAN_SECONDS:.0f} s; a run waits for it")
     if plan.fault:
@@ -28,8 +28,8 @@ def planned(plan: Plan | None) -> Check:
     return ok("plan", f"jobs of {rules} rules to run" if rules else "nothing to run: all is up to date")
 
 
-def shapes(plan: Plan, of: Shapes) -> Mapping[str, Shape]:
-    """The largest of each rule. Raises InputError where a rule says something of its pods that cannot be used."""
+def shapes(plan: WorkflowPlan, of: Shapes) -> Mapping[str, Shape]:
+    """Return the largest shape of each rule. Raises InputError if what a rule says of its pods cannot be used."""
     found: dict[str, Shape] = {}
     for job in plan.jobs:
         shape = of.of(job)
@@ -37,8 +37,8 @@ def shapes(plan: Plan, of: Shapes) -> Mapping[str, Shape]:
     return found
 
 
-def largest(plan: Plan, of: Shapes, cluster: ClusterRun, *, scaled: bool) -> Check:
-    """Whether the cluster takes a pod of each rule, and some node is large enough. Creates nothing.
+def largest(plan: WorkflowPlan, of: Shapes, cluster: RunObjects, *, scaled: bool) -> Check:
+    """Check whether the cluster takes a pod of each rule, and some node is large enough. Creates nothing.
 
     scaled: a run gives a rule at most the threads of its nodes.
     """
@@ -58,7 +58,7 @@ def largest(plan: Plan, of: Shapes, cluster: ClusterRun, *, scaled: bool) -> Che
     return ok("largest job", f"{_words(found[rule])}, of rule {rule}: {room}")
 
 
-def _scaled(found: Mapping[str, Shape], cluster: ClusterRun) -> Mapping[str, Shape]:
+def _scaled(found: Mapping[str, Shape], cluster: RunObjects) -> Mapping[str, Shape]:
     most = capacity.of_shapes(cluster, found, cluster.nodes())
     return {
         rule: replace(shape, cores=min(shape.cores, most.get(rule, shape.cores)))

@@ -6,16 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from byok8s.executor import fit
-from byok8s.executor.cluster import ClusterRun
+from byok8s.executor import node_fit
 from byok8s.executor.manifest import CPU_REQUEST_SHARE, PodSettings, Shape, worker_plan
 from byok8s.executor.names import Names
+from byok8s.executor.pod_options import parse
 from byok8s.executor.quantity import quantity
+from byok8s.executor.run_objects import RunObjects
 from byok8s.executor.shapes import Shapes
-from byok8s.executor.words import parse
 from byok8s.kube import ApiError, connect
-from byok8s.kube.faults import FORBIDDEN, NOT_FOUND
-from byok8s.kube.json import Object, get_in
+from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
+from byok8s.kube.objects import Object, get_in
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def look(context: str | None, pod: Mapping[str, object], pod_template: str | Non
     pod, pod_template: of all pods of the run, which may choose among nodes. Raises InputError if they cannot be used.
     """
     shape = Shapes(parse(json.dumps(dict(pod))), pod_template).of_run()
-    cluster = ClusterRun(connect(context), "default", Names("none"), PodSettings("none", 0, {}, ()))
+    cluster = RunObjects(connect(context), "default", Names("none"), PodSettings("none", 0, {}, ()))
     try:
         nodes = cluster.nodes()
     except ApiError as error:
@@ -53,13 +53,15 @@ def look(context: str | None, pod: Mapping[str, object], pod_template: str | Non
 
 def of_nodes(nodes: Sequence[Object], pod: Object) -> Capacity:
     """Return the capacity of nodes for pods like this one, of one thread."""
-    taking = [node for node in nodes if not fit.objection(pod, [node])]
+    taking = [node for node in nodes if not node_fit.objection(pod, [node])]
     return Capacity(
-        max(map(_threads, taking), default=None), max(map(_threads, nodes), default=None), fit.may_grow(nodes)
+        max(map(_threads, taking), default=None),
+        max(map(_threads, nodes), default=None),
+        node_fit.may_grow(nodes),
     )
 
 
-def of_shapes(cluster: ClusterRun, shapes: Mapping[str, Shape], nodes: Sequence[Object]) -> dict[str, int]:
+def of_shapes(cluster: RunObjects, shapes: Mapping[str, Shape], nodes: Sequence[Object]) -> dict[str, int]:
     """Return the threads of the largest node that takes a rule's pods, by the rule; without rules that none takes."""
     pods = {
         rule: cluster.pod(worker_plan(cluster.names, replace(shape, cores=1, mem_mb=None, disk_mb=None), 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Kind(Enum):
+class FailureKind(Enum):
     """Whose failure it is, and so what can be done without asking anybody."""
 
     JOB = "job"  # it would fail again: told at once, and the user's --retries decide
@@ -72,7 +72,7 @@ class Cause(Enum):
     S3_UNREACHABLE = "s3-unreachable"
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> FailureKind:
         return _KINDS[self]
 
     @property
@@ -101,7 +101,7 @@ _KINDS = (
             Cause.S3_DENIED,
             Cause.S3_NO_BUCKET,
         ),
-        Kind.JOB,
+        FailureKind.JOB,
     )
     | dict.fromkeys(
         (
@@ -119,7 +119,7 @@ _KINDS = (
             Cause.S3_CLOCK_SKEW,  # it is the node's clock: another node may be right
             Cause.S3_UNREACHABLE,
         ),
-        Kind.INFRASTRUCTURE,
+        FailureKind.INFRASTRUCTURE,
     )
     | dict.fromkeys(
         (
@@ -132,7 +132,7 @@ _KINDS = (
             Cause.FORBIDDEN,
             Cause.POD_INVALID,
         ),
-        Kind.BLOCKED,
+        FailureKind.BLOCKED,
     )
 )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from byok8s.executor.manifest import CONTAINER
 from byok8s.executor.tool import TOOL
-from byok8s.kube.json import Json, Object, get_in, items, mapping, text
+from byok8s.kube.objects import Json, Object, get_in, items, mapping, text
 
 
 def status(pod: Object) -> Object:

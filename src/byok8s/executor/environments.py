@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from byok8s.errors import Byok8sError
-from byok8s.executor.cause import Kind
+from byok8s.executor.cause import FailureKind
 from byok8s.executor.fleet.effects import Logger
 from byok8s.executor.manifest import PodPlan, Shape
 from byok8s.executor.names import ENVIRONMENT_LABEL, Names
 from byok8s.executor.outcome import GONE, Outcome, State, outcome, refused
 from byok8s.kube import ApiError, Object
-from byok8s.kube.json import text
+from byok8s.kube.objects import text
 from byok8s.software.spec import PLATFORM, Spec, Specs
-from byok8s.software.store import Entry, Store
+from byok8s.software.store import Store, StoredEnvironment
 from byok8s.worker.description import Environment
 from byok8s.worker.environment import Wanted
 
@@ -63,7 +63,7 @@ class Environments:
     def __init__(self, specs: Specs, store: Store, shape: Shape, alias: str, logger: Logger) -> None:
         self._specs, self._store, self._alias, self._logger = specs, store, alias, logger
         self._shape = replace(shape, cores=1, mem_mb=MEMORY_MB, disk_mb=None)
-        self._there: dict[str, Entry] = {}
+        self._there: dict[str, StoredEnvironment] = {}
         self._failed: dict[str, str] = {}
         self._news: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
         self._told: set[str] = set()
@@ -159,7 +159,7 @@ class Environments:
         pods.delete_pod(making.pod)
         if found.state is State.SUCCEEDED and found.stored:
             (stored,) = found.stored
-            entry = Entry(
+            entry = StoredEnvironment(
                 name=spec.name,
                 platform=PLATFORM,
                 source=spec.source,
@@ -172,7 +172,7 @@ class Environments:
                 f"Made the conda environment {spec.source} in {seconds:.0f} s ({entry.size / 1e6:.0f} MB)."
             )
             return True
-        infrastructure = not found.cause or found.cause.kind is Kind.INFRASTRUCTURE
+        infrastructure = not found.cause or found.cause.kind is FailureKind.INFRASTRUCTURE
         if infrastructure and making.tries < MOST_TRIES:
             making.tries += 1
             self._logger.warning(f"The conda environment {spec.source} is made again: {found.why}.")

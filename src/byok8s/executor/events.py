@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from byok8s.executor import image
 from byok8s.executor.cause import SAID, Cause
-from byok8s.kube.json import Object, text
+from byok8s.kube.objects import Object, text
 
 _CAUSES = {
     "FailedScheduling": Cause.UNSCHEDULABLE,
@@ -47,7 +47,7 @@ _OWN_DISK = re.compile(
 
 @dataclass(frozen=True)
 class Reading:
-    """cause: what holds the pod up or has ended it; None where events tell of neither.
+    """cause: what holds the pod up or has ended it; None if events tell of neither.
 
     autoscaler: True while one says that it makes a node for the pod, False when one has declined to, None when none
     has said anything.

@@ -26,20 +26,20 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from byok8s import inputs, workspace
 from byok8s.errors import Byok8sError
 from byok8s.executor import (
-    between,
+    between_workflow_cache,
     capacity,
     compat,
     delivery,
     keep,
     key,
     keys,
+    pod_environment,
     providers,
     software,
-    surroundings,
     tasks,
 )
+from byok8s.executor.admission import try_shapes
 from byok8s.executor.cause import Cause
-from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.description import Describer
 from byok8s.executor.environments import Environments, Unmade
 from byok8s.executor.fleet.dispatch import Dispatch
@@ -52,19 +52,19 @@ from byok8s.executor.manifest import PodSettings, Shape, Task
 from byok8s.executor.names import CONTROLLER_ANNOTATION, new_run_id
 from byok8s.executor.orders import Orders
 from byok8s.executor.outcome import Outcome, State
+from byok8s.executor.pod_options import parse
 from byok8s.executor.record import Record
 from byok8s.executor.renewal import Renewal
 from byok8s.executor.run_description import run_description
+from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.executor.shapes import Shapes
 from byok8s.executor.shared import Shared
 from byok8s.executor.split import SplitGroup, wants_split
 from byok8s.executor.threads import scale_down
-from byok8s.executor.trial import try_shapes
 from byok8s.executor.upstream import Upstream
-from byok8s.executor.words import parse
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
-from byok8s.locks.holder import identity
+from byok8s.locks.owner import identity
 from byok8s.rights import STREAM_RIGHTS
 from byok8s.s3 import Bucket, CurrentCredentials
 from byok8s.shown import guard_snakemake
@@ -105,7 +105,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._environments: Environments | None = None
         self._unmade: list[Spec] = []
         self._starting: Future[None] | None = None
-        self._cluster: ClusterRun | None = None
+        self._cluster: RunObjects | None = None
         self._renewal: Renewal | None = None
         self._crash: Exception | None = None
         self._largest_mb: int | None = None
@@ -129,7 +129,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._root = workspace.root()
         self._run = run_description(self.workflow, self._root)
         self._kept = keep.Kept(self._provider, self._run.bucket, self._run.prefix)
-        self._between = between.Between(self.workflow)
+        self._between = between_workflow_cache.BetweenWorkflowCache(self.workflow)
         self._environments = self._environments_of_rules()
         self._describer = Describer(
             self._run,
@@ -167,7 +167,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _try(self, shapes: Mapping[str, Shape]) -> None:
         """Find what of the pods the cluster would refuse, and how many threads its nodes have."""
-        cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
+        cluster = RunObjects(self._client, self._namespace, self._names, self._pod_settings(config_maps=0))
         scaled = ""
         if self.executor_settings.scale_threads:
             scaled = self._scale_threads(cluster, shapes)
@@ -183,7 +183,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         for words in filter(None, said):
             self.logger.warning(words)
 
-    def _scale_threads(self, cluster: ClusterRun, shapes: Mapping[str, Shape]) -> str:
+    def _scale_threads(self, cluster: RunObjects, shapes: Mapping[str, Shape]) -> str:
         nodes = cluster.nodes()
         own = capacity.of_shapes(cluster, {**shapes, "": self._shapes.of_run()}, nodes)
         return scale_down(self.dag, own.pop(""), own) if "" in own else ""
@@ -263,7 +263,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 f"Remove it with: byok8s clean {self._names.run} -k {self._namespace}"
             )
 
-    def _remove(self, cluster: ClusterRun) -> None:
+    def _remove(self, cluster: RunObjects) -> None:
         with undisturbed():
             cluster.remove()
             self._orders.remove()
@@ -296,7 +296,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         shares = delivery.config_maps(
             delivery.worker_files(), {"sources": self._sources, "libraries": delivery.libraries()}
         )
-        cluster = ClusterRun(self._client, self._namespace, self._names, self._pod_settings(len(shares)))
+        cluster = RunObjects(self._client, self._namespace, self._names, self._pod_settings(len(shares)))
         self._dispatch = Dispatch(
             self._client,
             cluster,
@@ -309,14 +309,15 @@ class Executor(RealExecutor):  # type: ignore[misc]
         )
         self._cluster = cluster
         current = CurrentCredentials()
-        credentials = {} if self.executor_settings.no_credentials else surroundings.credentials_file(current)
+        no_copy = self.executor_settings.no_credentials
+        credentials = {} if no_copy else pod_environment.credentials_file(current)
         secret = dict(self.envvars()) | credentials
         contents = Contents(secret, shares, json.dumps(to_json(self._run)))
         self._dispatch.start(contents, self._annotations(), first)
         if credentials:
             self._renewal = Renewal(
                 credentials,
-                lambda: surroundings.file_of(current.read()),
+                lambda: pod_environment.file_of(current.read()),
                 cluster.renew_secret,
                 self.logger.warning,
             )
@@ -358,7 +359,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         return PodSettings(
             image=self.workflow.remote_execution_settings.container_image,
             config_maps=config_maps,
-            environment=surroundings.environment(),
+            environment=pod_environment.environment(),
             secret_variables=sorted(self.envvars()),
         )
 

@@ -25,7 +25,7 @@ from byok8s.executor.names import (
     Names,
     label_value,
 )
-from byok8s.kube.json import Json, Object, items, text
+from byok8s.kube.objects import Json, Object, items, text
 
 LEASE_SECONDS = int(os.environ.get("BYOK8S_LEASE_SECONDS", "7200"))
 USER_ID = 1000
@@ -51,7 +51,7 @@ LEAST_MEMORY_MB = 256
 class Shape:
     """What a pod is made like. Jobs can share a pod, one after another, if it has what each asks for.
 
-    cores: of the processor. mem_mb, disk_mb: in MB; None where the rule says nothing. said: the part of a Pod that the
+    cores: of the processor. mem_mb, disk_mb: in MB; None if the rule says nothing. said: the part of a Pod that the
     user has put in words, which counts over ours; template: that which is merged under ours; both as JSON. tool: the
     rule's own image, which its commands run in; "" if that is the pods'.
     """

@@ -11,9 +11,9 @@ from byok8s.errors import Byok8sError
 from byok8s.executor import cause as causes
 from byok8s.executor import container, events, image
 from byok8s.executor.cause import SAID, Cause
-from byok8s.executor.said import OUTPUT, Said
+from byok8s.executor.log_excerpt import OUTPUT, LogExcerpt
 from byok8s.kube import ApiError
-from byok8s.kube.json import Json, Object, get_in, items, text
+from byok8s.kube.objects import Json, Object, get_in, items, text
 from byok8s.tail import without_frame
 from byok8s.worker.description import Left, Stored
 from byok8s.worker.measured import UNKNOWN, Measured
@@ -91,7 +91,7 @@ class Outcome:
     exit: int | None = None
     measured: Measured = UNKNOWN
 
-    def words(self, pod: str, said: Said | None, more: str) -> str:
+    def words(self, pod: str, said: LogExcerpt | None, more: str) -> str:
         """For the person whose job has failed: why, what it has said itself, and what to type for more.
 
         pod: nothing if it ran on this machine. said: from the record, or nothing, and then its last lines count. more:
@@ -100,7 +100,7 @@ class Outcome:
         where = f" (pod {pod}" + (f" on node {self.node}" if self.node else "") + ")" if pod else ""
         words = [f"Failed: {self.why}{where}."]
         if said is None and self.last_lines:
-            said = Said(OUTPUT, without_frame(self.last_lines.splitlines()))
+            said = LogExcerpt(OUTPUT, without_frame(self.last_lines.splitlines()))
         words += said.words() if said else []
         if more:
             words.append(f"More: byok8s logs {more}")
@@ -185,7 +185,7 @@ def of_result(of: Result, node: str) -> Outcome:
 
 
 def refused(error: Byok8sError) -> Outcome:
-    """Of a pod that could not be created. error: an ApiError where the cluster has said no."""
+    """Of a pod that could not be created. error: an ApiError if the cluster has said no."""
     cause = _refusal(error) if isinstance(error, ApiError) else Cause.API_ERROR
     return Outcome(State.FAILED, f"the cluster does not take its pod. {error}".rstrip("."), cause=cause)
 

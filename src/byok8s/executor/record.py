@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
 
-from byok8s.executor.cause import Kind
+from byok8s.executor.cause import FailureKind
+from byok8s.executor.log_excerpt import LogExcerpt, excerpt
 from byok8s.executor.manifest import PodPlan, Task
 from byok8s.executor.outcome import Outcome, State
-from byok8s.executor.said import Said, said
 from byok8s.history import event
 from byok8s.history.writer import History, history
 from byok8s.workspace import users_folder
@@ -67,10 +67,10 @@ class Record:
     def log(self, task: Task) -> Path:
         return self._folder / "logs" / f"{task.title or task.rule.replace('/', '_')}-{task.id}.log"
 
-    def said(self, task: Task) -> Said | None:
+    def said(self, task: Task) -> LogExcerpt | None:
         """Return the last that a job has said, as far as it is known here."""
         logs = {path: users_folder() / self._file(task, path) for path in task.logs}
-        return said(logs, users_folder() / self.log(task))
+        return excerpt(logs, users_folder() / self.log(task))
 
     def _file(self, task: Task, path: str) -> Path:
         return self.log(task).with_suffix("") / inside(path)
@@ -219,7 +219,7 @@ def _pod_event(found: Outcome) -> str:
 def _ended_state(found: Outcome) -> str:
     if found.state is State.SUCCEEDED:
         return event.COMPLETE
-    ours = found.cause is None or found.cause.kind is Kind.JOB
+    ours = found.cause is None or found.cause.kind is FailureKind.JOB
     return event.EXECUTOR_ERROR if ours else event.SYSTEM_ERROR
 
 

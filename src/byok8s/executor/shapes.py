@@ -15,7 +15,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from byok8s.errors import InputError
 from byok8s.executor import template
 from byok8s.executor.manifest import Shape
-from byok8s.executor.words import WORDS, Value, part_of_pod
+from byok8s.executor.pod_options import POD_OPTIONS, Value, part_of_pod
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
@@ -32,26 +32,28 @@ class Dag(Protocol):
 class Shapes:
     """What a run says of all its pods, put together with what each rule says.
 
-    words: WORD=VALUE of the run; a rule's value of the same word counts over it. template_path: of the run's pod
+    options: NAME=VALUE of the run; a rule's value of the same option counts over it. template_path: of the run's pod
     template, a rule's own counts over it. image: returns the image that a job's commands run in, "" for the pods'.
-    Raises InputError where one of them cannot be used.
+    Raises InputError if one of them cannot be used.
     """
 
     def __init__(
         self,
-        words: Mapping[str, Value],
+        options: Mapping[str, Value],
         template_path: str | None,
         image: Callable[[JobExecutorInterface], str] = lambda _: "",
     ) -> None:
-        self._words, self._image = words, image
+        self._options, self._image = options, image
         self._template = _load(template_path) if template_path else ""
-        _said(frozenset(words.items()))
+        _said(frozenset(options.items()))
 
     def of(self, job: JobExecutorInterface) -> Shape:
-        """Raises InputError where the rule says something that cannot be used."""
+        """Raises InputError if the rule says something that cannot be used."""
         resources = job.resources
-        words = {
-            word: resources[word] for word in WORDS & resources.keys() if isinstance(resources[word], Value)
+        own = {
+            name: resources[name]
+            for name in POD_OPTIONS & resources.keys()
+            if isinstance(resources[name], Value)
         }
         path = resources.get("pod_template")
         try:
@@ -59,7 +61,7 @@ class Shapes:
                 cores=cores(job),
                 mem_mb=number(job, "mem_mb"),
                 disk_mb=number(job, "disk_mb"),
-                said=_said(frozenset({**self._words, **words}.items())),
+                said=_said(frozenset({**self._options, **own}.items())),
                 template=template.join(_load(path), self._template)
                 if isinstance(path, str)
                 else self._template,
@@ -76,7 +78,7 @@ class Shapes:
             cores=1,
             mem_mb=None,
             disk_mb=None,
-            said=_said(frozenset(self._words.items())),
+            said=_said(frozenset(self._options.items())),
             template=self._template,
         )
 
@@ -108,8 +110,8 @@ def number(job: JobExecutorInterface, resource: str) -> int | None:
 
 
 @cache
-def _said(words: frozenset[tuple[str, Value]]) -> str:
-    return json.dumps(part_of_pod(dict(words)), sort_keys=True) if words else ""
+def _said(options: frozenset[tuple[str, Value]]) -> str:
+    return json.dumps(part_of_pod(dict(options)), sort_keys=True) if options else ""
 
 
 @cache

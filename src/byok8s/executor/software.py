@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from byok8s.errors import InputError
 from byok8s.executor import compat
-from byok8s.executor.between import is_cached
+from byok8s.executor.between_workflow_cache import is_cached
 from byok8s.software.container import Unfit, image
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from byok8s import files
 from byok8s.errors import InputError
-from byok8s.kube.json import Json, Object
+from byok8s.kube.objects import Json, Object
 
 PARTS = frozenset({"apiVersion", "kind", "metadata", "spec"})
 # lists whose members have a name of their own, by which two lists are put together; all others are joined
@@ -23,7 +23,7 @@ KEYS = {"containers": "name", "volumes": "name", "env": "name", "volumeMounts": 
 def load(path: Path) -> str:
     """The template in a YAML or JSON file, as JSON whose text is the same for the same content.
 
-    Raises InputError where there is no such file, or where it holds no Pod.
+    Raises InputError if there is no such file, or if it holds no Pod.
     """
     if not path.is_file():
         raise InputError(f"There is no pod template {str(path)!r}.", where=f"Looked in {Path.cwd()}.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from snakemake_interface_common.exceptions import WorkflowError
 
 from byok8s.executor import compat
-from byok8s.executor.words import WORDS
+from byok8s.executor.pod_options import POD_OPTIONS
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 CORES = "_cores"  # Snakemake's name for threads among the resources
-OWN_NODES = WORDS | {"pod_template"}
+OWN_NODES = POD_OPTIONS | {"pod_template"}
 
 
 def scale_down(dag: Dag, most: int, of_rules: Mapping[str, int]) -> str:

@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Final
 
 from byok8s.executor.quantity import quantity
-from byok8s.kube.json import Json, Object, items, mapping, text
+from byok8s.kube.objects import Json, Object, items, mapping, text
 
 TOOL: Final = "tool"
 FOLDER: Final = "/work/tool"

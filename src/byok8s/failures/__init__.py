@@ -18,7 +18,7 @@ def titles() -> dict[str, str]:
 
 
 def page(slug: str) -> str:
-    """The whole page, in Markdown. Raises InputError where there is none."""
+    """The whole page, in Markdown. Raises InputError if there is none."""
     if slug not in titles():
         raise InputError(
             f"There is no failure named {slug!r}.", hint="`byok8s explain` alone lists all names."

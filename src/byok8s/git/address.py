@@ -36,7 +36,7 @@ class Address:
 
 
 def parse(words: str) -> Address | None:
-    """What a user wrote for a Snakefile; None where it is no address of a repository.
+    """What a user wrote for a Snakefile; None if it is no address of a repository.
 
     A relative path is made absolute. Raises InputError, which never shows a password.
     """

@@ -51,7 +51,7 @@ def fetch(
     """The commit that an address names: from the cache, or else from the repository.
 
     cache: a folder, None for $XDG_CACHE_HOME/byok8s/git. say: is told when something is fetched. Raises InputError
-    where the repository, its tag, its commit or its Snakefile cannot be had.
+    if the repository, its tag, its commit or its Snakefile cannot be had.
     """
     kept = _Kept((cache or _default_cache()) / _folder_name(address.url))
     try:

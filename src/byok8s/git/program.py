@@ -72,11 +72,11 @@ class Git:
     plain: bool
 
     def create(self) -> None:
-        """Make it, without hooks. Raises Refused; InputError where there is no git."""
+        """Make it, without hooks. Raises Refused; InputError if there is no git."""
         self.read("init", "--bare", "--quiet", "--template=")
 
     def read(self, *arguments: str) -> bytes:
-        """What it prints. Raises Refused; InputError where there is no git."""
+        """What it prints. Raises Refused; InputError if there is no git."""
         with self._started(arguments, stderr=subprocess.PIPE) as process:
             output, errors = process.communicate()
         if process.returncode:

@@ -36,7 +36,7 @@ def is_whole(ref: str) -> bool:
 def bring(git: Git, address: Address) -> str:
     """Fetch the commit that the address names into `git`, which is empty. Returns its 40 digits.
 
-    Raises InputError where the repository cannot be had, or has no such tag or commit.
+    Raises InputError if the repository cannot be had, or has no such tag or commit.
     """
     refs = _refs(git, address)
     if is_whole(address.ref):

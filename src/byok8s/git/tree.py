@@ -19,7 +19,7 @@ _COMMITTED: Final = re.compile(rb"^committer [^\n]*> (\d{1,11}) [+-]\d+$", re.MU
 
 
 @dataclass(frozen=True)
-class Entry:
+class TreeEntry:
     """A file, link or submodule of a commit.
 
     name: the hash of its content.
@@ -38,12 +38,12 @@ class Entry:
         return self.mode == _SUBMODULE
 
 
-def write(git: Git, commit: str, folder: Path) -> list[Entry]:
+def write(git: Git, commit: str, folder: Path) -> list[TreeEntry]:
     """Make `folder`, with the commit's files in it, each with the commit's time. Returns what it has.
 
     The time is the commit's, for Snakemake compares those of files: a tree that is fetched again elsewhere is as old
-    as it was. Submodules are left out. Raises InputError where a name or a link would be dangerous; Refused where
-    the commit is not whole; OSError where it cannot be written.
+    as it was. Submodules are left out. Raises InputError if a name or a link would be dangerous; Refused if
+    the commit is not whole; OSError if it cannot be written.
     """
     entries = parse(git.read("ls-tree", "-r", "-z", "--full-tree", commit))
     files = [entry for entry in entries if not entry.is_submodule]
@@ -65,7 +65,7 @@ def write(git: Git, commit: str, folder: Path) -> list[Entry]:
     return entries
 
 
-def _write(objects: Objects, entry: Entry, path: Path) -> None:
+def _write(objects: Objects, entry: TreeEntry, path: Path) -> None:
     if entry.is_link:
         target = os.fsdecode(objects.read(entry.name))
         refuse_link(entry.path, target)
@@ -83,13 +83,13 @@ def _time(commit: bytes) -> int:
     return int(found[1])
 
 
-def parse(listing: bytes) -> list[Entry]:
+def parse(listing: bytes) -> list[TreeEntry]:
     """What `git ls-tree -r -z` printed. Raises InputError for a name that leads elsewhere."""
     entries = []
     for line in listing.split(b"\0")[:-1]:
         about, _, name = line.partition(b"\t")
         mode, _, hash_ = about.decode().split()
-        entries.append(Entry(_path(os.fsdecode(name)), mode, hash_))
+        entries.append(TreeEntry(_path(os.fsdecode(name)), mode, hash_))
     _refuse_twice([entry.path for entry in entries])
     return entries
 
@@ -135,5 +135,5 @@ def refuse_link(path: PurePosixPath, target: str) -> None:
         )
 
 
-def submodules(entries: Iterable[Entry]) -> list[str]:
+def submodules(entries: Iterable[TreeEntry]) -> list[str]:
     return [str(entry.path) for entry in entries if entry.is_submodule]

@@ -2,9 +2,9 @@
 
 from byok8s.kube.client import KubeClient, connect
 from byok8s.kube.context import Context
+from byok8s.kube.errors import ApiError, NoCredentials, Unreachable
 from byok8s.kube.exec import ExecStream
-from byok8s.kube.faults import ApiError, NoCredentials, Unreachable
-from byok8s.kube.json import Object, get_in
+from byok8s.kube.objects import Object, get_in
 from byok8s.kube.watch import Watch
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from byok8s.kube.client import PATIENCE_SECONDS, KubeClient
-from byok8s.kube.json import get_in
+from byok8s.kube.objects import get_in
 
 
 def allowed(

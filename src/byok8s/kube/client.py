@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from byok8s.errors import ClusterError
 from byok8s.kube.context import Context
-from byok8s.kube.faults import (
+from byok8s.kube.errors import (
     ALREADY_EXISTS,
     CONFLICT,
     GONE,
@@ -24,7 +24,7 @@ from byok8s.kube.faults import (
     Unreachable,
     after,
 )
-from byok8s.kube.json import Json, Object, items, text
+from byok8s.kube.objects import Json, Object, items, text
 from byok8s.kube.transport import JSON, Call, Stream, Transport
 
 PATIENCE_SECONDS = 60.0

@@ -14,10 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from byok8s.errors import ClusterError, InputError
-from byok8s.kube import kubeconfig, user
-from byok8s.kube.credentials import Credentials, Keeper
-from byok8s.kube.faults import LOG_IN_AGAIN, NoCredentials
-from byok8s.kube.kubeconfig import Entry, Kubeconfig
+from byok8s.kube import kubeconfig, kubeconfig_user
+from byok8s.kube.credentials import CredentialCache, Credentials
+from byok8s.kube.errors import LOG_IN_AGAIN, NoCredentials
+from byok8s.kube.kubeconfig import Kubeconfig, KubeconfigEntry
 from byok8s.kube.proxy import proxy_from_environment
 
 CAS = ("certificate-authority", "certificate-authority-data")
@@ -30,7 +30,7 @@ class Context:
     asked_for: the name of a kubeconfig's context; None means its current one, or the pod's service account where
         there is no kubeconfig.
     files: kubeconfigs to read in the place of the user's.
-    Raises InputError where there is no such context or it cannot be used, ClusterError where there is no kubeconfig
+    Raises InputError if there is no such context or it cannot be used, ClusterError if there is no kubeconfig
     that can be read.
     """
 
@@ -41,26 +41,26 @@ class Context:
         context = found.contexts[self.name]
         self.namespace = context.text("namespace") or None
         self._user = context.text("user")
-        self._cluster = found.clusters.get(context.text("cluster"), Entry({}, Path()))
+        self._cluster = found.clusters.get(context.text("cluster"), KubeconfigEntry({}, Path()))
         self.server = self._cluster.text("server").rstrip("/")
         self._insecure = self._cluster.fields.get("insecure-skip-tls-verify") is True
         self.tls_server_name = self._cluster.text("tls-server-name") or None
         self.proxy = self._cluster.text("proxy-url") or proxy_from_environment(self.server, os.environ)
-        self.acts_as = user.acts_as(found.users.get(self._user, Entry({}, Path())))
+        self.acts_as = kubeconfig_user.acts_as(found.users.get(self._user, KubeconfigEntry({}, Path())))
         self._check()
         self._terminal = True  # until the first credentials are there; later nobody expects a question
-        self._keeper = Keeper(self._obtain)
+        self._cache = CredentialCache(self._obtain)
 
     def credentials(self) -> Credentials:
         """For the next request, renewed where they are about to expire. Raises NoCredentials."""
-        return self._keeper.current()
+        return self._cache.current()
 
     def renew(self, refused: Credentials) -> Credentials:
         """After a 401: what to show instead, or the same where there is nothing else. Raises NoCredentials."""
-        return self._keeper.renewed(refused)
+        return self._cache.renewed(refused)
 
     def ssl_context(self, credentials: Credentials) -> ssl.SSLContext:
-        """For the cluster's CA and our client certificate. Raises NoCredentials where one of them is none."""
+        """For the cluster's CA and our client certificate. Raises NoCredentials if one of them is none."""
         try:
             ca = self._cluster.content("certificate-authority")
             context = ssl.create_default_context(cadata=ca or None)
@@ -96,10 +96,10 @@ class Context:
     def _obtain(self) -> Credentials:
         """From the kubeconfig as it is now: a login may have written into it since."""
         try:
-            entry = _read(self._files).users.get(self._user, Entry({}, Path()))
+            entry = _read(self._files).users.get(self._user, KubeconfigEntry({}, Path()))
             if self.server.startswith("http://"):  # who is not encrypted to is told no secret
-                return user.without_secrets(entry)
-            found = user.credentials(entry, self._cluster, terminal=self._terminal)
+                return kubeconfig_user.without_secrets(entry)
+            found = kubeconfig_user.credentials(entry, self._cluster, terminal=self._terminal)
         except (OSError, ValueError, ClusterError) as error:
             if isinstance(error, NoCredentials):
                 raise

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from byok8s.kube.faults import NoCredentials
+from byok8s.kube.errors import NoCredentials
 
 NEVER = float("inf")
 # An exec plugin may have a cache of its own, and give the same token until it expires; or our clock may be wrong, and
@@ -37,7 +37,7 @@ class Credentials:
         return [*shown, *self.impersonation]
 
 
-class Keeper:
+class CredentialCache:
     """Keeps the last credentials. Threads that ask while others renew them wait for what these get.
 
     obtain: called for new ones; raises NoCredentials. One that fails, or gives what is refused too, is asked again
@@ -53,7 +53,7 @@ class Keeper:
         self._again_at = 0.0  # by the monotonic clock
 
     def current(self) -> Credentials:
-        """For the next request. Raises NoCredentials where there are none that may still be good."""
+        """Return the credentials for the next request. Raises NoCredentials if none may still be good."""
         with self._lock:
             if self._kept is None or time.time() >= self._renew_at:
                 self._renew()

@@ -15,8 +15,8 @@ from urllib.parse import urlencode, urlsplit
 
 from byok8s.kube.client import KubeClient
 from byok8s.kube.credentials import Credentials
-from byok8s.kube.faults import SHOWN_BYTES, UNAUTHORIZED, ApiError, Unreachable, cause, refusal
-from byok8s.kube.json import text
+from byok8s.kube.errors import SHOWN_BYTES, UNAUTHORIZED, ApiError, Unreachable, cause, refusal
+from byok8s.kube.objects import text
 
 if TYPE_CHECKING:
     from websocket import WebSocket
@@ -28,7 +28,7 @@ CONNECT_SECONDS = 15.0
 class ExecStream:
     """An open stream. `send` and `receive` may be used by two threads at once.
 
-    path: of the pod. Raises ApiError where the server refuses, NoCredentials, and Unreachable where it cannot be
+    path: of the pod. Raises ApiError if the server refuses, NoCredentials, and Unreachable if it cannot be
     reached; so does every use of a stream that has broken.
     """
 

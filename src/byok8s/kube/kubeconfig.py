@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from byok8s.kube.json import Object, items, mapping, text
+from byok8s.kube.objects import Object, items, mapping, text
 
 KINDS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class KubeconfigEntry:
     """A cluster, context or user. folder: of its file, where relative paths in it begin."""
 
     fields: Object
@@ -33,9 +33,9 @@ class Entry:
         return self.folder / Path(named).expanduser() if named else None
 
     def content(self, key: str) -> str:
-        """What is there as `key`-data, or in the file that `key` names; empty where there is neither.
+        """What is there as `key`-data, or in the file that `key` names; empty if there is neither.
 
-        Raises OSError or ValueError where it cannot be read.
+        Raises OSError or ValueError if it cannot be read.
         """
         if data := self.text(f"{key}-data"):
             return base64.b64decode(data).decode()
@@ -47,9 +47,9 @@ class Entry:
 class Kubeconfig:
     """Entries by their names. current: the name of the context to take where none is named."""
 
-    clusters: Mapping[str, Entry]
-    contexts: Mapping[str, Entry]
-    users: Mapping[str, Entry]
+    clusters: Mapping[str, KubeconfigEntry]
+    contexts: Mapping[str, KubeconfigEntry]
+    users: Mapping[str, KubeconfigEntry]
     current: str
 
 
@@ -63,7 +63,7 @@ def read(paths: Sequence[Path]) -> Kubeconfig:
     """A file that is not there is passed over. Raises OSError, or ValueError for what is no kubeconfig."""
     import yaml
 
-    entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+    entries: dict[str, dict[str, KubeconfigEntry]] = {kind: {} for kind in KINDS}
     current = ""
     for path in paths:
         if not path.is_file():
@@ -77,13 +77,13 @@ def read(paths: Sequence[Path]) -> Kubeconfig:
         current = current or text(content, "current-context")
         for kind, key in KINDS.items():
             for item in items(content, kind):
-                entry = Entry(mapping(item, key), path.absolute().parent)
+                entry = KubeconfigEntry(mapping(item, key), path.absolute().parent)
                 entries[kind].setdefault(text(item, "name"), entry)
     return Kubeconfig(**entries, current=current)
 
 
 def of_pod(service_account: Path, environment: Mapping[str, str]) -> Kubeconfig:
-    """What a pod is given for its service account, as a kubeconfig. Raises OSError where it is given none."""
+    """What a pod is given for its service account, as a kubeconfig. Raises OSError if it is given none."""
     host, port = (environment.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
     if not host or not port:
         raise OSError("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")
@@ -91,8 +91,8 @@ def of_pod(service_account: Path, environment: Mapping[str, str]) -> Kubeconfig:
     namespace = (service_account / "namespace").read_text().strip()
     name = "in-cluster"
     return Kubeconfig(
-        {name: Entry({"server": server, "certificate-authority": "ca.crt"}, service_account)},
-        {name: Entry({"cluster": name, "user": name, "namespace": namespace}, service_account)},
-        {name: Entry({"tokenFile": "token"}, service_account)},
+        {name: KubeconfigEntry({"server": server, "certificate-authority": "ca.crt"}, service_account)},
+        {name: KubeconfigEntry({"cluster": name, "user": name, "namespace": namespace}, service_account)},
+        {name: KubeconfigEntry({"tokenFile": "token"}, service_account)},
         name,
     )

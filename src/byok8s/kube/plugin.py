@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from byok8s.kube.credentials import NEVER, Credentials
-from byok8s.kube.faults import LOG_IN_AGAIN, NoCredentials
-from byok8s.kube.json import Json, Object, get_in, items, mapping, text
-from byok8s.kube.kubeconfig import Entry
+from byok8s.kube.errors import LOG_IN_AGAIN, NoCredentials
+from byok8s.kube.kubeconfig import KubeconfigEntry
+from byok8s.kube.objects import Json, Object, get_in, items, mapping, text
 
 TERMINAL_SECONDS = 300.0  # for somebody who is asked something
 SECONDS = 60.0
@@ -84,8 +84,8 @@ class Plugin:
         )
 
 
-def plugin(user: Entry, cluster: Entry) -> Plugin | None:
-    """The user's, where it has one. Raises OSError or ValueError where the cluster's CA cannot be read."""
+def plugin(user: KubeconfigEntry, cluster: KubeconfigEntry) -> Plugin | None:
+    """The user's, where it has one. Raises OSError or ValueError if the cluster's CA cannot be read."""
     given = get_in(user.fields, "exec")
     if not isinstance(given, dict):
         return None
@@ -107,7 +107,7 @@ def plugin(user: Entry, cluster: Entry) -> Plugin | None:
     )
 
 
-def _cluster_info(cluster: Entry) -> dict[str, Json]:
+def _cluster_info(cluster: KubeconfigEntry) -> dict[str, Json]:
     same = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
     info = {key: cluster.fields[key] for key in same if key in cluster.fields}
     if ca := cluster.content("certificate-authority"):
@@ -119,7 +119,7 @@ def _cluster_info(cluster: Entry) -> dict[str, Json]:
 
 
 def _credentials(printed: Json) -> Credentials:
-    """Raises ValueError where there are none in it."""
+    """Raises ValueError if there are none in it."""
     status = get_in(printed, "status")
     token, certificate, key = (text(status, k) for k in ("token", "clientCertificateData", "clientKeyData"))
     if not token and not (certificate and key):

@@ -15,8 +15,8 @@ from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 from byok8s.kube.context import Context
 from byok8s.kube.credentials import Credentials
-from byok8s.kube.faults import UNAUTHORIZED, Unreachable, cause, refusal
-from byok8s.kube.json import Object
+from byok8s.kube.errors import UNAUTHORIZED, Unreachable, cause, refusal
+from byok8s.kube.objects import Object
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager

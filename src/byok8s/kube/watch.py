@@ -24,8 +24,8 @@ from byok8s.kube.client import (
     pause_after,
     pauses,
 )
-from byok8s.kube.faults import GONE, ApiError, NoCredentials, Unreachable, duration, short
-from byok8s.kube.json import Json, Object, get_in, text
+from byok8s.kube.errors import GONE, ApiError, NoCredentials, Unreachable, duration, short
+from byok8s.kube.objects import Json, Object, get_in, text
 from byok8s.kube.transport import Stream
 
 SERVER_ENDS_AFTER = 240  # seconds; the server then closes the watch and we open the next
@@ -73,7 +73,7 @@ class Watch:
     def start(self) -> None:
         """Returns when the first list is in, so that nothing created from now on can be missed.
 
-        Raises Unreachable, ApiError or NoCredentials where that list cannot be had.
+        Raises Unreachable, ApiError or NoCredentials if that list cannot be had.
         """
         self._list(PATIENCE_SECONDS)
         self._thread.start()

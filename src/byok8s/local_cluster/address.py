@@ -42,7 +42,7 @@ def possible(node: Node) -> list[str]:
 
 
 def bridge(node: Node, sender: str) -> str:
-    """The address that the bridge of the node's pods has on this machine; empty where the node is another."""
+    """The address that the bridge of the node's pods has on this machine; empty if the node is another."""
     if sender != node.address or not node.pod_range:
         return ""
     return str(next(ipaddress.ip_network(node.pod_range).hosts()))

@@ -35,7 +35,7 @@ def drivers(kubeconfig: Path, say: Callable[[str], None], minikube_driver: str |
 def choose(among: dict[str, Driver], wanted: str | None) -> Driver:
     """The driver that is wanted, else the first that can work here.
 
-    Raises InputError where there is none of the name that is wanted, ClusterError where none can work.
+    Raises InputError if there is none of the name that is wanted, ClusterError if none can work.
     """
     if wanted and wanted not in among:
         raise InputError(f"There is no driver {wanted!r}.", hint=f"Known are: {', '.join(among)}.")

@@ -41,7 +41,7 @@ def find(name: str, say: Callable[[str], None]) -> Image | None:
 def read(archive: Path, name: str | None) -> Image:
     """Of an archive as `docker save` and `podman save` write it.
 
-    name: None where the archive holds one name. Raises InputError where it cannot be read or has no such image.
+    name: None if the archive holds one name. Raises InputError if it cannot be read or has no such image.
     The form: https://github.com/moby/docker-image-spec/blob/main/spec.md, manifest.json.
     """
     try:

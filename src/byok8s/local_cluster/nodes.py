@@ -9,8 +9,8 @@ from typing import Final
 
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, Context, KubeClient, Object
-from byok8s.kube.faults import NOT_FOUND
-from byok8s.kube.json import items, text
+from byok8s.kube.errors import NOT_FOUND
+from byok8s.kube.objects import items, text
 
 NAMESPACE: Final = "default"
 _READY_SECONDS: Final = 300.0
@@ -19,7 +19,7 @@ _PATIENCE_SECONDS: Final = 2.0
 
 @dataclass(frozen=True)
 class Node:
-    """address: its InternalIP. pod_range: of its pods' addresses, as 10.42.0.0/24; empty where none is noted."""
+    """address: its InternalIP. pod_range: of its pods' addresses, as 10.42.0.0/24; empty if none is noted."""
 
     name: str
     ready: bool
@@ -28,7 +28,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class LocalCluster:
     """context: the kubeconfig's. takes_pods: whether the namespace has the service account that pods need."""
 
     context: str
@@ -41,16 +41,16 @@ class Cluster:
         return self.takes_pods and bool(self.nodes) and all(node.ready for node in self.nodes)
 
 
-def ask(kubeconfig: Path) -> Cluster:
-    """Raises ClusterError where it does not answer within a few seconds."""
+def ask(kubeconfig: Path) -> LocalCluster:
+    """Raises ClusterError if it does not answer within a few seconds."""
     client = KubeClient(Context(files=[kubeconfig]))
     version = text(client.get("/version", patience=_PATIENCE_SECONDS), "gitVersion")
     nodes = items(client.get("/api/v1/nodes", patience=_PATIENCE_SECONDS), "items")
-    return Cluster(client.context.name, version, tuple(map(read_node, nodes)), _takes_pods(client))
+    return LocalCluster(client.context.name, version, tuple(map(read_node, nodes)), _takes_pods(client))
 
 
-def await_ready(kubeconfig: Path) -> Cluster:
-    """Once it takes pods and all its nodes are ready. Raises ClusterError where that lasts over five minutes."""
+def await_ready(kubeconfig: Path) -> LocalCluster:
+    """Once it takes pods and all its nodes are ready. Raises ClusterError if that lasts over five minutes."""
     until = time.monotonic() + _READY_SECONDS
     while True:
         try:

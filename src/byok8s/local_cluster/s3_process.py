@@ -29,7 +29,7 @@ def is_running(folder: Path) -> bool:
 
 
 def bucket(folder: Path) -> Bucket | None:
-    """The bucket, where the server was last; None where none ever ran."""
+    """The bucket, where the server was last; None if none ever ran."""
     try:
         return Bucket(BUCKET_NAME, endpoint_url=(folder / ENDPOINT).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -41,7 +41,7 @@ def keys(folder: Path) -> Credentials:
 
 
 def why_not_usable(folder: Path) -> str:
-    """Empty where the server runs and its bucket opens with its keys."""
+    """Empty if the server runs and its bucket opens with its keys."""
     found = bucket(folder)
     if found is None or not is_running(folder):
         return "it does not run"
@@ -84,7 +84,7 @@ def start(address: str, folder: Path) -> Bucket:
 
 
 def stop(folder: Path) -> None:
-    """The server has ended on return, and its process does. Raises BucketError where it does not end."""
+    """The server has ended on return, and its process does. Raises BucketError if it does not end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         process = holder(folder)
         if process is None:

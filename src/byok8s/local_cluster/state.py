@@ -10,7 +10,7 @@ from byok8s.errors import InputError
 from byok8s.local_cluster import private_file
 
 
-class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ClusterState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """driver: the tool's name. minikube_driver: what --minikube-driver said.
     made: whether the cluster was made by us; else it ran before, is only used, and stays.
     ready: whether it was ever ready; else an `up` was cut off. image: what --image or --image-archive said.
@@ -25,10 +25,10 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     loaded: str | None = None
 
 
-def read(path: Path) -> State | None:
-    """None where nothing was made. Raises InputError for what is no state of ours."""
+def read(path: Path) -> ClusterState | None:
+    """None if nothing was made. Raises InputError for what is no state of ours."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=State)
+        return msgspec.json.decode(path.read_bytes(), type=ClusterState)
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError as error:
@@ -39,5 +39,5 @@ def read(path: Path) -> State | None:
         ) from error
 
 
-def write(path: Path, state: State) -> None:
+def write(path: Path, state: ClusterState) -> None:
     private_file.write(path, msgspec.json.format(msgspec.json.encode(state), indent=1).decode())

@@ -19,7 +19,7 @@ _UP: Final = "byok8s cluster up"
 _UNSET: Final = ("AWS_SESSION_TOKEN", "AWS_PROFILE")
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
+class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
     """driver: the tool that made the cluster. problems: why no workflow can run there; empty when one can.
 
     next: the line to type now. Other than that, None and 0 stand for what there is not, or is not known.
@@ -38,18 +38,18 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     next: str = RUN
 
 
-def status(home: Home) -> Status:
-    """Changes nothing. Raises InputError where what was noted cannot be read."""
+def status(home: Home) -> ClusterStatus:
+    """Changes nothing. Raises InputError if what was noted cannot be read."""
     noted = state.read(home.state)
     if noted is None:
-        return Status(problems=("There is no local cluster.",), next=_UP)
+        return ClusterStatus(problems=("There is no local cluster.",), next=_UP)
     cluster, problems = _cluster(home)
     if not noted.ready:
         problems.insert(0, "`byok8s cluster up` did not come to its end.")
     if why := s3_process.why_not_usable(home.s3):
         problems.append(f"The S3 server cannot be used: {why}.")
     bucket = s3_process.bucket(home.s3)
-    return Status(
+    return ClusterStatus(
         driver=noted.driver,
         nodes=len(cluster.nodes) if cluster else 0,
         ready_nodes=sum(node.ready for node in cluster.nodes) if cluster else 0,
@@ -65,7 +65,7 @@ def status(home: Home) -> Status:
 
 
 def environment(home: Home) -> str:
-    """Shell lines for `eval`, with the keys in them. Raises Byok8sError where no workflow can run."""
+    """Shell lines for `eval`, with the keys in them. Raises Byok8sError if no workflow can run."""
     found = status(home)
     if found.problems:
         raise ClusterError(" ".join(found.problems), hint=found.next)
@@ -89,7 +89,7 @@ def shell_lines(variables: Mapping[str, str]) -> str:
     return "\n".join([*lines, f"unset {' '.join(_UNSET)}"])
 
 
-def _cluster(home: Home) -> tuple[nodes.Cluster | None, list[str]]:
+def _cluster(home: Home) -> tuple[nodes.LocalCluster | None, list[str]]:
     if not home.kubeconfig.is_file():
         return None, ["There is no kubeconfig of it."]
     try:

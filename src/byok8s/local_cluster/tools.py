@@ -50,7 +50,7 @@ class Tool:
         return shutil.which(self.program) is not None
 
     def ask(self, *arguments: str) -> Answer:
-        """Raises ClusterError where the program is not there."""
+        """Raises ClusterError if the program is not there."""
         with self._started(arguments, stderr=subprocess.PIPE) as process:
             output, errors = process.communicate()
         return Answer(process.returncode, output, errors)

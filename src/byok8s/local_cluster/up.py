@@ -15,7 +15,7 @@ from byok8s.local_cluster.choose import choose, drivers
 from byok8s.local_cluster.drivers import Driver
 from byok8s.local_cluster.home import Home
 from byok8s.local_cluster.images import Image
-from byok8s.local_cluster.state import State
+from byok8s.local_cluster.state import ClusterState
 from byok8s.s3 import Bucket
 from byok8s.s3.embedded import find_weed
 
@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user says of the cluster; None where nothing was said.
+    """What the user says of the cluster; None if nothing was said.
 
     image: of the pods. archive: a file that has it.
     """
@@ -76,7 +76,7 @@ def _checked(wish: Wish) -> Wish:
     return Wish("minikube", wish.minikube_driver, wish.image, wish.archive)
 
 
-def _check_same(noted: State, wish: Wish) -> None:
+def _check_same(noted: ClusterState, wish: Wish) -> None:
     if wish.driver in (None, noted.driver) and wish.minikube_driver in (None, noted.minikube_driver):
         return
     raise InputError(
@@ -89,25 +89,25 @@ def _words(driver: str, minikube_driver: str | None) -> str:
     return f"{driver}, its driver {minikube_driver}" if minikube_driver else driver
 
 
-def _driver(home: Home, noted: State | None, wish: Wish, say: Say) -> Driver:
+def _driver(home: Home, noted: ClusterState | None, wish: Wish, say: Say) -> Driver:
     if noted:
         return drivers(home.kubeconfig, say, noted.minikube_driver)[noted.driver]
     return choose(drivers(home.kubeconfig, say, wish.minikube_driver), wish.driver)
 
 
-def _begin(home: Home, driver: Driver, wish: Wish) -> State:
+def _begin(home: Home, driver: Driver, wish: Wish) -> ClusterState:
     exists = driver.exists()
     if exists and driver.own_cluster:
         raise ClusterError(
             f"{driver.name} has a cluster named {driver.cluster} that byok8s knows nothing of.",
             hint=f"If you do not need it: {driver.removal}\nElse take another tool with --driver.",
         )
-    noted = State(driver=driver.name, minikube_driver=wish.minikube_driver, made=not exists)
+    noted = ClusterState(driver=driver.name, minikube_driver=wish.minikube_driver, made=not exists)
     state.write(home.state, noted)
     return noted
 
 
-def _if_ready(home: Home) -> nodes.Cluster | None:
+def _if_ready(home: Home) -> nodes.LocalCluster | None:
     """The cluster, where it answers and takes pods."""
     try:
         cluster = nodes.ask(home.kubeconfig)
@@ -116,7 +116,7 @@ def _if_ready(home: Home) -> nodes.Cluster | None:
     return cluster if cluster.ready else None
 
 
-def _started(home: Home, driver: Driver, noted: State, say: Say) -> nodes.Cluster:
+def _started(home: Home, driver: Driver, noted: ClusterState, say: Say) -> nodes.LocalCluster:
     """The cluster, once it takes pods."""
     if noted.made and not noted.ready and driver.exists():
         say("An earlier `byok8s cluster up` did not come to its end: what it left is removed.")
@@ -134,7 +134,7 @@ def _started(home: Home, driver: Driver, noted: State, say: Say) -> nodes.Cluste
         raise
 
 
-def _undone(home: Home, driver: Driver, noted: State, error: ClusterError) -> ClusterError:
+def _undone(home: Home, driver: Driver, noted: ClusterState, error: ClusterError) -> ClusterError:
     """The error, with what became of what was half made."""
     left = "Nothing of it is left." if noted.made else ""
     try:
@@ -148,7 +148,7 @@ def _undone(home: Home, driver: Driver, noted: State, error: ClusterError) -> Cl
     return ClusterError(error.what, where=error.where, hint=hint)
 
 
-def _s3(home: Home, cluster: nodes.Cluster, say: Say) -> None:
+def _s3(home: Home, cluster: nodes.LocalCluster, say: Say) -> None:
     node, before = cluster.nodes[0], s3_process.bucket(home.s3)
     if before and _host(before) in address.possible(node) and not s3_process.why_not_usable(home.s3):
         return
@@ -165,7 +165,7 @@ def _host(bucket: Bucket) -> str | None:
     return urlsplit(bucket.endpoint_url or "").hostname
 
 
-def _loaded(home: Home, driver: Driver, noted: State, image: Image | None, say: Say) -> str | None:
+def _loaded(home: Home, driver: Driver, noted: ClusterState, image: Image | None, say: Say) -> str | None:
     """The id of the image that is in the cluster, where one was put there."""
     if image is None or image.id == noted.loaded:
         return noted.loaded

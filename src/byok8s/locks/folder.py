@@ -17,7 +17,7 @@ from typing import IO, Final
 
 from byok8s.errors import InputError, InUse
 from byok8s.locks.heartbeat import EVERY_SECONDS, beating
-from byok8s.locks.holder import Holder, Place, decode, encode, this_process
+from byok8s.locks.owner import LockOwner, RunLocation, decode, encode, this_process
 
 _MOST_BYTES: Final = 64_000
 
@@ -40,7 +40,7 @@ class FolderLock:
         self.holder = replace(me, unfinished=self.unfinished)
         self._say()
 
-    def begin(self, run: str, place: Place) -> Holder:
+    def begin(self, run: str, place: RunLocation) -> LockOwner:
         """A run begins: who holds the lock from now on."""
         self._say(run=run, place=place)
         return self.holder
@@ -85,7 +85,7 @@ def folder_lock(
             lock.end()
 
 
-def last_holder(path: Path) -> Holder | None:
+def last_holder(path: Path) -> LockOwner | None:
     """Return who holds, or last held, the lock `path`; None if nobody ever did."""
     try:
         with path.open("rb") as file:
@@ -95,7 +95,7 @@ def last_holder(path: Path) -> Holder | None:
 
 
 def try_lock(file: IO[str] | IO[bytes]) -> bool:
-    """Whether the lock of an open file is now ours. Raises OSError where the file system has no locks."""
+    """Whether the lock of an open file is now ours. Raises OSError if the file system has no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -131,5 +131,5 @@ def _acquire(file: IO[bytes], path: Path, warn: Callable[[str], None]) -> bool:
     )
 
 
-def _read(file: IO[bytes]) -> Holder | None:
+def _read(file: IO[bytes]) -> LockOwner | None:
     return decode(os.pread(file.fileno(), _MOST_BYTES, 0))

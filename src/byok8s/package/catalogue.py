@@ -15,8 +15,8 @@ FOLDERS = ("", "workflows", "params", "config")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """path: within the folder. description: empty where the file has none."""
+class CatalogueEntry:
+    """path: within the folder. description: empty if the file has none."""
 
     path: Path
     description: str
@@ -29,8 +29,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    workflows: tuple[Entry, ...]
-    params: tuple[Entry, ...]
+    workflows: tuple[CatalogueEntry, ...]
+    params: tuple[CatalogueEntry, ...]
 
 
 def read(folder: Path, chosen: Iterable[Path]) -> Catalogue:
@@ -45,8 +45,8 @@ def read(folder: Path, chosen: Iterable[Path]) -> Catalogue:
     workflows = {path: content for path in likely if (content := _workflow(folder / path))}
     params = [path for path in likely if path not in workflows and _is_params(folder, path)]
     return Catalogue(
-        tuple(Entry(path, _description(content)) for path, content in workflows.items()),
-        tuple(Entry(path, _comment(folder / path)) for path in params),
+        tuple(CatalogueEntry(path, _description(content)) for path, content in workflows.items()),
+        tuple(CatalogueEntry(path, _comment(folder / path)) for path in params),
     )
 
 

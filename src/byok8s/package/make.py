@@ -23,7 +23,7 @@ def make(
     """Package a folder. Returns what was packaged, and the project's folder.
 
     output: None for the package's name in the working folder. exclude: patterns of files to leave out. force: take
-    the place of an earlier package. Raises InputError where something cannot be packaged; nothing is written then.
+    the place of an earlier package. Raises InputError if something cannot be packaged; nothing is written then.
     """
     checked, version = names.check_name(name), names.check_version(version)
     if not folder.is_dir():

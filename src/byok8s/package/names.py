@@ -46,7 +46,7 @@ def check_name(given: str) -> Name:
 
 
 def check_version(given: str) -> str:
-    """As pip writes it. Raises InputError where it is none."""
+    """As pip writes it. Raises InputError if it is none."""
     from packaging.version import InvalidVersion, Version
 
     try:
@@ -67,7 +67,7 @@ def _owner(distribution: str, module: str) -> str:
     spec = util.find_spec(module)
     folders = list(spec.submodule_search_locations or []) if spec else []
     if spec and not any(Path(folder, "workflow").is_dir() for folder in folders):
-        return "a module that byok8s or Snakemake needs, or that is installed beside them"
+        return "a module that byok8s or Snakemake needs, or that is installed with them"
     for command in metadata.entry_points(group="console_scripts", name=distribution):
         if command.module.partition(".")[0] != module:
             return f"a command of {command.module.partition('.')[0]}, which is installed here"

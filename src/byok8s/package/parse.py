@@ -35,7 +35,7 @@ class Parsed:
 def parse(folder: Path, snakefile: Path, params: Sequence[Path]) -> Parsed:
     """Have Snakemake read a Snakefile of `folder`, which is the working folder.
 
-    params: files of parameters; the first with which it can be read counts. Raises InputError where there is none.
+    params: files of parameters; the first with which it can be read counts. Raises InputError if there is none.
     """
     tried = [_tried(folder, snakefile, file) for file in params] or [_tried(folder, snakefile, None)]
     told = next((one for one in tried if not one["fault"]), tried[0])

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from byok8s import __version__
 from byok8s.errors import InputError
-from byok8s.package.catalogue import Catalogue, Entry
+from byok8s.package.catalogue import Catalogue, CatalogueEntry
 from byok8s.package.contents import MARK, is_package
 from byok8s.package.names import Name
 
@@ -35,7 +35,7 @@ class Package:
 def write(package: Package, output: Path, *, force: bool) -> None:
     """Make the project's folder, whole or not at all.
 
-    force: take the place of one that byok8s has made. Raises InputError where something else is there.
+    force: take the place of one that byok8s has made. Raises InputError if something else is there.
     """
     before = output.exists()
     if before and not (force and is_package(output)):
@@ -127,7 +127,7 @@ def _values(package: Package) -> Mapping[str, str]:
     }
 
 
-def _table(title: str, entries: Sequence[Entry]) -> str:
+def _table(title: str, entries: Sequence[CatalogueEntry]) -> str:
     rows = [f"| `{entry.name}` | {entry.description.replace('|', '/')} |" for entry in entries]
     return (
         "\n".join([f"| {title} | what it is |", "| --- | --- |", *rows])

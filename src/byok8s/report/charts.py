@@ -7,7 +7,7 @@ from typing import Final
 
 from byok8s.history.state import Try
 from byok8s.history.status import span
-from byok8s.report import words
+from byok8s.report import phrases
 from byok8s.report.figures import Figures
 from byok8s.report.html import Html, el, join, section, table
 
@@ -19,7 +19,7 @@ def time(found: Figures) -> Html:
         return Html("")
     parts = [el("h3", "What the run waited for"), el("p", _CRITICAL)]
     if found.path is None:
-        parts.append(el("p", words.NO_PATH, class_="quiet"))
+        parts.append(el("p", phrases.NO_PATH, class_="quiet"))
     else:
         parts += _phases("Time along the critical path", found.path.seconds, _steps(found))
     parts += [
@@ -43,7 +43,7 @@ _ADDED_UP: Final = (
 
 def _phases(caption: str, seconds: Mapping[str, float], *beside: Html) -> list[Html]:
     """Return a bar, and below it a table of the same, with something beside that."""
-    found = list(words.parts(seconds))
+    found = list(phrases.parts(seconds))
     bar = el(
         "div",
         *(el("span", class_=f"p-{phase}", style=f"flex-grow:{share:.5f}") for phase, _, _, share in found),
@@ -51,7 +51,7 @@ def _phases(caption: str, seconds: Mapping[str, float], *beside: Html) -> list[H
         aria_hidden="true",
     )
     rows = [
-        [join([el("i", class_=f"key p-{phase}"), el("span", label)]), span(took), words.percent(share)]
+        [join([el("i", class_=f"key p-{phase}"), el("span", label)]), span(took), phrases.percent(share)]
         for phase, label, took, share in found
     ]
     return [bar, el("div", table(caption, ["Phase", "Time", "Share"], rows), *beside, class_="beside")]
@@ -65,7 +65,9 @@ def _steps(found: Figures) -> Html:
         each, of = found.tries[step.id], step.spent
         waited = step.ready * 1000 + of.queue + of.node + of.pull + of.start
         others = sum(of) - (of.queue + of.node + of.pull + of.start) - of.fetch - of.run - of.store
-        rows.append([_job(each), *(words.ms(took) for took in (waited, of.fetch, of.run, of.store, others))])
+        rows.append(
+            [_job(each), *(phrases.ms(took) for took in (waited, of.fetch, of.run, of.store, others))]
+        )
     head = ["Job", "Waited", "Fetched", "Ran", "Stored", "Else"]
     before = len(steps) - len(rows)
     more = [el("p", f"Without the first {before} jobs of the path.", class_="quiet")] if before > 0 else []

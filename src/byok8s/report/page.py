@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 
 from byok8s import __version__
-from byok8s.report import charts, tables, told, words
+from byok8s.report import charts, phrases, tables, told
 from byok8s.report.data import packed
 from byok8s.report.figures import Figures
 from byok8s.report.file import MARK
@@ -62,7 +62,7 @@ def _meta(found: Figures, scripts: Iterable[str]) -> Html:
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="generator", content=f"byok8s {__version__}"),
-        el("title", f"{found.run}: {words.state(found)}"),
+        el("title", f"{found.run}: {phrases.state(found)}"),
         Html(f"<style>{style}</style>"),
     )
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from byok8s.history import sizes
 from byok8s.history.status import span
-from byok8s.report import words
+from byok8s.report import phrases
 from byok8s.report.figures import Figures
 from byok8s.report.html import Html, el, section, snippet, table
 from byok8s.report.usage import Rule
@@ -35,7 +35,7 @@ def rules(found: Figures) -> Html:
         table("Rules: what they asked for, and what they used", head, [_rule(rule) for rule in found.rules])
     ]
     parts.append(
-        el("p", f"Threads and memory are what was asked for. {words.LARGEST_PROCESS} - is not recorded.")
+        el("p", f"Threads and memory are what was asked for. {phrases.LARGEST_PROCESS} - is not recorded.")
     )
     if profile := sizes.profile(rule.better for rule in found.rules):
         parts += [
@@ -54,7 +54,7 @@ def files(found: Figures) -> Html:
     known = [rule for rule in found.rules if rule.fetched is not None]
     if not known:
         return Html("")
-    rows = [[rule.name, *map(words.amount, (rule.fetched, rule.cached, rule.stored))] for rule in known]
+    rows = [[rule.name, *map(phrases.amount, (rule.fetched, rule.cached, rule.stored))] for rule in known]
     head = ["Rule", "Fetched", "Kept by workers", "Stored"]
     said = "What workers had kept of earlier jobs' inputs was not fetched again."
     return section("files", "Files", table("Files, by rule", head, rows), el("p", said))
@@ -73,15 +73,15 @@ def _rule(rule: Rule) -> list[str]:
     return [
         f"{rule.name} (group)" if rule.is_group else rule.name,
         f"{rule.done}/{rule.tries}",
-        words.or_none(rule.median, span),
-        words.or_none(rule.longest, span),
-        words.hours(rule.core_hours, "core") if rule.core_hours else words.NONE,
-        words.or_none(rule.threads, str),
-        words.or_none(rule.cores, "{:.2f}".format),
-        words.or_none(rule.mem_mb, words.memory),
-        words.or_none(rule.peak_mb, words.memory),
-        words.or_none(rule.median_mb, words.memory),
-        " ".join(better) or words.NONE,
+        phrases.or_none(rule.median, span),
+        phrases.or_none(rule.longest, span),
+        phrases.hours(rule.core_hours, "core") if rule.core_hours else phrases.NONE,
+        phrases.or_none(rule.threads, str),
+        phrases.or_none(rule.cores, "{:.2f}".format),
+        phrases.or_none(rule.mem_mb, phrases.memory),
+        phrases.or_none(rule.peak_mb, phrases.memory),
+        phrases.or_none(rule.median_mb, phrases.memory),
+        " ".join(better) or phrases.NONE,
     ]
 
 
@@ -98,9 +98,9 @@ def workers(found: Figures) -> Html:
     hours = [
         [
             name,
-            words.hours(of.cores, "core"),
-            words.hours(of.gb, "GB"),
-            *([words.money(found, found.prices.of(of))] if found.prices else []),
+            phrases.hours(of.cores, "core"),
+            phrases.hours(of.gb, "GB"),
+            *([phrases.money(found, found.prices.of(of))] if found.prices else []),
         ]
         for name, of in names
     ]
@@ -133,7 +133,8 @@ def _waits(found: Figures) -> list[Html]:
         return []
     title = "Why workers waited for a node"
     rows = [
-        [why, str(len(spans)), words.ms(max(spans)), words.ms(sum(spans))] for why, spans in reasons.items()
+        [why, str(len(spans)), phrases.ms(max(spans)), phrases.ms(sum(spans))]
+        for why, spans in reasons.items()
     ]
     return [el("h3", title), table(title, ["Reason", "Workers", "Longest", "Together"], rows)]
 
@@ -146,8 +147,8 @@ def _worker(each: Worker) -> list[str]:
         each.busy,
         each.idle,
     )
-    asked = [words.or_none(each.threads, str), words.or_none(each.mem_mb, words.memory)]
-    return [each.pod, each.node or words.NONE, *asked, str(each.jobs), *map(words.ms, spans)]
+    asked = [phrases.or_none(each.threads, str), phrases.or_none(each.mem_mb, phrases.memory)]
+    return [each.pod, each.node or phrases.NONE, *asked, str(each.jobs), *map(phrases.ms, spans)]
 
 
 def tries(found: Figures) -> Html:

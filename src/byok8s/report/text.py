@@ -7,7 +7,7 @@ from typing import Final
 
 from byok8s.history import sizes
 from byok8s.history.status import columns, span
-from byok8s.report import words
+from byok8s.report import phrases
 from byok8s.report.figures import Figures
 from byok8s.report.usage import Rule
 
@@ -15,7 +15,7 @@ MOST_FAILURES: Final = 10
 
 
 def lines(found: Figures) -> Iterator[str]:
-    yield f"{found.run}: {words.state(found)}. {words.summary(found)}"
+    yield f"{found.run}: {phrases.state(found)}. {phrases.summary(found)}"
     yield from _asked(found)
     yield from _failures(found)
     yield from _time(found)
@@ -25,7 +25,7 @@ def lines(found: Figures) -> Iterator[str]:
 
 def _asked(found: Figures) -> Iterator[str]:
     yield ""
-    for label, value in words.asked(found):
+    for label, value in phrases.asked(found):
         if label in {"Command", "Commit", "Image"}:
             yield f"{label + ':':<9} {value}"
 
@@ -46,7 +46,7 @@ def _time(found: Figures) -> Iterator[str]:
         return
     yield from ["", "What the run waited for, one after another (its critical path):"]
     if found.path is None:
-        yield f"  {words.NO_PATH}"
+        yield f"  {phrases.NO_PATH}"
     else:
         yield from _phases(found.path.seconds)
     yield from ["", "All tries together:"]
@@ -54,8 +54,8 @@ def _time(found: Figures) -> Iterator[str]:
 
 
 def _phases(seconds: Mapping[str, float]) -> Iterator[str]:
-    for _, label, took, share in words.parts(seconds):
-        yield f"  {span(took):>12}  {words.percent(share):>5}  {label}"
+    for _, label, took, share in phrases.parts(seconds):
+        yield f"  {span(took):>12}  {phrases.percent(share):>5}  {label}"
 
 
 def _rules(found: Figures) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _rules(found: Figures) -> Iterator[str]:
             "Ask for what is used, after the -- of the next run, or in a profile:",
             f"  {snippet}",
         ]
-        yield f"  {words.LARGEST_PROCESS}"
+        yield f"  {phrases.LARGEST_PROCESS}"
 
 
 def _rule(rule: Rule) -> list[str]:
@@ -86,12 +86,12 @@ def _rule(rule: Rule) -> list[str]:
     return [
         rule.name,
         f"{rule.done}/{rule.tries}",
-        words.NONE if rule.median is None else span(rule.median),
-        words.NONE if rule.threads is None else str(rule.threads),
-        words.NONE if rule.cores is None else f"{rule.cores:.1f}",
-        words.NONE if rule.mem_mb is None else words.memory(rule.mem_mb),
-        words.NONE if rule.peak_mb is None else words.memory(rule.peak_mb),
-        better or words.NONE,
+        phrases.NONE if rule.median is None else span(rule.median),
+        phrases.NONE if rule.threads is None else str(rule.threads),
+        phrases.NONE if rule.cores is None else f"{rule.cores:.1f}",
+        phrases.NONE if rule.mem_mb is None else phrases.memory(rule.mem_mb),
+        phrases.NONE if rule.peak_mb is None else phrases.memory(rule.peak_mb),
+        better or phrases.NONE,
     ]
 
 
@@ -101,8 +101,9 @@ def _cost(found: Figures) -> Iterator[str]:
         return
     yield ""
     yield (
-        f"Workers kept {words.hours(whole.cores, 'core')} and {words.hours(whole.gb, 'GB')} of nodes: "
-        f"{words.percent(found.reserved.idle_share)} of it idle, {words.percent(words.cpu_share(found))} used by jobs."
+        f"Workers kept {phrases.hours(whole.cores, 'core')} and {phrases.hours(whole.gb, 'GB')} of nodes: "
+        f"{phrases.percent(found.reserved.idle_share)} of it idle, "
+        f"{phrases.percent(phrases.cpu_share(found))} used by jobs."
     )
     if found.prices:
-        yield f"Cost: {words.money(found, found.cost)}, of which idle {words.money(found, found.cost_idle)}."
+        yield f"Cost: {phrases.money(found, found.cost)}, of which idle {phrases.money(found, found.cost_idle)}."

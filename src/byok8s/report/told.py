@@ -10,7 +10,7 @@ from typing import Final
 from byok8s import __version__
 from byok8s.history.state import Try
 from byok8s.history.status import span
-from byok8s.report import words
+from byok8s.report import phrases
 from byok8s.report.figures import Figures
 from byok8s.report.html import Html, el, section, snippet
 
@@ -34,34 +34,42 @@ def head(found: Figures) -> Html:
         "Run ",
         el("span", found.run, class_="id"),
         " ",
-        el("span", words.state(found), class_=f"badge {kind}"),
+        el("span", phrases.state(found), class_=f"badge {kind}"),
     )
-    return el("header", heading, el("p", words.summary(found), class_="lead"))
+    return el("header", heading, el("p", phrases.summary(found), class_="lead"))
 
 
 def overview(found: Figures) -> Html:
     whole = found.reserved.whole
     cards = [
-        ("Duration", span(found.seconds), f"{words.date(found.first)}" if found.first else words.UNKNOWN),
+        ("Duration", span(found.seconds), f"{phrases.date(found.first)}" if found.first else phrases.UNKNOWN),
         ("Jobs", f"{found.jobs.done} of {found.jobs.total}", _jobs(found)),
     ]
     if found.workers:
         cards += [
-            ("Reserved", words.hours(whole.cores, "core"), f"and {words.hours(whole.gb, 'GB')} of memory"),
+            (
+                "Reserved",
+                phrases.hours(whole.cores, "core"),
+                f"and {phrases.hours(whole.gb, 'GB')} of memory",
+            ),
             (
                 "Used",
-                words.hours(found.cpu_hours, "core"),
-                f"{words.percent(words.cpu_share(found))} of what was reserved",
+                phrases.hours(found.cpu_hours, "core"),
+                f"{phrases.percent(phrases.cpu_share(found))} of what was reserved",
             ),
             (
                 "Idle",
-                words.percent(found.reserved.idle_share),
-                f"{words.hours(found.reserved.idle.cores, 'core')} without a job",
+                phrases.percent(found.reserved.idle_share),
+                f"{phrases.hours(found.reserved.idle.cores, 'core')} without a job",
             ),
         ]
     if found.prices:
         cards.append(
-            ("Cost", words.money(found, found.cost), f"of which idle {words.money(found, found.cost_idle)}")
+            (
+                "Cost",
+                phrases.money(found, found.cost),
+                f"of which idle {phrases.money(found, found.cost_idle)}",
+            )
         )
     shown = [
         el("div", el("dt", label), el("dd", value, el("small", more)), class_="card")
@@ -122,9 +130,12 @@ def _failure(found: Figures, each: Try, tail: Tail | None) -> Html:
 
 
 def asked(found: Figures) -> Html:
-    rows = [el("div", el("dt", label), el("dd", value)) for label, value in words.asked(found)]
+    rows = [el("div", el("dt", label), el("dd", value)) for label, value in phrases.asked(found)]
     return section(
-        "asked", "What was asked for", el("dl", *rows, class_="facts"), el("p", words.PARAMS, class_="quiet")
+        "asked",
+        "What was asked for",
+        el("dl", *rows, class_="facts"),
+        el("p", phrases.PARAMS, class_="quiet"),
     )
 
 
@@ -133,6 +144,6 @@ def methods(found: Figures) -> Html:
     return section(
         "methods",
         "Methods",
-        snippet("paragraph", "Methods paragraph", words.methods(found)),
+        snippet("paragraph", "Methods paragraph", phrases.methods(found)),
         el("footer", made),
     )

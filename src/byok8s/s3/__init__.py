@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from byok8s.s3.check import check_bucket
 from byok8s.s3.client import Bucket, Credentials, CurrentCredentials, S3Client, connect, credentials
 from byok8s.s3.mirror import mirror
-from byok8s.s3.trial import remove, try_operations
+from byok8s.s3.permissions import remove, try_operations
 from byok8s.s3.unfinished import OLD_SECONDS, Unfinished, abort, of_files, unfinished
 from byok8s.s3.upload import put, take, upload
 

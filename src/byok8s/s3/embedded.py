@@ -116,7 +116,7 @@ def _started(stack: ExitStack, program: str, data_dir: Path, lock: IO[str], keys
 def find_weed() -> str:
     """The server's program. The wheel puts it beside this Python's scripts, which need not be on PATH.
 
-    Raises InputError where it is not installed.
+    Raises InputError if it is not installed.
     """
     beside = Path(sysconfig.get_path("scripts"), "weed")
     program = str(beside) if beside.exists() else shutil.which("weed")
@@ -160,7 +160,7 @@ def _keys(path: Path) -> Credentials:
 
 
 def read_keys(path: Path) -> Credentials:
-    """Of the file keys.json of a server's data_dir. Raises InputError where it cannot be read."""
+    """Of the file keys.json of a server's data_dir. Raises InputError if it cannot be read."""
     try:
         key = json.loads(path.read_text(encoding="utf-8"))["identities"][0]["credentials"][0]
         return Credentials(key["accessKey"], key["secretKey"])

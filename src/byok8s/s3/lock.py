@@ -45,7 +45,7 @@ def locked(data_dir: Path, patience_s: float) -> Iterator[IO[str]]:
 
 
 def holder(data_dir: Path) -> int | None:
-    """The process that runs the server of data_dir; None where there is none.
+    """The process that runs the server of data_dir; None if there is none.
 
     It may have been killed: then its server is just ending.
     """

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from byok8s.errors import BucketError, InUse
 from byok8s.locks.heartbeat import EVERY_SECONDS, beating
-from byok8s.locks.holder import Holder, decode, encode, this_process
+from byok8s.locks.owner import LockOwner, decode, encode, this_process
 from byok8s.s3.client import Bucket, connect
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _ABSENT: Final = ("NoSuchKey", "404")
 class _Found:
     """What the object says. holder: None for what is no holder. silence: in seconds. etag: of this content."""
 
-    holder: Holder | None
+    holder: LockOwner | None
     silence: float
     etag: str
 
@@ -45,7 +45,7 @@ class _Found:
 @contextmanager
 def prefix_lock(
     bucket: Bucket,
-    me: Holder,
+    me: LockOwner,
     warn: Callable[[str], None],
     *,
     alone: bool,
@@ -69,7 +69,7 @@ def prefix_lock(
         lock.release()
 
 
-def holder(bucket: Bucket) -> Holder | None:
+def holder(bucket: Bucket) -> LockOwner | None:
     """Return who is at work on a bucket's prefix; None if nobody is, or has not been heard of for too long."""
     found = PrefixLock(bucket, this_process(), lambda _: None).found()
     return found.holder if found and found.silence < DEAD_AFTER_SECONDS else None
@@ -78,7 +78,7 @@ def holder(bucket: Bucket) -> Holder | None:
 class PrefixLock:
     """The object; `prefix_lock` says what is what."""
 
-    def __init__(self, bucket: Bucket, me: Holder, warn: Callable[[str], None]) -> None:
+    def __init__(self, bucket: Bucket, me: LockOwner, warn: Callable[[str], None]) -> None:
         self._bucket, self._me, self._warn = bucket, me, warn
         self._client = connect(bucket.endpoint_url)
         self._key = f"{bucket.prefix}/.byok8s/lock".lstrip("/")

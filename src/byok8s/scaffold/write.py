@@ -33,7 +33,7 @@ class Scaffold:
 def make(folder: Path) -> Scaffold:
     """Put the template's files into a folder, which is made where it is missing.
 
-    Raises InputError where one of the files is there already, and then nothing was written; and where they cannot be
+    Raises InputError if one of the files is there already, and then nothing was written; and if they cannot be
     written, and then what was made has been removed again.
     """
     folder = Path(os.path.realpath(folder))  # unlike Path.resolve it takes a loop of links, too

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from byok8s.schema.documented import Parameter, parameters
-from byok8s.schema.fit import apply
 from byok8s.schema.skeleton import skeleton
 from byok8s.schema.table import table
+from byok8s.schema.validation import apply
 
 __all__ = ["NAMES", "Parameter", "apply", "find", "parameters", "skeleton", "table"]
 

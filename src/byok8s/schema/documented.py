@@ -17,7 +17,7 @@ class Parameter:
     """A name that a params file may have.
 
     steps: of its path; ITEM for those in each item of a list, ANY for those under any name. kind: what it takes.
-    default: as YAML, on a line; empty where there is none, which a default of '' is not. required: has no default.
+    default: as YAML, on a line; empty if there is none, which a default of '' is not. required: has no default.
     conditional: the default or the requirement counts only where the mapping that it is in is given, or where an
     alternative is chosen.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from byok8s.schema.faults import shown
 from byok8s.schema.node import Node
+from byok8s.schema.violations import shown
 
 ANYTHING = "any value"
 DEEPEST = 4  # lists of lists of …

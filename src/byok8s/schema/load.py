@@ -12,8 +12,8 @@ from urllib.request import url2pathname
 
 from byok8s import files
 from byok8s.errors import InputError
-from byok8s.schema.faults import Keyword, Validator, lines
 from byok8s.schema.names import copied, dotted
+from byok8s.schema.violations import Keyword, Validator, lines
 
 if TYPE_CHECKING:
     from referencing import Registry, Resource, Specification
@@ -169,7 +169,7 @@ def _found(loaded: Loaded, reference: str, resolver: Resolver, where: str) -> tu
         raise InputError(
             f"{loaded.path.name} refers to what is not there.",
             where=where,
-            hint="A $ref names a part of the schema, as #/$defs/NAME, or a file beside it; nothing is fetched.",
+            hint="A $ref names a part of the schema, as #/$defs/NAME, or a file next to it; nothing is fetched.",
         ) from error
     return found.contents, found.resolver
 

@@ -32,7 +32,7 @@ def dotted(path: Sequence[str | int]) -> str:
 def copied(file: Path, content: Mapping[str, object]) -> dict[str, object]:
     """A copy of what the file holds, in which nothing is there twice, as YAML's aliases are.
 
-    Raises InputError where a name is no text, as `1:` in YAML is none: JSON has no such names, nor has its schema.
+    Raises InputError if a name is no text, as `1:` in YAML is none: JSON has no such names, nor has its schema.
     """
     if wrong := [*_no_texts(content, ())]:
         raise InputError(f"{file.name} has names that are no text.", where="\n".join([f"In {file}:", *wrong]))

@@ -12,7 +12,7 @@ WIDTH = 80
 GAP = "  "
 HEAD = ("NAME", "TYPE", "DEFAULT", "DESCRIPTION")
 WIDEST = (24, 20, 14)  # of all columns but the last, which has what they leave
-CONDITIONAL = "In parentheses: where what it is part of is given."
+CONDITIONAL = "In parentheses: if what it is part of is given."
 
 
 def table(parameters: Sequence[Parameter]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
 ENVIRONMENTS: Final = (
-    "/work/envs"  # in pods: byok8s.worker.folder has it, by the name of their working folder
+    "/work/envs"  # in pods: byok8s.worker.job_folder has it, by the name of their working folder
 )
 PLATFORM: Final = "linux-64"
 _SUFFIXES: Final = [".yaml", ".yml"]

@@ -16,7 +16,7 @@ from byok8s.s3.own import OwnObjects
 UNDER: Final = ".byok8s/envs"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class StoredEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     """An environment. name: Snakemake's hash. source: its file, as the run that made it has it. made: in seconds since
     1970. size: in bytes, packed.
     """
@@ -42,25 +42,25 @@ class Store:
         self.bucket = bucket.name
         self.folder = f"{bucket.prefix}/{UNDER}".lstrip("/")
 
-    def key(self, entry: Entry) -> str:
+    def key(self, entry: StoredEnvironment) -> str:
         """Return the key of an environment's archive."""
         return f"{self.folder}/{entry.archive}"
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoredEnvironment]:
         """Return the environments whose archive is there."""
         names = {each.name: each.modified for each in self._objects.listed()}
         told = [name for name in names if name.endswith(".json")]
         found = []
         for name, content in zip(told, self._objects.read(told), strict=True):
             try:
-                entry = msgspec.json.decode(content or b"", type=Entry)
+                entry = msgspec.json.decode(content or b"", type=StoredEnvironment)
             except msgspec.DecodeError:
                 continue  # it is none of ours, and will be written again
             if name == f"{entry.platform}/{entry.name}.json" and entry.archive in names:
                 found.append(msgspec.structs.replace(entry, made=names[name]))
         return found
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: StoredEnvironment) -> None:
         """Note an environment whose archive is there."""
         self._objects.write(f"{entry.platform}/{entry.name}.json", msgspec.json.encode(entry))
 

@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 
-from byok8s.worker import folder, last_word, sections, tool
+from byok8s.worker import job_folder, sections, termination, tool
 from byok8s.worker.job import Job
 
 
@@ -26,9 +26,9 @@ def main() -> int:
 
             return serve()
         case ["talk"]:
-            from byok8s.worker.talk import talk
+            from byok8s.worker.relay import relay
 
-            return talk()
+            return relay()
         case ["environment", wanted]:
             return environment(wanted)
         case ["probe", bucket, key]:
@@ -40,13 +40,13 @@ def main() -> int:
 
 
 def one(bucket: str, key: str) -> int:
-    sys.path.append(str(folder.bring_plugins()))
+    sys.path.append(str(job_folder.bring_plugins()))
     other = tool.opened()
     from byok8s.worker.workplace import Workplace
 
     workplace = Workplace(many=False)
     order = workplace.order(bucket, key)
-    root = folder.make(order.job)
+    root = job_folder.make(order.job)
     job = Job(order, root, workplace.begin(order, root), other)
     signal.signal(signal.SIGTERM, lambda *_: job.end_with_pod())
     while not job.output_is_over():
@@ -61,17 +61,17 @@ def one(bucket: str, key: str) -> int:
     result = job.result()
     logs = tool.inside(job.folder, order.logs) if other else order.logs
     sections.write_files(sys.stdout.buffer, job.folder, logs)
-    last_word.leave(result)
+    termination.leave(result)
     return result.code
 
 
 def environment(word: str) -> int:
     """Make the conda environment that a word describes, and leave what became of it."""
-    sys.path.append(str(folder.bring_plugins()))
+    sys.path.append(str(job_folder.bring_plugins()))
     from byok8s.worker import environment as maker
 
     result = maker.attempt(word)
-    last_word.leave(result)
+    termination.leave(result)
     return result.code
 
 

@@ -27,7 +27,7 @@ TICK_SECONDS: Final = 0.02  # more than the kernel's clock needs to tell two cha
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """An object that is kept. name: its file. etag, size: the object's. inode, changed: the file's, changed in ns."""
 
     name: str
@@ -45,18 +45,18 @@ class Cache:
     entries: what may be used. notes: the file descriptor to which `close` writes what was added.
     """
 
-    def __init__(self, folder: Path, entries: Sequence[Entry], notes: int) -> None:
+    def __init__(self, folder: Path, entries: Sequence[CacheEntry], notes: int) -> None:
         self._folder, self._notes = folder, notes
         self._entries = {(entry.bucket, entry.key): entry for entry in entries}
-        self._added: list[Entry] = []
+        self._added: list[CacheEntry] = []
         self._taken = 0  # bytes of what was added, or is being copied
         self._lock = threading.Lock()
 
-    def find(self, bucket: str, key: str) -> Entry | None:
+    def find(self, bucket: str, key: str) -> CacheEntry | None:
         """Return what is kept of an object. It is the caller's to see that the object is still the same."""
         return self._entries.get((bucket, key))
 
-    def copy(self, entry: Entry, path: Path) -> None:
+    def copy(self, entry: CacheEntry, path: Path) -> None:
         """Give a job its copy, with the object's time and mode."""
         _copy(self._folder / entry.name, path)
 
@@ -74,7 +74,7 @@ class Cache:
             return
         status = place.stat()
         with self._lock:
-            self._added.append(Entry(name, bucket, key, etag, size, status.st_ino, status.st_ctime_ns))
+            self._added.append(CacheEntry(name, bucket, key, etag, size, status.st_ino, status.st_ctime_ns))
 
     def _take(self, size: int) -> bool:
         """Claim room for a file; return whether there is so much for what this job adds."""
@@ -98,14 +98,14 @@ class Cache:
             stream.write("\n".join(rows))
 
 
-class Keeper:
+class CacheIndex:
     """What the worker itself knows of it, where no job can change it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._entries: dict[str, Entry] = {}  # by name, the newest last
+        self._entries: dict[str, CacheEntry] = {}  # by name, the newest last
 
-    def checked(self) -> tuple[Entry, ...]:
+    def checked(self) -> tuple[CacheEntry, ...]:
         """Return what is as it was noted, and remove all else, and the oldest of what is too much."""
         if self._folder.is_symlink() or self._folder.is_file():  # which a job has put there
             self._folder.unlink()
@@ -127,10 +127,10 @@ class Keeper:
         """Read what the process of a job has noted, which has ended; and close the file descriptor."""
         with os.fdopen(notes) as stream, suppress(ValueError, TypeError):
             for row in stream:
-                entry = Entry(**json.loads(row))
+                entry = CacheEntry(**json.loads(row))
                 self._entries[entry.name] = entry
 
-    def _is_untouched(self, entry: Entry) -> bool:
+    def _is_untouched(self, entry: CacheEntry) -> bool:
         with suppress(OSError):
             status = (self._folder / entry.name).lstat()
             return (status.st_ino, status.st_size, status.st_ctime_ns) == (
@@ -141,10 +141,10 @@ class Keeper:
         return False
 
 
-def entries(rows: object) -> Iterator[Entry]:
+def entries(rows: object) -> Iterator[CacheEntry]:
     """Read entries that `asdict` has made."""
     for row in rows if isinstance(rows, list) else ():
-        yield Entry(**row)
+        yield CacheEntry(**row)
 
 
 def _room(folder: Path, held: int = 0) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from byok8s.worker.description import Environment
-from byok8s.worker.folder import ENVIRONMENTS
+from byok8s.worker.job_folder import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s.connection import Connection

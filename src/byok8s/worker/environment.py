@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from byok8s.worker import conda
 from byok8s.worker.description import Stored, run_from_json
 from byok8s.worker.failure import Failure, failure
-from byok8s.worker.folder import WORK, files
+from byok8s.worker.job_folder import WORK, files
 from byok8s.worker.protocol import Result
 from byok8s.worker.transfer import connection
 from byok8s.worker.workplace import RUN

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Final
 
-from byok8s.worker import conda, evidence, tool
+from byok8s.worker import conda, diagnosis, tool
 from byok8s.worker.description import Stored
 from byok8s.worker.machinery import WrongSnakemake
 from byok8s.worker.transfer import Damaged, Missing
@@ -45,7 +45,7 @@ def failure(error: BaseException) -> Failure:
         return Failure(_words(error), error.cause)
     if isinstance(error, WrongSnakemake):
         return Failure(_words(error), "snakemake-version")
-    if found := evidence.storage(error):
+    if found := diagnosis.storage(error):
         print(error, flush=True)  # noqa: T201
         return Failure(*found)
     return _of_program(error)
@@ -55,7 +55,7 @@ def of_exit_code(code: int, command: str = "") -> Failure:
     """Name the failure of a command. code: below 0 for a signal, as Python's subprocess has it."""
     if code < 0:
         return Failure(f"killed by {signal.Signals(-code).name}", "signal", SIGNAL_BASE - code)
-    why, cause = evidence.exit_code(code, command)
+    why, cause = diagnosis.exit_code(code, command)
     return Failure(why, cause, code)
 
 
@@ -66,7 +66,7 @@ def _of_program(error: BaseException) -> Failure:
         return of_exit_code(code or 1)
     traceback.print_exception(error)
     if isinstance(error, OSError) and error.errno in FULL:
-        full = evidence.full_disk(Path()) or _words(error)
+        full = diagnosis.full_disk(Path()) or _words(error)
         return Failure(f"its disk is full: {full}", "disk-full")
     return Failure(f"{type(error).__name__}: {_words(error)}", "exit-code")
 

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from byok8s.worker import evidence
+from byok8s.worker import diagnosis
 from byok8s.worker.failure import SIGNAL_BASE, of_exit_code
-from byok8s.worker.folder import SHARED_FOLDERS
+from byok8s.worker.job_folder import SHARED_FOLDERS
 from byok8s.worker.measured import FILE, measured, over
 from byok8s.worker.process import Order, Process, left
 from byok8s.worker.protocol import Result
@@ -36,7 +36,7 @@ class Job:
         self._ended_because = self._ended_cause = ""
         self._full_disk = ""
         self.folder = folder
-        self._ooms = evidence.oom_kills()
+        self._ooms = diagnosis.oom_kills()
         self.deadline = time.monotonic() + order.runtime * 60 if order.runtime else None
         self.pid, self.output = process.pid, process.output
 
@@ -99,8 +99,8 @@ class Job:
             return found
         if self._tool and (judged := self._tool.judged()):
             return replace(judged, last_lines=last_lines)
-        if evidence.oom_kills() > self._ooms:
-            used = evidence.memory() or "used more than its limit"
+        if diagnosis.oom_kills() > self._ooms:
+            used = diagnosis.memory() or "used more than its limit"
             why = f"out of memory: {used} (OOMKilled); raise the rule's mem_mb"
             return Result(SIGNAL_BASE + signal.SIGKILL, why, last_lines, "out-of-memory")
         if found is None:
@@ -109,7 +109,7 @@ class Job:
         if self._full_disk:
             found = replace(found, why=f"its disk is full: {self._full_disk}", cause="disk-full")
         elif found.cause in {"exit-code", "signal"}:
-            found = replace(found, why=found.why + evidence.spoken_of(last_lines))
+            found = replace(found, why=found.why + diagnosis.spoken_of(last_lines))
         return replace(found, last_lines=last_lines)
 
     def _remember(self, text: str) -> None:
@@ -119,8 +119,8 @@ class Job:
             self._keep(row)
 
     def _keep(self, row: str) -> None:
-        if evidence.DISK_WORDS.search(row):
-            self._full_disk = self._full_disk or evidence.full_disk(self.folder, *SHARED_FOLDERS)
+        if diagnosis.DISK_WORDS.search(row):
+            self._full_disk = self._full_disk or diagnosis.full_disk(self.folder, *SHARED_FOLDERS)
         self._last.append(row[:KEPT_LINE_CHARACTERS])
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from byok8s.worker import conda, tool
 from byok8s.worker.description import Action, Member, RunDescription, ShellSettings
-from byok8s.worker.places import Places
+from byok8s.worker.path_mapping import PathMapping
 from byok8s.worker.values import Encoded, Relocate, decode, decode_named
 
 SCRATCH: Final = Path(".snakemake")
@@ -148,7 +148,7 @@ def stop_shell(jobid: int) -> None:
     shell.terminate(jobid)
 
 
-def act(action: Action, given: Values, places: Places, iteration: int | None, record: Any) -> None:
+def act(action: Action, given: Values, places: PathMapping, iteration: int | None, record: Any) -> None:
     """Make the one call of a rule that is no function. Raises what Snakemake's function raises, and WrongSnakemake.
 
     record: Snakemake's BenchmarkRecord, or None.

@@ -9,10 +9,10 @@ from typing import Any
 
 from byok8s.worker import machinery, parsed
 from byok8s.worker.description import Member, RunDescription
-from byok8s.worker.places import Places
+from byok8s.worker.path_mapping import PathMapping
 
 
-def perform(member: Member, run: RunDescription, places: Places) -> None:
+def perform(member: Member, run: RunDescription, places: PathMapping) -> None:
     """Run a member. Raises what it raises."""
     if member.action.kind == "function":
         parsed.perform(member, run, places, run_function)
@@ -20,7 +20,7 @@ def perform(member: Member, run: RunDescription, places: Places) -> None:
         _run(member, places, lambda given, iteration: _act(member, places, given, iteration))
 
 
-def run_function(member: Member, places: Places, workflow: Any) -> None:
+def run_function(member: Member, places: PathMapping, workflow: Any) -> None:
     """Run a member whose code is the Snakefile's. workflow: what Snakemake has made of that. Raises what it raises."""
     function = machinery.function(workflow, member.rule)
     parsed.set_globals(member, function, places)
@@ -35,7 +35,7 @@ def run_function(member: Member, places: Places, workflow: Any) -> None:
     _run(member, places, call)
 
 
-def _run(member: Member, places: Places, call: Callable[[machinery.Values, int | None], Any]) -> None:
+def _run(member: Member, places: PathMapping, call: Callable[[machinery.Values, int | None], Any]) -> None:
     """call: is given the rule's values and the iteration of a benchmark, None without one; returns its record."""
     given = machinery.values(member, places.relocate)
     if member.benchmark:
@@ -48,7 +48,7 @@ def _run(member: Member, places: Places, call: Callable[[machinery.Values, int |
             Path(file.path).touch()
 
 
-def _act(member: Member, places: Places, given: machinery.Values, iteration: int | None) -> Any:
+def _act(member: Member, places: PathMapping, given: machinery.Values, iteration: int | None) -> Any:
     if iteration is None:
         return machinery.act(member.action, given, places, None, None)
     if member.action.kind in {"notebook", "render_template"}:  # their calls do not measure themselves

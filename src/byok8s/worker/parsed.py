@@ -23,8 +23,8 @@ from typing import Any, Final, NoReturn, TypeAlias
 from byok8s.worker import machinery, seclusion, standard_output
 from byok8s.worker.description import Member, RunDescription, member_from_json
 from byok8s.worker.failure import Failure, failure
-from byok8s.worker.folder import WORK
-from byok8s.worker.places import Places
+from byok8s.worker.job_folder import WORK
+from byok8s.worker.path_mapping import PathMapping
 from byok8s.worker.values import decode
 
 SOCKET: Final = WORK / "parsed.sock"
@@ -32,11 +32,11 @@ LONGEST_REPR: Final = 2000
 _RESULT: Final = "function.json"
 _LENGTH: Final = struct.Struct("!I")
 
-Run: TypeAlias = "Callable[[Member, Places, Any], None]"
+Run: TypeAlias = "Callable[[Member, PathMapping, Any], None]"
 """run(member, places, workflow)"""
 
 
-def perform(member: Member, run: RunDescription, places: Places, function: Run) -> None:
+def perform(member: Member, run: RunDescription, places: PathMapping, function: Run) -> None:
     """Run a member in a fork of the process that has read the Snakefile, or here after reading it.
 
     Raises Failure, and what the member raises.
@@ -52,7 +52,7 @@ def perform(member: Member, run: RunDescription, places: Places, function: Run) 
         function(member, places, _read(run, places))
 
 
-def _ask(stream: socket.socket, member: Member, places: Places) -> bool:
+def _ask(stream: socket.socket, member: Member, places: PathMapping) -> bool:
     """Return whether the member was run. Raises Failure when it failed."""
     result = machinery.SCRATCH.absolute() / f"{member.jobid}-{_RESULT}"
     request = json.dumps(
@@ -78,7 +78,7 @@ def _ask(stream: socket.socket, member: Member, places: Places) -> bool:
     return True
 
 
-def _read(run: RunDescription, places: Places) -> Any:
+def _read(run: RunDescription, places: PathMapping) -> Any:
     """Read the Snakefile in this process. Raises Failure."""
     places.enter(run.snakefile.start)
     machinery.bring_included(places.root)
@@ -98,7 +98,7 @@ def _unreadable(error: BaseException) -> Failure:
     )
 
 
-def set_globals(member: Member, function: Callable[..., None], places: Places) -> None:
+def set_globals(member: Member, function: Callable[..., None], places: PathMapping) -> None:
     """Give a rule's function the controller's values of the Snakefile's variables.
 
     Raises Failure for one that cannot be sent and is another here.
@@ -168,7 +168,7 @@ def _live(
         _close_all_but(listening.fileno())
         for number in (signal.SIGTERM, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
-        workflow = _read(run, Places(run, make_root()))
+        workflow = _read(run, PathMapping(run, make_root()))
     except BaseException as error:  # noqa: BLE001 - it is told to each job
         trouble = failure(error)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -239,7 +239,7 @@ def _failure_of(
     run: RunDescription, workflow: Any, function: Run, request: Mapping[str, Any]
 ) -> Failure | None:
     try:
-        places = Places(run, Path(request["root"]), request["places"])
+        places = PathMapping(run, Path(request["root"]), request["places"])
         places.enter()
         function(member_from_json(request["member"]), places, workflow)
     except BaseException as error:  # noqa: BLE001 - whatever a workflow's own code raises

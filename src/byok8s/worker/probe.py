@@ -23,8 +23,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from byok8s.worker import folder
-from byok8s.worker.last_word import TERMINATION_LOG
+from byok8s.worker import job_folder
+from byok8s.worker.termination import TERMINATION_LOG
 
 CLUSTER_NAME = "kubernetes.default.svc"  # in every cluster, whatever its domain
 LOOK_UP_SECONDS = 5.0
@@ -37,12 +37,12 @@ OPERATIONS = ("list", "put", "get", "delete")
 class Seen:
     """What one pod sees.
 
-    python, snakemake: versions; snakemake is empty where there is none. machine: as `uname -m` has it. user: its
-    number. free_mb: of the working folder. host: that S3 requests go to, the S3 server or a proxy; empty where no
+    python, snakemake: versions; snakemake is empty if there is none. machine: as `uname -m` has it. user: its
+    number. free_mb: of the working folder. host: that S3 requests go to, the S3 server or a proxy; empty if no
     bucket was to be looked at. addresses: of the names that resolve. unresolved: why others do not. route: why no
     connection to `host` can be made. refused: by the operation, one of OPERATIONS, what S3 or its client says; an
     operation in neither `refused` nor `done` was not tried. clock, s3_clock: seconds since 1970, at the same moment;
-    s3_clock is None where no S3 server has told its own.
+    s3_clock is None if no S3 server has told its own.
     """
 
     python: str
@@ -72,14 +72,14 @@ def look(bucket: str, key: str, ending: threading.Event) -> Seen:
     """ending: set when the pod is told to end. What is under way comes to its end: a put that is given up may arrive
     after its delete.
     """
-    plugins = folder.bring_plugins()
+    plugins = job_folder.bring_plugins()
     sys.path.append(str(plugins))
     seen: dict[str, Any] = {
         "python": platform.python_version(),
         "snakemake": _version("snakemake"),
         "machine": platform.machine(),
         "user": os.getuid(),
-        "free_mb": shutil.disk_usage(folder.WORK).free // 1_000_000,
+        "free_mb": shutil.disk_usage(job_folder.WORK).free // 1_000_000,
         "clock": time.time(),
     }
     if not bucket:
@@ -153,7 +153,7 @@ def _look_up(hosts: Sequence[str]) -> dict[str, Any]:
 
 
 def _route(host: str, port: int) -> str:
-    """Why there is none; nothing where there is one."""
+    """Why there is none; nothing if there is one."""
     try:
         socket.create_connection((host, port), CONNECT_SECONDS).close()
     except OSError as error:

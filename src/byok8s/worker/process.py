@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from byok8s.worker import protocol, seclusion, standard_output
-from byok8s.worker.cache import Entry, entries
+from byok8s.worker.cache import CacheEntry, entries
 from byok8s.worker.description import Done
 from byok8s.worker.failure import failure
 from byok8s.worker.protocol import Result
@@ -38,7 +38,7 @@ class Order:
     precommand: str = ""
     runtime: int | None = None
     logs: tuple[str, ...] = ()
-    cached: tuple[Entry, ...] | None = None
+    cached: tuple[CacheEntry, ...] | None = None
 
 
 class Work(Protocol):

@@ -69,7 +69,7 @@ def done(job: str, result: Result) -> Message:
 
 
 def result(message: object) -> Result | None:
-    """The result in a `done` message; None where there is none."""
+    """The result in a `done` message; None if there is none."""
     if not isinstance(message, dict) or not isinstance(message.get("code"), int):
         return None
     words = (_text(message.get(name)) for name in ("why", "last_lines", "cause"))

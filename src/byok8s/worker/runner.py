@@ -21,7 +21,7 @@ from byok8s.worker.description import Done, File, JobDescription, Member, RunDes
 from byok8s.worker.failure import failure
 from byok8s.worker.measured import NOWHERE, Phases
 from byok8s.worker.member import perform
-from byok8s.worker.places import Places
+from byok8s.worker.path_mapping import PathMapping
 from byok8s.worker.together import Together
 from byok8s.worker.tool import Hand
 from byok8s.worker.transfer import Transfer
@@ -51,7 +51,7 @@ class Runner:
 
     def _done(self) -> Done:
         machinery.check()
-        places = Places(self.run, self.root, self.job.places)
+        places = PathMapping(self.run, self.root, self.job.places)
         places.enter()
         machinery.set_up_shell(self.run.shell, places.relocate)
         machinery.SCRATCH.mkdir(exist_ok=True)
@@ -106,7 +106,7 @@ class Runner:
                 if file.stored:
                     yield file.path
 
-    def _temporary_folders(self, places: Places) -> list[str]:
+    def _temporary_folders(self, places: PathMapping) -> list[str]:
         return [places.relocate(member.tmpdir) for member in self.job.members if member.tmpdir]
 
     def _fetch(self) -> None:
@@ -141,7 +141,7 @@ class Runner:
         files += [member.benchmark for member in level if member.benchmark]
         return [*files, *_logs(level)]
 
-    def _run_level(self, level: Sequence[Member], places: Places) -> None:
+    def _run_level(self, level: Sequence[Member], places: PathMapping) -> None:
         for member in level:
             benchmark = [member.benchmark] if member.benchmark else []
             outputs.prepare(member.output, [*member.log, *benchmark])

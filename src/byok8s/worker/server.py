@@ -19,9 +19,9 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from byok8s.worker import folder, last_word, seclusion, tool
+from byok8s.worker import job_folder, seclusion, termination, tool
 from byok8s.worker.job import POD_DELETED, Job
-from byok8s.worker.kept import Kept
+from byok8s.worker.job_output import JobOutput
 from byok8s.worker.process import Order
 from byok8s.worker.protocol import VERSION, Lines, Message, Result, done, line
 from byok8s.worker.warm import warm_up
@@ -29,8 +29,8 @@ from byok8s.worker.warm import warm_up
 if TYPE_CHECKING:
     from byok8s.worker.workplace import Workplace
 
-SOCKET = folder.WORK / "worker.sock"
-KEPT = folder.WORK / "kept"
+SOCKET = job_folder.WORK / "worker.sock"
+KEPT = job_folder.WORK / "kept"
 MOST_TOLD = 100  # a termination message has room for 4096 bytes
 FORSAKEN_SECONDS = float(os.environ.get("BYOK8S_FORSAKEN_SECONDS", "300"))
 SEND_SECONDS = 30.0
@@ -41,9 +41,9 @@ GATHER_SECONDS = 0.1  # what a job says meanwhile is one message: each costs the
 def serve() -> int:
     """Until the controller is not heard of for a while and no job is under way; or until the pod is told to end."""
     seclusion.close_to_others()
-    plugins = folder.bring_plugins()
+    plugins = job_folder.bring_plugins()
     other = tool.opened()
-    room = folder.CleanRoom(plugins)
+    room = job_folder.CleanRoom(plugins)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(SOCKET))
     listening.listen()
@@ -54,7 +54,7 @@ def serve() -> int:
     server = Server(listening, Workplace(many=other is None), room, other)
     server.run()
     with contextlib.suppress(OSError):
-        last_word.leave(server.result, server.succeeded()[-MOST_TOLD:])
+        termination.leave(server.result, server.succeeded()[-MOST_TOLD:])
     return server.result.code
 
 
@@ -65,7 +65,7 @@ class Server:
         self,
         listening: socket.socket,
         workplace: Workplace,
-        room: folder.CleanRoom,
+        room: job_folder.CleanRoom,
         other: tool.Tool | None = None,
     ) -> None:
         """other: the container of a rule's own image, which is for one job: so is this worker then."""
@@ -78,7 +78,7 @@ class Server:
         self._stream: socket.socket | None = None
         self._lines = Lines()
         self._job: Job | None = None
-        self._kept: dict[str, Kept] = {}  # by job
+        self._kept: dict[str, JobOutput] = {}  # by job
         # by job: bytes of its output, for those that this stream has asked for
         self._sent: dict[str, int] = {}
         self._tell_at = 0.0  # when what the running job has written is due; 0 for nothing to tell
@@ -215,9 +215,9 @@ class Server:
         self._sent[job] = 0
         self._phases_told.clear()
         self._look_at = time.monotonic() + PHASE_SECONDS
-        self._kept[job] = Kept(KEPT / job)
+        self._kept[job] = JobOutput(KEPT / job)
         try:
-            order, root = _order(job, message), folder.make(job)
+            order, root = _order(job, message), job_folder.make(job)
             self._job = Job(order, root, self._workplace.begin(order, root), self._tool)
         except OSError as error:
             cause = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "worker-lost"

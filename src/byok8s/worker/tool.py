@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from byok8s.worker.folder import SHARED_FOLDERS, WORK
+from byok8s.worker.job_folder import SHARED_FOLDERS, WORK
 from byok8s.worker.protocol import Result
 
 IMAGE: Final = os.environ.get("BYOK8S_TOOL_IMAGE", "")

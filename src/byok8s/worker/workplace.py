@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byok8s.worker import description, folder, member, process
-from byok8s.worker.cache import Cache, Keeper
+from byok8s.worker import description, job_folder, member, process
+from byok8s.worker.cache import Cache, CacheIndex
 from byok8s.worker.description import Done, RunDescription
 from byok8s.worker.measured import FILE, Phases
 from byok8s.worker.parsed import Parsed
@@ -30,11 +30,13 @@ class Workplace:
     """
 
     def __init__(self, *, many: bool) -> None:
-        self.run: RunDescription = description.run_from_json(json.loads((folder.files() / RUN).read_text()))
+        self.run: RunDescription = description.run_from_json(
+            json.loads((job_folder.files() / RUN).read_text())
+        )
         self.parsed = Parsed(self.run, _stage, member.run_function)
         self._connection = connection(self.run.storage)
         self._waiting: Process | None = None
-        self._keeper = Keeper(folder.CACHE) if many else None
+        self._cache_index = CacheIndex(job_folder.CACHE) if many else None
         self._notes = -1  # of the job under way
 
     @property
@@ -59,8 +61,8 @@ class Workplace:
 
     def begin(self, order: Order, root: Path) -> Process:
         """Start a job in its folder. Have the Snakefile read if the job needs its code."""
-        if self._keeper:
-            order = replace(order, cached=self._keeper.checked())
+        if self._cache_index:
+            order = replace(order, cached=self._cache_index.checked())
         if _wants_snakefile(order.description):
             self.parsed.start()
         if self._waiting and self._waiting.is_alive():
@@ -74,8 +76,8 @@ class Workplace:
 
     def keep(self) -> None:
         """Note what the process of a job has kept for others. It has ended."""
-        if self._keeper:
-            self._keeper.learn(self._notes)
+        if self._cache_index:
+            self._cache_index.learn(self._notes)
 
     def _dismiss(self) -> None:
         if self._waiting:
@@ -90,7 +92,7 @@ class Workplace:
         """Do a job, in its own process. Returns what was stored and left. Raises Failure, or any other error."""
         self._connection.use_ahead()
         job = description.job_from_json(self._whole(order.description))
-        cache = None if order.cached is None else Cache(folder.CACHE, order.cached, process.NOTES)
+        cache = None if order.cached is None else Cache(job_folder.CACHE, order.cached, process.NOTES)
         phases = Phases(root.parent / FILE)
         return Runner(self.run, job, root, Transfer(self._connection, cache), phases).carry_out()
 
@@ -116,4 +118,4 @@ def _wants_snakefile(data: Mapping[str, Any]) -> bool:
 
 def _stage() -> Path:
     """A folder with the workflow's sources, for the process that reads the Snakefile."""
-    return folder.lay_out(folder.WORK / "parsed")
+    return job_folder.lay_out(job_folder.WORK / "parsed")

@@ -12,7 +12,7 @@ from byok8s.executor.fleet.events import LeftPod
 from byok8s.executor.manifest import Shape, Task, job_of, shape_of
 from byok8s.executor.names import JOB_LABEL, WORKER_LABEL
 from byok8s.executor.outcome import State, outcome
-from byok8s.kube.json import Object, get_in, text
+from byok8s.kube.objects import Object, get_in, text
 
 ANSWER_SECONDS = 30.0
 TERMINATED = 128 + signal.SIGTERM  # the exit code of a worker whose pod was told to end

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from byok8s.executor.cluster import ClusterRun, Contents
 from byok8s.executor.fleet import adoption
 from byok8s.executor.fleet.effects import Effects, Logger, OnEnd
 from byok8s.executor.fleet.events import Closed, Expected, Left, PodGone, PodSeen, Submitted
@@ -15,10 +14,11 @@ from byok8s.executor.manifest import Shape, Task
 from byok8s.executor.names import ENVIRONMENT_LABEL
 from byok8s.executor.outcome import outcome
 from byok8s.executor.record import Record
+from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.kube import KubeClient, Object, Watch
 from byok8s.kube.client import OUTAGE_SECONDS
-from byok8s.kube.faults import duration
-from byok8s.kube.json import text
+from byok8s.kube.errors import duration
+from byok8s.kube.objects import text
 
 
 class MakersOfEnvironments(Protocol):
@@ -39,7 +39,7 @@ class Dispatch:
     def __init__(
         self,
         client: KubeClient,
-        cluster: ClusterRun,
+        cluster: RunObjects,
         options: Options,
         record: Record,
         logger: Logger,

@@ -13,7 +13,6 @@ from typing import Protocol, TypeAlias
 
 from byok8s.errors import Byok8sError
 from byok8s.executor import events as pod_events
-from byok8s.executor.cluster import ClusterRun
 from byok8s.executor.fleet import commands
 from byok8s.executor.fleet.commands import Command, Note, Request, ToStream
 from byok8s.executor.fleet.crew import Crew
@@ -23,6 +22,7 @@ from byok8s.executor.interrupts import interrupt
 from byok8s.executor.manifest import PodPlan, Task
 from byok8s.executor.outcome import Outcome, refused
 from byok8s.executor.record import Record
+from byok8s.executor.run_objects import RunObjects
 from byok8s.worker.sections import sections
 
 REQUESTS = 4  # at once, to create and delete pods
@@ -55,7 +55,7 @@ class Effects:
 
     def __init__(
         self,
-        cluster: ClusterRun,
+        cluster: RunObjects,
         record: Record,
         logger: Logger,
         put: Callable[[Event], None],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from byok8s.executor.cause import Kind
+from byok8s.executor.cause import FailureKind
 from byok8s.executor.fleet.commands import (
     AskOwner,
     Command,
@@ -211,7 +211,7 @@ class Fleet:
         last = Report(task, pod, found)
         if found.state is State.SUCCEEDED or self._closed:
             return [last]
-        infrastructure = not (found.cause and found.cause.kind is Kind.JOB)
+        infrastructure = not (found.cause and found.cause.kind is FailureKind.JOB)
         evidence: list[Command] = [KeepEvents(pod, task)] if infrastructure else []
         if (retry := self._policy.again(task, found, ended.had_mb)) is None:
             return [*evidence, last]

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from byok8s.executor.cause import Cause, Kind
+from byok8s.executor.cause import Cause, FailureKind
 from byok8s.executor.manifest import DEFAULT_MEMORY_MB, Task
 from byok8s.executor.outcome import Outcome
 
@@ -45,7 +45,7 @@ class RetryPolicy:
         """
         task = _with_own_id(task)
         most = MOST_LOSSES_TO_S3 if found.cause in S3 else MOST_LOSSES
-        if found.cause and found.cause.kind is Kind.INFRASTRUCTURE and task.losses < most:
+        if found.cause and found.cause.kind is FailureKind.INFRASTRUCTURE and task.losses < most:
             pause = min(FIRST_PAUSE_SECONDS * 2**task.losses, LONGEST_PAUSE_SECONDS)
             why = f"It is tried again in {pause:.0f} s ({task.losses + 1} of {most} times)"
             return Retry(replace(task, losses=task.losses + 1), pause, why)

@@ -15,7 +15,7 @@ from byok8s.executor.manifest import Task
 from byok8s.executor.record import Record
 from byok8s.kube import ApiError, ExecStream, Unreachable
 from byok8s.kube.client import pause_after, pauses
-from byok8s.kube.faults import FORBIDDEN
+from byok8s.kube.errors import FORBIDDEN
 from byok8s.worker import protocol
 from byok8s.worker.measured import from_json
 from byok8s.worker.protocol import Message
@@ -32,7 +32,7 @@ class VersionSkew(Byok8sError):
 class Opens(Protocol):
     """What opens streams."""
 
-    def talk(self, pod: str) -> ExecStream: ...
+    def open_stream(self, pod: str) -> ExecStream: ...
 
 
 @dataclass
@@ -109,7 +109,7 @@ class WorkerStream:
         waits = pauses()
         while not self._ended.is_set():
             try:
-                stream = self._cluster.talk(self._pod)
+                stream = self._cluster.open_stream(self._pod)
                 waits = pauses()
                 self._listen(stream)
             except ApiError as error:
