@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from byok8s.cli import complete
 from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ NONE = "-"
 @click.command(
     epilog=EPILOG, short_help="Say how much memory and how many threads rules need, by earlier runs."
 )
-@click.argument("run", metavar="[RUN]...", nargs=-1)
+@click.argument("run", metavar="[RUN]...", nargs=-1, shell_complete=complete.runs)
 @click.option("--profile", is_flag=True, help="Only the part of a Snakemake profile, to put into a file.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @bucket_option

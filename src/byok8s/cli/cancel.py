@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
+from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with, run_argument
 
 EPILOG = """\b
 Exit codes:
@@ -19,7 +19,7 @@ Exit codes:
 
 
 @click.command(epilog=EPILOG, short_help="End a run that goes on, also from another machine.")
-@click.argument("run", metavar="[RUN]", required=False)
+@run_argument
 @bucket_option
 @endpoint_option
 @debug_option

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from byok8s.cli import complete
 from byok8s.errors import INTERRUPTED, UNREAD, Byok8sError, InputError
 
 
@@ -30,8 +31,10 @@ context_option = click.option(
     "--context",
     envvar="BYOK8S_CONTEXT",
     metavar="NAME",
+    shell_complete=complete.contexts,
     help="Context of the kubeconfig. [default: its current one]",
 )
+run_argument = click.argument("run", metavar="[RUN]", required=False, shell_complete=complete.runs)
 image_option = click.option(
     "--image",
     envvar="BYOK8S_IMAGE",

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
+from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with, run_argument
 
 EPILOG = """\b
 Exit codes:
@@ -21,7 +21,7 @@ Exit codes:
 
 
 @click.command(epilog=EPILOG, short_help="Show what has happened in a run.")
-@click.argument("run", metavar="[RUN]", required=False)
+@run_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @click.option(
     "--json", "as_json", is_flag=True, help="The record's own lines: docs/events.md has their schema."

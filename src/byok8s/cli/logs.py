@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import click
 
+from byok8s.cli import complete
 from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
 
 EPILOG = """\b
@@ -19,7 +20,7 @@ Exit codes:
 
 
 @click.command(epilog=EPILOG, short_help="Show what the jobs of a run have said.")
-@click.argument("words", metavar="[RUN] [RULE|JOB|FILE]", nargs=-1)
+@click.argument("words", metavar="[RUN] [RULE|JOB|FILE]", nargs=-1, shell_complete=complete.runs_and_rules)
 @click.option("--failed", is_flag=True, help="Only of jobs that have failed.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
+from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with, run_argument
 
 if TYPE_CHECKING:
     from byok8s.report.figures import Figures
@@ -24,7 +24,7 @@ Exit codes:
 
 
 @click.command(epilog=EPILOG, short_help="Write a report of a run: what it did, used and cost.")
-@click.argument("run", metavar="[RUN]", required=False)
+@run_argument
 @click.option(
     *("-o", "--output"),
     type=click.Path(path_type=Path),

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
+from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with, run_argument
 
 EPILOG = """\b
 Exit codes:
@@ -21,7 +21,7 @@ Exit codes:
 
 
 @click.command(epilog=EPILOG, short_help="Show how a run is: rules, jobs, workers and failures.")
-@click.argument("run", metavar="[RUN]", required=False)
+@run_argument
 @click.option(
     "--watch", is_flag=True, help="Draw it again and again in this terminal, until the run is over."
 )

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
+from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with, run_argument
 
 EPILOG = """\b
 Exit codes:
@@ -20,7 +20,7 @@ Exit codes:
 
 
 @click.command(epilog=EPILOG, short_help="Show a run's jobs as a table with Nextflow's columns.")
-@click.argument("run", metavar="[RUN]", required=False)
+@run_argument
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, with null for what is not known.")
 @bucket_option
 @endpoint_option
