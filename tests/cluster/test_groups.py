@@ -12,8 +12,7 @@ rule all:
 rule part:
     output: "part-{n}.txt", temp("scratch-{n}.txt")
     group: "all"
-    shell: "test {wildcards.n} != BROKEN || sleep 1; test {wildcards.n} != BROKEN; "
-        "echo {wildcards.n} | tee {output}"
+    shell: "test {wildcards.n} != BROKEN; sleep 1; echo {wildcards.n} | tee {output}"
 rule second:
     input: "part-{n}.txt", "scratch-{n}.txt"
     output: "second-{n}.txt"
@@ -21,7 +20,7 @@ rule second:
     RESOURCES
     shell: "cat {input} > {output}"
 rule joined:
-    input: expand("second-{n}.txt", n=range(4))
+    input: expand("second-{n}.txt", n=range(2))
     output: "joined.txt"
     group: "all"
     shell: "test BROKEN != joined && cat {input} > {output}"
@@ -52,22 +51,21 @@ def test_what_was_done_before_the_last_member_failed_is_not_made_again(
 ) -> None:
     cluster.write(files("joined", resources))
     said = cluster.run("wf", "params", *flags, expect=1)
-    assert "Of group all, 8 of 9 jobs were done (part, second): their outputs stay." in said
-    assert cluster.read("second-3.txt") == "3\n3\n"
+    assert "Of group all, 4 of 5 jobs were done (part, second): their outputs stay." in said
+    assert cluster.read("second-1.txt") == "1\n1\n"
     cluster.write(files("nothing", resources))
     said = cluster.run("wf", "params", *flags, "--", "--rerun-triggers", "mtime")
     assert ran(said) == ["all", "joined"]
-    assert cluster.read("joined.txt") == "".join(f"{n}\n{n}\n" for n in range(4))
+    assert cluster.read("joined.txt") == "".join(f"{n}\n{n}\n" for n in range(2))
 
 
 def test_members_beside_the_one_that_fails_go_on_to_their_end(cluster: Sandbox) -> None:
-    cluster.write(files("2"))
+    cluster.write(files("1"))
     said = cluster.run("wf", "params", expect=1)
     assert "in rule part: exit code 1" in said
-    done = re.search(r"Of group all, (\d) of 9 jobs were done \(part\)", said)
-    assert done, said
+    assert "Of group all, 1 of 5 jobs were done (part): their outputs stay." in said
     assert cluster.read("part-0.txt") == "0\n"
-    assert "part-2.txt" not in cluster.kept()
+    assert "part-1.txt" not in cluster.kept()
     cluster.write(files("nothing"))
     cluster.run("wf", "params", "--", "--rerun-triggers", "mtime")
-    assert cluster.read("joined.txt") == "".join(f"{n}\n{n}\n" for n in range(4))
+    assert cluster.read("joined.txt") == "".join(f"{n}\n{n}\n" for n in range(2))

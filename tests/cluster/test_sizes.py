@@ -25,6 +25,7 @@ rule own:
     resources: mem_mb=1200
     shell: "echo {resources.mem_mb} {threads} > {output}; sleep 1.5"
 """
+ONE = ("--jobs", "1")  # at once: a test has two cores of the node
 
 
 def byok8s(cluster: Sandbox, *words: str) -> str:
@@ -38,7 +39,9 @@ def asked(cluster: Sandbox, name: str) -> tuple[int, int]:
 
 def test_the_next_run_asks_for_what_was_enough(cluster: Sandbox) -> None:
     cluster.write({"Snakefile": SNAKEFILE, "wf.json": '{"workflow_target": "all"}', "params.json": "{}"})
-    assert "as declared: earlier runs have measured no rule" in cluster.run("wf", "params", "--sizes=learned")
+    assert "as declared: earlier runs have measured no rule" in cluster.run(
+        "wf", "params", *ONE, "--sizes=learned"
+    )
     assert asked(cluster, "small") == (2000, 2)
 
     told = json.loads(byok8s(cluster, "advise", "--json"))
@@ -49,7 +52,7 @@ def test_the_next_run_asks_for_what_was_enough(cluster: Sandbox) -> None:
     assert profile["set-threads"] == {"small": 1}
     assert "large" in byok8s(cluster, "advise")
 
-    flags = ("--sizes=learned", "--force", "--", "--set-resources", "own:mem_mb=900")
+    flags = (*ONE, "--sizes=learned", "--force", "--", "--set-resources", "own:mem_mb=900")
     said = cluster.run("wf", "params", *flags)
     assert f"large {rules['large']['mem_mb']} MB" in said
     assert asked(cluster, "small") == (rules["small"]["mem_mb"], 1)
@@ -58,5 +61,5 @@ def test_the_next_run_asks_for_what_was_enough(cluster: Sandbox) -> None:
     (kept,) = (cluster.folder / ".byok8s").glob("runs/*/sizes.yaml")
     assert yaml.safe_load(kept.read_text()) == profile
 
-    cluster.run("wf", "params", "--force")
+    cluster.run("wf", "params", *ONE, "--force")
     assert asked(cluster, "large") == (1500, 1)
