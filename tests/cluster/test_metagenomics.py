@@ -45,7 +45,8 @@ def example(taco: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setenv("KUBECONFIG", KUBECONFIG)
         with sandbox(tmp_path_factory.mktemp("metagenomics") / "empty") as here:
             here.program = [str(taco.command)]
-            here.environment |= {"BYOK8S_IMAGE": IMAGE, **taco.environment}
+            # as many jobs at once as a test has cores of the node: others run beside it
+            here.environment |= {"BYOK8S_IMAGE": IMAGE, "BYOK8S_JOBS": "2", **taco.environment}
             assert "Snakefile of taco 1.0" in here.run("workflow-all", "params-all")
             yield here
 
