@@ -37,6 +37,11 @@ def test_what_small_jobs_did_well_with_is_enough() -> None:
     assert tight.size.mem_mb == 600
 
 
+def test_what_a_small_job_did_well_with_is_not_enough_for_a_larger_one() -> None:
+    (found,) = learned([replace(TRY, mem_mb=300, max_rss=100.0), replace(TRY, mem_mb=8000, max_rss=200.0)])
+    assert found.size.mem_mb == 500
+
+
 def test_what_was_too_little_is_never_advised_again() -> None:
     failed = replace(TRY, state="EXECUTOR_ERROR", cause="out-of-memory", mem_mb=4000, max_rss=None)
     (found,) = learned([TRY, failed])

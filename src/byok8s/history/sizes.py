@@ -70,8 +70,9 @@ def memory(tries: Sequence[Try]) -> int | None:
     peak = max((_used(each) for each in measured), default=0.0)
     wanted = max(peak * MARGIN + WORKERS_MB, too_little * AFTER_OUT_OF_MEMORY)
     enough = math.ceil(wanted / STEP_MB) * STEP_MB
-    roomy = [each.mem_mb for each in measured if each.mem_mb and peak <= each.mem_mb * ROOMY > too_little]
-    return min([enough, *roomy])
+    # what smaller jobs did well with proves nothing of those that used the most
+    proven = [each.mem_mb for each in measured if each.mem_mb and _used(each) == peak]
+    return min([enough, *(mb for mb in proven if mb * ROOMY >= peak and mb * ROOMY > too_little)])
 
 
 def _used(each: Try) -> float:
