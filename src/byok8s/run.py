@@ -52,7 +52,7 @@ from byok8s.provenance.persistence import Records
 from byok8s.request import Request
 from byok8s.s3 import profile
 from byok8s.s3.prefix_lock import prefix_lock
-from byok8s.settings import Settings, default_image
+from byok8s.settings import default_image
 from byok8s.targets import Targets
 
 FOLDER = Path(".byok8s")
@@ -170,13 +170,12 @@ def _sizes(request: Request, view: View) -> tuple[Size, ...]:
     """Return what rules are to ask for by the newest runs, if that is wanted and they run in pods."""
     if not request.learned or request.bucket is None or request.local:
         return ()
-    bucket = request.bucket
     try:
-        _, found = runs.learned([], Settings(s3_bucket=bucket.url, s3_endpoint_url=bucket.endpoint_url))
+        newest = runs.of_folder(runs.LEARNS_FROM) or runs.of_bucket(request.bucket, runs.LEARNS_FROM)
     except errors.Byok8sError as error:
         view.warn(f"{error} Rules get what they declare.")
         return ()
-    return tuple(each.size for each in found if each.size.mem_mb or each.size.threads)
+    return tuple(each.size for each in runs.learned(newest) if each.size.mem_mb or each.size.threads)
 
 
 def _clear(plan: RunPlan, view: View) -> None:

@@ -73,10 +73,18 @@ def is_at_work(id_: str, said: Settings) -> bool:
 
 def listed(said: Settings, most: int) -> list[Run]:
     """Return the newest runs, the newest first: this folder's, or without any, or with --s3-bucket, the bucket's."""
-    here = logs.here_with(FILE)
-    if here and not logs.names_another_bucket(said):
-        return [_read(logs.InFolder(each), alive=logs.is_alive(each)) for each in reversed(here[-most:])]
-    bucket = contents.place(said)
+    here = [] if logs.names_another_bucket(said) else of_folder(most)
+    return here or of_bucket(contents.place(said), most)
+
+
+def of_folder(most: int) -> list[Run]:
+    """Return the newest runs of this folder, the newest first."""
+    newest = logs.here_with(FILE)[-most:]
+    return [_read(logs.InFolder(each), alive=logs.is_alive(each)) for each in reversed(newest)]
+
+
+def of_bucket(bucket: s3.Bucket, most: int) -> list[Run]:
+    """Return the newest runs of a bucket, the newest first. Raises BucketError for one that cannot be used."""
     s3.check_bucket(bucket)
     newest = logs.ids_in(bucket)[-most:]
     alive = _at_work(bucket)
@@ -86,11 +94,9 @@ def listed(said: Settings, most: int) -> list[Run]:
         return list(threads.map(lambda record: _read(record, alive=record.run == alive), known))
 
 
-def learned(ids: Sequence[str], said: Settings, most: int = LEARNS_FROM) -> tuple[list[str], list[Learned]]:
-    """Return what runs tell of the sizes of rules, and which runs those are; if none is named, the newest ones."""
-    found = [run(id_, said) for id_ in ids] or listed(said, most)
-    tries = (each for run in found for each in run.state.tries.values())
-    return [run.id for run in found], sizes.learned(tries)
+def learned(found: Sequence[Run]) -> list[Learned]:
+    """Return what runs tell of the sizes of rules."""
+    return sizes.learned(each for run in found for each in run.state.tries.values())
 
 
 def events(id_: str | None, said: Settings, tell: Callable[[Event], None], *, follow: bool) -> None:

@@ -57,7 +57,9 @@ def advise(
 
         if profile and as_json:
             raise InputError("--profile is for Snakemake, --json for other machines: say one of them.")
-        ids, found = runs.learned(run, Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
+        said = Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url)
+        read = [runs.run(id_, said) for id_ in run] or runs.listed(said, runs.LEARNS_FROM)
+        ids, found = [each.id for each in read], runs.learned(read)
         advice = sizes.profile(each.size for each in found)
         if as_json:
             view.say(json.dumps({"runs": ids, "rules": [_as_json(each) for each in found]}, indent=2))
