@@ -15,7 +15,7 @@ from byok8s.errors import InputError
 from byok8s.history.status import WORDS, word
 from byok8s.locks.folder import last_holder, try_lock
 from byok8s.locks.owner import LockOwner, identity
-from byok8s.logs import LOCK
+from byok8s.logs import LOCK, RUNS
 from byok8s.settings import Settings
 
 PATIENCE_SECONDS: Final = 90.0  # for a run to end that has been asked to
@@ -38,7 +38,7 @@ def cancel(id_: str | None, said: Settings, tell: Callable[[str], None]) -> bool
         os.kill(here.process, signal.SIGINT)
         tell(f"Run {run.id} is asked to end: process {here.process} of this machine.")
         return _await_end(run.id, said)
-    bucket, key = contents.place(said), f".byok8s/runs/{run.id}/{NAME}"
+    bucket, key = contents.place(said), f"{RUNS.as_posix()}/{run.id}/{NAME}"
     s3.put(bucket, key, identity().encode())
     tell(f"Run {run.id} is asked to end by way of its bucket: it looks every {LOOK_SECONDS:.0f} s.")
     over = _await_end(run.id, said)

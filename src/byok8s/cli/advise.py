@@ -9,24 +9,17 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from byok8s.cli import complete
-from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
+from byok8s.cli.common import EPILOG_OF_RECORDS, bucket_option, debug_option, endpoint_option, exit_with
 
 if TYPE_CHECKING:
     from byok8s.history.sizes import Learned
 
-EPILOG = """\b
-Exit codes:
-  0    it is shown
-  2    a flag is wrong, or there is no such run
-  3    the bucket cannot be used
-  130  interrupted
-  141  whoever reads the output has ended, as head does
-"""
 NONE = "-"
 
 
 @click.command(
-    epilog=EPILOG, short_help="Say how much memory and how many threads rules need, by earlier runs."
+    epilog=EPILOG_OF_RECORDS,
+    short_help="Say how much memory and how many threads rules need, by earlier runs.",
 )
 @click.argument("run", metavar="[RUN]...", nargs=-1, shell_complete=complete.runs)
 @click.option("--profile", is_flag=True, help="Only the part of a Snakemake profile, to put into a file.")

@@ -12,6 +12,15 @@ import click
 from byok8s.cli import complete
 from byok8s.errors import INTERRUPTED, UNREAD, Byok8sError, InputError
 
+EPILOG_OF_RECORDS = """\b
+Exit codes:
+  0    it is shown
+  2    a flag is wrong, or there is no such run
+  3    the bucket cannot be used
+  130  interrupted
+  141  whoever reads the output has ended, as head does
+"""
+
 
 def pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
     """WORD=VALUE, said several times."""

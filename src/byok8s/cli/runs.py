@@ -7,19 +7,10 @@ from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with
-
-EPILOG = """\b
-Exit codes:
-  0    it is shown
-  2    a flag is wrong, or there is no such run
-  3    the bucket cannot be used
-  130  interrupted
-  141  whoever reads the output has ended, as head does
-"""
+from byok8s.cli.common import EPILOG_OF_RECORDS, bucket_option, debug_option, endpoint_option, exit_with
 
 
-@click.command(epilog=EPILOG, short_help="List runs, and how they are.")
+@click.command(epilog=EPILOG_OF_RECORDS, short_help="List runs, and how they are.")
 @click.option(
     *("-n", "--newest"),
     type=click.IntRange(1, 10_000),

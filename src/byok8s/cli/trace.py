@@ -7,19 +7,17 @@ from typing import NoReturn
 
 import click
 
-from byok8s.cli.common import bucket_option, debug_option, endpoint_option, exit_with, run_argument
-
-EPILOG = """\b
-Exit codes:
-  0    it is shown
-  2    a flag is wrong, or there is no such run
-  3    the bucket cannot be used
-  130  interrupted
-  141  whoever reads the output has ended, as head does
-"""
+from byok8s.cli.common import (
+    EPILOG_OF_RECORDS,
+    bucket_option,
+    debug_option,
+    endpoint_option,
+    exit_with,
+    run_argument,
+)
 
 
-@click.command(epilog=EPILOG, short_help="Show a run's jobs as a table with Nextflow's columns.")
+@click.command(epilog=EPILOG_OF_RECORDS, short_help="Show a run's jobs as a table with Nextflow's columns.")
 @run_argument
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, with null for what is not known.")
 @bucket_option
