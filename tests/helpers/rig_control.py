@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 
+from byok8s import s3
 from byok8s.kube import Context, KubeClient
 from byok8s.kube.objects import Object, items, text
 from sandbox import KUBECONFIG
@@ -29,12 +31,32 @@ def process(part: str) -> int:
 
 
 def bring_back() -> None:
-    """Returns when pods can be placed again."""
+    """Returns when pods can be placed and objects stored again."""
     subprocess.run([str(RIG / "up.sh")], check=True, stdout=subprocess.DEVNULL)
-    client, until = KubeClient(Context()), time.monotonic() + 120
-    while not all(_is_ready(node) for node in items(client.get("/api/v1/nodes"), "items")):
-        assert time.monotonic() < until, "the node is not ready after 120 s"
+    client = KubeClient(Context())
+    _await(
+        lambda: all(_is_ready(node) for node in items(client.get("/api/v1/nodes"), "items")),
+        "the node is not ready",
+    )
+    _await(_stores, "the S3 server stores nothing")
+
+
+def _await(is_so: Callable[[], bool], otherwise: str) -> None:
+    until = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < until, f"{otherwise} after 120 s"
         time.sleep(1)
+
+
+def _stores() -> bool:
+    """Return whether an object can be stored: SeaweedFS answers some time before its volumes are back."""
+    bucket = s3.Bucket.parse(os.environ["BYOK8S_S3_BUCKET"], os.environ.get("BYOK8S_S3_ENDPOINT_URL"))
+    client = s3.connect(bucket.endpoint_url)
+    try:
+        client.put_object(Bucket=bucket.name, Key="rig-control/stored", Body=b"")
+    except (ClientError, BotoCoreError):
+        return False
+    return True
 
 
 def _is_ready(node: Object) -> bool:

@@ -152,7 +152,7 @@ def test_a_job_that_changes_its_input_changes_its_own_copy(worker: Worker, comma
         "for f in {cache}/*; do printf X | dd of=$f conv=notrunc; touch -r ref.fa $f; done",  # so are size and time
         "for f in {cache}/*; do cp evil2 $f.new; touch -r $f $f.new; mv $f.new $f; done",
         "for f in {cache}/*; do ln -f $f {root}/other; printf X | dd of={root}/other conv=notrunc; done",
-        "cp -a {cache} {root}/elsewhere; rm -r {cache}; cp evil2 {root}/elsewhere/*; ln -s {root}/elsewhere {cache}",
+        "rm -rf {root}/else; mv {cache} {root}/else; cp evil2 {root}/else/*; ln -s {root}/else {cache}",
         "rm -r {cache}",
         "rm -r {cache}; touch {cache}",
     ],
