@@ -28,7 +28,8 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 import snakemake_executor_plugin_byok8s as plugin
 import standin
-from byok8s.executor import delivery, manifest
+from byok8s.bundle import delivery
+from byok8s.pods import manifest
 
 CPU_REQUEST_SHARE = 0.05  # of a core for each worker, so that many are there at once on a small node
 ENTRIES = ("__post_init__", "run_jobs")  # what Snakemake calls of an executor

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from byok8s.errors import ClusterError
-from byok8s.executor.quantity import quantity
 from byok8s.kube import KubeClient, Object
 from byok8s.kube.objects import get_in, items, text
+from byok8s.pods.quantity import quantity
 
 EVERY_SECONDS = 0.5
 

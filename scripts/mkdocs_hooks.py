@@ -16,7 +16,7 @@ import click
 from mkdocs.structure.files import File
 
 from byok8s import cli, failures
-from byok8s.executor.cause import Cause, FailureKind
+from byok8s.pods.cause import Cause, FailureKind
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

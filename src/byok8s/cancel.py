@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from byok8s import contents, runs, s3
-from byok8s.cancel_watch import LOOK_SECONDS, NAME
+from byok8s import runs, s3
+from byok8s.data import contents
 from byok8s.errors import InputError
 from byok8s.history.status import WORDS, word
 from byok8s.locks.folder import last_holder, try_lock
 from byok8s.locks.owner import LockOwner, identity
 from byok8s.logs import LOCK, RUNS
+from byok8s.run.cancel_watch import LOOK_SECONDS, NAME
 from byok8s.settings import Settings
 
 PATIENCE_SECONDS: Final = 90.0  # for a run to end that has been asked to

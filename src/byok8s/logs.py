@@ -14,7 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
 
-from byok8s import contents, s3, tail
+from byok8s import s3, tail
+from byok8s.data import contents
 from byok8s.errors import InputError
 from byok8s.locks.folder import last_holder
 from byok8s.locks.heartbeat import EVERY_SECONDS

@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 
 from byok8s import files, git
 from byok8s import params as params_files
+from byok8s.choices import Software, UploadMode
 from byok8s.errors import InputError
-from byok8s.inputs import Mode
 from byok8s.named import named
 from byok8s.root import find_root
 from byok8s.s3 import Bucket, profile
 from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
-from byok8s.software import Software
 from byok8s.workspace import Source
 
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
@@ -68,7 +67,7 @@ class Request:
     pending_timeout: float | None
     pod: Mapping[str, object]
     pod_template: str | None
-    upload: Mode
+    upload: UploadMode
     download: Path | None
     software: Software
     channel_alias: str | None
@@ -159,7 +158,7 @@ def _download(said: str | None) -> Path | None:
     return folder
 
 
-def _upload(said: bool | Mode | None) -> Mode:
+def _upload(said: bool | UploadMode | None) -> UploadMode:
     if isinstance(said, bool):
         return "yes" if said else "no"
     return said or "ask"

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from byok8s import contents, logs, s3
+from byok8s import logs, s3
+from byok8s.data import contents
 from byok8s.errors import InputError
 from byok8s.history import sizes
 from byok8s.history.event import FILE, Event, parsed

@@ -15,80 +15,112 @@ import os
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import msgspec
 
 from byok8s import files
-from byok8s.inputs import Mode
-from byok8s.software import Software
+from byok8s.choices import Sizes, Software, UploadMode
 
 DEFAULT_JOBS = 16
-Sizes: TypeAlias = Literal["declared", "learned"]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """None if nothing was said. The names are those of the flags.
-
-    snakefile: path. s3_bucket: BUCKET or BUCKET/PREFIX. jobs: how many at once. image: of the pods.
-    local: run on this machine. no_reuse: a pod for each job.
-    reuse_factor: how many times what a job asks for the pod of the worker that takes it may have.
-    no_credentials: pods get no copy of the S3 credentials that are used here.
-    strict_threads: no job gets fewer threads than it asks for. plain: no view of the run is drawn in a terminal.
-    oom_retries: more tries, each with oom_factor times the memory, of a job that ran out of it.
-    pending_timeout: minutes that a pod may be without a node. pod: what all pods are to have, by its word.
-    pod_template: path of a Pod to merge under ours. upload: inputs that are here and not in the bucket; as YAML reads
-    yes and no, these may be true and false. download: folder to which targets are brought. software: of rules:
-    their conda environments, or what the image has. channel_alias: mirror of the conda channels.
-    sizes: memory and threads of rules, as they declare them or as earlier runs have shown.
-    """
+    """What one place says; None of a field means that it says nothing. The names are those of the flags."""
 
     snakefile: str | None = None
+    """Path of the Snakefile."""
+
     s3_bucket: str | None = None
+    """BUCKET or BUCKET/PREFIX."""
+
     s3_endpoint_url: str | None = None
+    """The S3 server; AWS if nobody names one."""
+
     k8s_namespace: str | None = None
+    """The namespace of the run's pods; that of the context if nobody names one."""
+
     context: str | None = None
+    """The context of the kubeconfig; the current one if nobody names one."""
+
     image: str | None = None
+    """The image of the pods; `default_image` if nobody names one."""
+
     jobs: int | None = None
+    """How many jobs run at once; at least 1, and DEFAULT_JOBS if nobody says."""
+
     local: bool | None = None
+    """Whether the jobs run on this machine."""
+
     no_reuse: bool | None = None
+    """Whether each job has a pod of its own."""
+
     reuse_factor: float | None = None
+    """How many times what a job asks for the pod of the worker that takes it may have."""
+
     no_credentials: bool | None = None
+    """Whether pods get no copy of the S3 credentials that are used here."""
+
     strict_threads: bool | None = None
+    """Whether no job gets fewer threads than it asks for."""
+
     plain: bool | None = None
+    """Whether no view of the run is drawn in a terminal."""
+
     oom_retries: int | None = None
+    """How many more tries a job has that ran out of memory."""
+
     oom_factor: float | None = None
+    """The memory of each such try, as a multiple of that of the one before."""
+
     pending_timeout: float | None = None
+    """Minutes that a pod may be without a node."""
+
     pod: dict[str, object] | None = None
+    """Options of all pods, by name: docs/pods.md has them."""
+
     pod_template: str | None = None
-    upload: bool | Mode | None = None
+    """Path of a Pod to merge under ours."""
+
+    upload: bool | UploadMode | None = None
+    """Whether inputs that are here and not in the bucket go there. YAML reads yes and no as true and false."""
+
     download: str | None = None
+    """The folder to which targets are brought."""
+
     software: Software | None = None
+    """What rules get of the software that they declare."""
+
     channel_alias: str | None = None
+    """A mirror of the conda channels."""
+
     sizes: Sizes | None = None
+    """Whether rules get the memory and threads that they declare, or those that earlier runs have shown."""
 
 
 class WorkflowFile(Settings, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a workflow file may hold: its target, a word about it, and defaults for the flags."""
+    """What a workflow file may hold: a target, a description, and defaults for the flags."""
 
     workflow_target: str | list[str] | None = None
+    """The rule or files to make; Snakemake's default target if nobody says."""
+
     description: str | None = None
+    """A line about it, for lists of workflows."""
 
 
 def default_image() -> str:
-    """Of the pods where nothing is said: Snakemake's own, in the version that is used here."""
+    """Return Snakemake's own image, in the version that is used here."""
     return f"snakemake/snakemake:v{metadata.version('snakemake')}"
 
 
 def user_config() -> Settings:
-    """The user's config file; nothing if there is none. Raises InputError if it cannot be used."""
+    """Read the user's config file; return empty Settings if there is none. Raises InputError if it cannot be used."""
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     path = home / "byok8s" / "config.yaml"
     return files.load_as(path, Settings) if path.is_file() else Settings()
 
 
 def resolve(places: Sequence[Settings]) -> Settings:
-    """One Settings of several, the first first."""
+    """Make one Settings of several, of which the first that says something counts."""
     names = [field.name for field in msgspec.structs.fields(Settings)]
     found = {name: [getattr(place, name) for place in places] for name in names}
     said = {

@@ -15,21 +15,21 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from byok8s.data.inputs import size_words
 from byok8s.doctor.check import Check, CheckStatus, Field, Report
 from byok8s.errors import Byok8sError
-from byok8s.inputs import size_words
 from byok8s.shown import visible
 from byok8s.software.store import StoredEnvironment
 from byok8s.workspace.folder import replaced
 
 if TYPE_CHECKING:
-    from byok8s.clean import Found
-    from byok8s.contents import Entry
+    from byok8s.data.contents import Entry
     from byok8s.dns.fix import DnsPlan
-    from byok8s.leftovers import Run
     from byok8s.local_cluster.status import ClusterStatus
     from byok8s.request import Request
-    from byok8s.run import RunPlan
+    from byok8s.run.flow import RunPlan
+    from byok8s.run_objects.clean import Found
+    from byok8s.run_objects.leftovers import Run
     from byok8s.s3 import Bucket, Unfinished
 
 RULE = "-" * 8
@@ -348,7 +348,7 @@ def can_draw() -> bool:
 
 def show_run(run: str, events: Path) -> contextlib.AbstractContextManager[Callable[[], bool] | None]:
     """Draw how a run is below what is said. The context yields what tells whether it is drawn."""
-    from byok8s import live
+    from byok8s.run import live
 
     return live.shown(run, events)
 

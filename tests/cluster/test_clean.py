@@ -13,15 +13,15 @@ import pytest
 from click.testing import CliRunner
 
 from account import user
-from byok8s import clean, leftovers
+from byok8s.access.rights import CLEAN_RIGHTS, RIGHTS, Right
 from byok8s.cli import byok8s
 from byok8s.errors import ClusterError
-from byok8s.executor import manifest
-from byok8s.executor.manifest import LEASE_SECONDS
-from byok8s.executor.names import Names
 from byok8s.kube import client as kube_client
 from byok8s.kube.objects import Json, text
-from byok8s.rights import CLEAN_RIGHTS, RIGHTS, Right
+from byok8s.pods import manifest
+from byok8s.pods.manifest import LEASE_SECONDS
+from byok8s.pods.names import Names
+from byok8s.run_objects import clean, leftovers
 from sandbox import Sandbox
 
 WORKFLOW = {"wf.json": '{"workflow_target": "only"}', "params.json": "{}"}

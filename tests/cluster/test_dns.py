@@ -7,7 +7,9 @@ from contextlib import contextmanager
 import pytest
 
 from account import ACCOUNT, PATHS, apply, user
-from byok8s import rbac
+from byok8s.access import rbac
+from byok8s.access.rbac import Subject
+from byok8s.access.rights import DNS_RIGHTS, PROBE_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.dns import fix
 from byok8s.dns.answer import PodMade, ask
 from byok8s.dns.change import ANNOTATION
@@ -15,8 +17,6 @@ from byok8s.dns.state import CONFIG_MAPS, DEPLOYMENTS, PODS, DnsKind, look
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError
 from byok8s.kube.objects import Json, get_in, text
-from byok8s.rbac import Subject
-from byok8s.rights import DNS_RIGHTS, PROBE_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from coredns import COREFILE, IMAGE, Standin, standing_in
 from sandbox import Sandbox
 

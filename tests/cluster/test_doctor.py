@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import pytest
 
 from account import user
+from byok8s.access.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.dns.state import DnsKind
 from byok8s.doctor import bucket, nodes, probe_checks
 from byok8s.kube.objects import Json, get_in, items, text
-from byok8s.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.worker.probe import OPERATIONS
 from coredns import COREFILE, standing_in
 from forwarding import forwarding

@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from account import user
+from byok8s.access.rights import Right
 from byok8s.errors import ClusterError
-from byok8s.executor.manifest import PodSettings, Shape, worker_plan
-from byok8s.executor.names import CONTROLLER_ANNOTATION, Names
-from byok8s.executor.run_objects import Contents, RunObjects
 from byok8s.kube import ApiError, Context, KubeClient
 from byok8s.kube.objects import Json, get_in, items, mapping, text
-from byok8s.rights import Right
+from byok8s.pods.manifest import PodSettings, Shape, worker_plan
+from byok8s.pods.names import CONTROLLER_ANNOTATION, Names
+from byok8s.run_objects.objects import Contents, RunObjects
 from sandbox import Sandbox
 from snakefiles import ONCE, many
 

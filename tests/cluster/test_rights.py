@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from account import ACCOUNT, PATHS, apply, kubeconfig, user
-from byok8s.rights import RIGHTS, STREAM_RIGHTS, Right
+from byok8s.access.rights import RIGHTS, STREAM_RIGHTS, Right
 from sandbox import KUBECONFIG, Sandbox
 
 ALONE = "each job gets a pod of its own"

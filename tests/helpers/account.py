@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from byok8s import rbac
+from byok8s.access import rbac
+from byok8s.access.rights import Right
 from byok8s.kube import Object
 from byok8s.kube.objects import Json, text
-from byok8s.rights import Right
 from sandbox import KUBECONFIG, Sandbox
 
 ACCOUNT = "byok8s-user"

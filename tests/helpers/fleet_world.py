@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from byok8s.executor.cause import Cause
-from byok8s.executor.fleet import commands, events
-from byok8s.executor.fleet.events import Event, LeftPod
-from byok8s.executor.fleet.fleet import Fleet, Options
-from byok8s.executor.fleet.retries import RetryPolicy
-from byok8s.executor.fleet.room import takes
-from byok8s.executor.manifest import PodPlan, Shape, Task, job_of
-from byok8s.executor.names import Names
-from byok8s.executor.outcome import Outcome, State
+from byok8s.fleet import commands, events
+from byok8s.fleet.events import Event, LeftPod
+from byok8s.fleet.fleet import Fleet, Options
+from byok8s.fleet.retries import RetryPolicy
+from byok8s.fleet.room import takes
+from byok8s.pods.cause import Cause
+from byok8s.pods.manifest import PodPlan, Shape, Task, job_of
+from byok8s.pods.names import Names
+from byok8s.pods.outcome import Outcome, State
 from byok8s.worker.protocol import Result
 
 NAMES = Names("run-1", "key", "uid")

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from byok8s import s3
+from byok8s import compat, s3
 from byok8s.errors import InputError
-from byok8s.executor import compat
-from byok8s.executor.description import Describer, Undescribable
-from byok8s.executor.run_description import run_description
+from byok8s.jobs.description import Describer, Undescribable
+from byok8s.jobs.run_description import run_description
 from byok8s.worker.description import JobDescription, Member
 from byok8s.worker.values import decode
 from planned import planned

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from byok8s import flush, logs, s3
+from byok8s import logs, s3
 from byok8s.cli import byok8s
 from byok8s.history.writer import History
 from byok8s.locks.owner import RunLocation, this_process
+from byok8s.run import flush
 from byok8s.s3.prefix_lock import prefix_lock
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from byok8s import s3
 from byok8s.errors import InputError
-from byok8s.executor.keys import stored
-from byok8s.executor.providers import Provider, check, used_providers
+from byok8s.jobs.keys import stored
+from byok8s.jobs.providers import Provider, check, used_providers
 from planned import planned
 
 BUCKET = "s3://local/providers"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from byok8s import s3
-from byok8s.executor.shared import Shared
+from byok8s.jobs.shared import Shared
 from planned import planned
 
 SNAKEFILE = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from byok8s.asked import command
+from byok8s.run.asked import command
 
 
 @pytest.mark.parametrize(

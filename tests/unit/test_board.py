@@ -19,7 +19,7 @@ from byok8s.history.board import Row, bar, rows, time_left
 from byok8s.history.event import SCHEMA, Event
 from byok8s.history.state import State, Try, folded
 from byok8s.history.status import Rule
-from byok8s.live import Events
+from byok8s.run.live import Events
 
 NOW = 60_000
 
@@ -132,7 +132,7 @@ def test_shares_of_a_screen() -> None:
 DRAWS = """
 import sys, time
 from pathlib import Path
-from byok8s import live
+from byok8s.run import live
 from byok8s.history.event import line
 path = Path("events")
 with path.open("ab") as file, live.shown("r", path):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from byok8s import fetch
-from byok8s.contents import Entry, chosen
+from byok8s.data import fetch
+from byok8s.data.contents import Entry, chosen
 from byok8s.errors import InputError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.executor.cause import named
+from byok8s.pods.cause import named
 from byok8s.worker import diagnosis, failure
 from byok8s.worker.description import Done
 from byok8s.worker.failure import Failure

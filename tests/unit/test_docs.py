@@ -15,6 +15,15 @@ from markdown_it import MarkdownIt
 
 from answering import Answer, answering
 from byok8s import failures, schema
+from byok8s.access.rights import (
+    CLEAN_RIGHTS,
+    DNS_HELPFUL_RIGHTS,
+    DNS_RIGHTS,
+    HELPFUL_RIGHTS,
+    RIGHTS,
+    STREAM_RIGHTS,
+    Right,
+)
 from byok8s.cli.clean import clean
 from byok8s.cli.cluster_fix_dns import fix_dns
 from byok8s.cli.doctor import doctor
@@ -26,25 +35,16 @@ from byok8s.doctor.clock import S3_SECONDS, UNREMARKABLE_SECONDS
 from byok8s.doctor.diagnosis import NAMES, TITLES
 from byok8s.doctor.probe_pod import PULL_SECONDS
 from byok8s.errors import InputError
-from byok8s.executor import manifest, template
-from byok8s.executor.cause import Cause
-from byok8s.executor.manifest import LEASE_SECONDS
-from byok8s.executor.names import Names
-from byok8s.executor.pod_options import POD_OPTIONS
-from byok8s.executor.run_objects import RENEW_SECONDS
 from byok8s.git.program import SILENT_SECONDS as GIT_SILENT_SECONDS
 from byok8s.kube.objects import Json, Object, items, text
-from byok8s.leftovers import SILENCE_SECONDS
 from byok8s.local_cluster.choose import drivers
-from byok8s.rights import (
-    CLEAN_RIGHTS,
-    DNS_HELPFUL_RIGHTS,
-    DNS_RIGHTS,
-    HELPFUL_RIGHTS,
-    RIGHTS,
-    STREAM_RIGHTS,
-    Right,
-)
+from byok8s.pods import manifest, template
+from byok8s.pods.cause import Cause
+from byok8s.pods.manifest import LEASE_SECONDS
+from byok8s.pods.names import Names
+from byok8s.pods.pod_options import POD_OPTIONS
+from byok8s.run_objects.leftovers import SILENCE_SECONDS
+from byok8s.run_objects.objects import RENEW_SECONDS
 from byok8s.settings import Settings
 
 ROOT = Path(__file__).parents[2]

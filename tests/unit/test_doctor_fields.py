@@ -2,14 +2,14 @@
 
 import pytest
 
+from byok8s.access.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.doctor import bucket, clock, local_checks, namespace, nodes, rights
 from byok8s.doctor.check import Check, CheckStatus, any_failed, of_error
 from byok8s.errors import ClusterError
-from byok8s.executor.manifest import PodSettings, Shape, owner_reference, pod, worker_plan
-from byok8s.executor.names import Names
 from byok8s.kube import ApiError, Object
 from byok8s.kube.objects import Json
-from byok8s.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
+from byok8s.pods.manifest import PodSettings, Shape, owner_reference, pod, worker_plan
+from byok8s.pods.names import Names
 
 NAMES = Names("x")
 OK, WARNING, FAILED, SKIPPED = CheckStatus

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.adjust import NO_LIMIT
 from byok8s.doctor import plan as planning
 from byok8s.doctor import workflow
 from byok8s.doctor.check import CheckStatus
 from byok8s.doctor.plan import PlannedJob, WorkflowPlan
 from byok8s.errors import InputError
-from byok8s.executor.shapes import Shapes
+from byok8s.jobs.shapes import Shapes
+from byok8s.run.adjust import NO_LIMIT
 
 SNAKEFILE = """
 print("a Snakefile that speaks")

@@ -12,8 +12,8 @@ from byok8s.dns.state import DnsKind, DnsState
 from byok8s.doctor import dns, probe_checks
 from byok8s.doctor.check import Check, CheckStatus
 from byok8s.doctor.probe_pod import Probe, _seen
-from byok8s.executor.outcome import Outcome, State, outcome
 from byok8s.kube import Object
+from byok8s.pods.outcome import Outcome, State, outcome
 from byok8s.worker.probe import CLUSTER_NAME, OPERATIONS, Seen
 
 OK, WARNING, FAILED, SKIPPED = CheckStatus

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from byok8s import compat
+from byok8s.bundle import elsewhere
 from byok8s.errors import InputError
-from byok8s.executor import compat, elsewhere
 from folders import write_files
 from planned import planned
 from serving import served

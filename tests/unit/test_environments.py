@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.adjust import made_in_pods
 from byok8s.errors import InputError
+from byok8s.run.adjust import made_in_pods
 from byok8s.software.spec import ENVIRONMENTS, Specs
 from byok8s.worker import conda, environment
 from byok8s.worker.environment import Wanted
@@ -49,7 +49,7 @@ def test_an_environment_by_its_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_pods_have_environments_where_their_names_are_of() -> None:
-    from byok8s.executor.manifest import WORK
+    from byok8s.pods.manifest import WORK
     from byok8s.worker.job_folder import ENVIRONMENTS as IN_PODS
 
     assert f"{WORK}/{IN_PODS.name}" == ENVIRONMENTS

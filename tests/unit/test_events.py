@@ -2,9 +2,9 @@
 
 import pytest
 
-from byok8s.executor import events
-from byok8s.executor.cause import Cause
 from byok8s.kube.objects import Object
+from byok8s.pods import events
+from byok8s.pods.cause import Cause
 
 PULL = (
     'Failed to pull image "127.0.0.1:1/x/y:1": rpc error: code = Unknown desc = dial tcp: connection refused'

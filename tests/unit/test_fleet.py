@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from byok8s.executor.cause import Cause
-from byok8s.executor.fleet import commands, events
-from byok8s.executor.fleet.events import Event, LeftPod
-from byok8s.executor.fleet.fleet import Fleet, Options
-from byok8s.executor.fleet.pending import GRACE_SECONDS
-from byok8s.executor.fleet.retries import RetryPolicy
-from byok8s.executor.fleet.workers import IDLE_SECONDS
-from byok8s.executor.manifest import Shape
-from byok8s.executor.outcome import Outcome
+from byok8s.fleet import commands, events
+from byok8s.fleet.events import Event, LeftPod
+from byok8s.fleet.fleet import Fleet, Options
+from byok8s.fleet.pending import GRACE_SECONDS
+from byok8s.fleet.retries import RetryPolicy
+from byok8s.fleet.workers import IDLE_SECONDS
+from byok8s.pods.cause import Cause
+from byok8s.pods.manifest import Shape
+from byok8s.pods.outcome import Outcome
 from byok8s.worker.protocol import Result
 from fleet_world import EVICTED, NAMES, QUOTA, RUNNING, SUCCEEDED, UNPLACED, task
 

@@ -3,9 +3,9 @@
 import json
 from dataclasses import asdict
 
-from byok8s.executor.fleet.adoption import ANSWER_SECONDS, Adoption, left
-from byok8s.executor.manifest import Shape, Task
+from byok8s.fleet.adoption import ANSWER_SECONDS, Adoption, left
 from byok8s.kube.objects import Object
+from byok8s.pods.manifest import Shape, Task
 
 SHAPE = Shape(2, 500, said='{"spec": {}}')
 

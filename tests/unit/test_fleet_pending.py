@@ -1,8 +1,8 @@
 """How long a pod that does not run may take."""
 
-from byok8s.executor.cause import Cause
-from byok8s.executor.fleet.pending import GRACE_SECONDS, PendingPods
-from byok8s.executor.outcome import GONE, Outcome, State
+from byok8s.fleet.pending import GRACE_SECONDS, PendingPods
+from byok8s.pods.cause import Cause
+from byok8s.pods.outcome import GONE, Outcome, State
 
 STUCK = Outcome(State.FAILED, "its image x cannot be pulled", stuck=True, cause=Cause.IMAGE_NOT_FOUND)
 PULLING = Outcome(State.WAITING, "its image x cannot be pulled", cause=Cause.IMAGE_NOT_FOUND)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from byok8s.executor.cause import Cause, FailureKind
-from byok8s.executor.fleet.retries import MOST_LOSSES, RetryPolicy
-from byok8s.executor.manifest import Shape, Task
-from byok8s.executor.outcome import Outcome, State
+from byok8s.fleet.retries import MOST_LOSSES, RetryPolicy
+from byok8s.pods.cause import Cause, FailureKind
+from byok8s.pods.manifest import Shape, Task
+from byok8s.pods.outcome import Outcome, State
 
 TASK = Task("abc", "sort", Shape(2, 1000))
 OOM = Outcome(State.FAILED, "out of memory", cause=Cause.OUT_OF_MEMORY)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from byok8s.executor.fleet.room import takes
-from byok8s.executor.manifest import Shape
+from byok8s.fleet.room import takes
+from byok8s.pods.manifest import Shape
 
 POD = Shape(2, 1000, 400)
 

@@ -10,12 +10,12 @@ from typing import TypeAlias
 
 import pytest
 
-from byok8s.executor.fleet import commands, events
-from byok8s.executor.fleet.events import Event, LeftPod
-from byok8s.executor.fleet.fleet import Fleet, Options
-from byok8s.executor.fleet.retries import RetryPolicy
-from byok8s.executor.manifest import Shape
-from byok8s.executor.outcome import Outcome, State
+from byok8s.fleet import commands, events
+from byok8s.fleet.events import Event, LeftPod
+from byok8s.fleet.fleet import Fleet, Options
+from byok8s.fleet.retries import RetryPolicy
+from byok8s.pods.manifest import Shape
+from byok8s.pods.outcome import Outcome, State
 from byok8s.worker.protocol import Result
 from fleet_world import EVICTED, INVALID, NAMES, QUOTA, RUNNING, STUCK, SUCCEEDED, UNPLACED, task
 

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.executor.fleet.commands import Command
-from byok8s.executor.fleet.effects import Effects
-from byok8s.executor.fleet.events import Closed, Event, Left, LeftPod, PodSeen, Submitted, Tick
-from byok8s.executor.fleet.fleet import Fleet, Options
-from byok8s.executor.fleet.loop import Loop
-from byok8s.executor.fleet.retries import RetryPolicy
-from byok8s.executor.manifest import PodPlan, Shape, Task
-from byok8s.executor.outcome import Outcome, State
-from byok8s.executor.record import Record
+from byok8s.fleet.commands import Command
+from byok8s.fleet.effects import Effects
+from byok8s.fleet.events import Closed, Event, Left, LeftPod, PodSeen, Submitted, Tick
+from byok8s.fleet.fleet import Fleet, Options
+from byok8s.fleet.loop import Loop
+from byok8s.fleet.record import Record
+from byok8s.fleet.retries import RetryPolicy
 from byok8s.kube import Unreachable
+from byok8s.pods.manifest import PodPlan, Shape, Task
+from byok8s.pods.outcome import Outcome, State
 from byok8s.worker import protocol
 from byok8s.worker.protocol import Lines, Message, Result
 from fleet_world import NAMES, RUNNING

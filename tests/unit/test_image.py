@@ -6,8 +6,8 @@ answers as told.
 
 import pytest
 
-from byok8s.executor import image
-from byok8s.executor.cause import Cause
+from byok8s.pods import image
+from byok8s.pods.cause import Cause
 
 CONTAINERD = "rpc error: code = Unknown desc = failed to pull and unpack image "
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from byok8s.errors import InputError
-from byok8s.executor import keep
-from byok8s.executor.keep import Kept
+from byok8s.jobs import keep
+from byok8s.jobs.keep import Kept
 from byok8s.worker.description import Left, Stored
 
 S3 = "s3://bucket/team/"

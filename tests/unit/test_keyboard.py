@@ -18,7 +18,7 @@ LEAVES = """
 import sys, time
 from pathlib import Path
 from byok8s.history.event import line
-from byok8s.live import shown
+from byok8s.run.live import shown
 
 path = Path("events.jsonl")
 with path.open("wb") as file, shown("r", path) as is_drawn:

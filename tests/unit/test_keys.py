@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from byok8s.errors import InputError
-from byok8s.executor.keys import Stored, check
+from byok8s.jobs.keys import Stored, check
 
 
 def file(path: str, kind: str = "output", rule: str = "a", key: str = "") -> Stored:

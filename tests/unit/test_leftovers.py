@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from byok8s.errors import InputError
-from byok8s.executor.manifest import LEASE_SECONDS
-from byok8s.executor.run_objects import RENEW_SECONDS
 from byok8s.kube.objects import Json
-from byok8s.leftovers import SILENCE_SECONDS, Part, Run, choose, judge, runs, sort_out
+from byok8s.pods.manifest import LEASE_SECONDS
+from byok8s.run_objects.leftovers import SILENCE_SECONDS, Part, Run, choose, judge, runs, sort_out
+from byok8s.run_objects.objects import RENEW_SECONDS
 
 START = datetime(2026, 11, 22, 19, 30, tzinfo=UTC)
 MINUTE = 60

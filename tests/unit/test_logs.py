@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from byok8s import logs
 from byok8s.cli import byok8s
 from byok8s.errors import InputError
-from byok8s.executor.manifest import Shape, Task
-from byok8s.executor.outcome import Outcome, State
-from byok8s.executor.record import Record
+from byok8s.fleet.record import Record
 from byok8s.locks.folder import folder_lock
 from byok8s.locks.owner import RunLocation
+from byok8s.pods.manifest import Shape, Task
+from byok8s.pods.outcome import Outcome, State
 from byok8s.settings import Settings
 
 OLD, NEW = "20260101-000000-aaaa", "20260102-000000-bbbb"

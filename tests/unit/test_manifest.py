@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from byok8s.executor import manifest
-from byok8s.executor.manifest import PodSettings, Shape, Task, job_plan, worker_plan
-from byok8s.executor.names import Names
 from byok8s.kube.objects import Json, Object, get_in, items
+from byok8s.pods import manifest
+from byok8s.pods.manifest import PodSettings, Shape, Task, job_plan, worker_plan
+from byok8s.pods.names import Names
 
 NAMES = Names("20261122-193000-k3x9")
 OWNER = manifest.owner_reference(NAMES, "uid-1")

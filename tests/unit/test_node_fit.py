@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from byok8s.executor.node_fit import may_grow, objection
-from byok8s.executor.quantity import quantity, words
 from byok8s.kube.objects import Json, Object
+from byok8s.pods.node_fit import may_grow, objection
+from byok8s.pods.quantity import quantity, words
 
 
 def node(labels: Mapping[str, str] = {}, taints: list[Json] | None = None, **more: Json) -> Object:

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from byok8s.errors import Byok8sError
-from byok8s.executor.cause import Cause, FailureKind
-from byok8s.executor.log_excerpt import LogExcerpt
-from byok8s.executor.outcome import GONE, Outcome, State, of_result, outcome, recall, refused
 from byok8s.kube import ApiError, Unreachable
 from byok8s.kube.objects import Json
+from byok8s.pods.cause import Cause, FailureKind
+from byok8s.pods.log_excerpt import LogExcerpt
+from byok8s.pods.outcome import GONE, Outcome, State, of_result, outcome, recall, refused
 from byok8s.worker.protocol import Result
 
 

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from byok8s.errors import InputError
-from byok8s.executor import manifest
-from byok8s.executor.manifest import CONTAINER, PodSettings, Shape, worker_plan
-from byok8s.executor.names import Names
-from byok8s.executor.pod_options import POD_OPTIONS, Value, parse, part_of_pod
 from byok8s.kube.objects import Json, Object, get_in, items
+from byok8s.pods import manifest
+from byok8s.pods.manifest import CONTAINER, PodSettings, Shape, worker_plan
+from byok8s.pods.names import Names
+from byok8s.pods.pod_options import POD_OPTIONS, Value, parse, part_of_pod
 
 NAMES = Names("20261122-193000-k3x9")
 

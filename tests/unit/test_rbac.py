@@ -8,11 +8,11 @@ from typing import cast
 import pytest
 import yaml
 
-from byok8s import rbac
+from byok8s.access import rbac
+from byok8s.access.rbac import Subject
+from byok8s.access.rights import CLEAN_RIGHTS, HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.errors import InputError
 from byok8s.kube.objects import Json, get_in, items, text
-from byok8s.rbac import Subject
-from byok8s.rights import CLEAN_RIGHTS, HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 
 
 def printed(*arguments: str, cwd: Path, **environment: str) -> list[dict[str, Json]]:
@@ -131,5 +131,5 @@ def test_it_loads_neither_a_client_nor_snakemake() -> None:
         "try: main()\nexcept SystemExit: print(*sys.modules, sep='\\n')"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "byok8s.rbac" in loaded.split()
+    assert "byok8s.access.rbac" in loaded.split()
     assert not {"snakemake", "kubernetes", "boto3", "urllib3"} & set(loaded.split())

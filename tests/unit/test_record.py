@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.executor.cause import Cause
-from byok8s.executor.manifest import Shape, Task
-from byok8s.executor.outcome import Outcome, State
-from byok8s.executor.record import Record
+from byok8s.fleet.record import Record
+from byok8s.pods.cause import Cause
+from byok8s.pods.manifest import Shape, Task
+from byok8s.pods.outcome import Outcome, State
 from byok8s.worker.measured import Measured
 from happened import events_of
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.errors import BucketError
-from byok8s.executor.renewal import Renewal
+from byok8s.run_objects.renewal import Renewal
 from byok8s.s3 import CurrentCredentials
 
 PROCESS = """

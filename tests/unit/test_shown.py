@@ -10,10 +10,10 @@ from snakemake.logging import DefaultFormatter
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from byok8s import view
-from byok8s.clean import Found
 from byok8s.errors import InUse
-from byok8s.leftovers import Run
 from byok8s.locks.owner import LockOwner
+from byok8s.run_objects.clean import Found
+from byok8s.run_objects.leftovers import Run
 from byok8s.shown import LINE_LENGTH, guard_snakemake, shortened, visible
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4K\x07"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from snakemake.utils import available_cpu_count
 
-from byok8s import snakemake_cli
-from byok8s.preflight import Cluster
+from byok8s.access.preflight import Cluster
 from byok8s.request import read_request
+from byok8s.run import snakemake_cli
 from byok8s.settings import Settings
 from byok8s.workspace import Workspace
 from folders import write_files

@@ -7,14 +7,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.errors import InputError
-from byok8s.executor.software import (
-    check,
-    containers,
-    environments,
-    image_of,
-    unused_cache,
-    unused_containers,
-)
+from byok8s.jobs.software import check, containers, environments, image_of, unused_cache, unused_containers
 from byok8s.software.container import Unfit, image
 from planned import planned
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from byok8s import workspace
-from byok8s.executor import sources
+from byok8s.bundle import sources
 from folders import write_files
 
 FILES = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.executor.log_excerpt import OUTPUT, excerpt
+from byok8s.pods.log_excerpt import OUTPUT, excerpt
 from byok8s.tail import last_lines, without_frame
 
 TRACEBACK = """\

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from byok8s.errors import InputError
-from byok8s.executor import manifest, template
-from byok8s.executor.manifest import PodSettings, Shape, worker_plan
-from byok8s.executor.names import Names
 from byok8s.kube.objects import Json, Object, get_in, items
+from byok8s.pods import manifest, template
+from byok8s.pods.manifest import PodSettings, Shape, worker_plan
+from byok8s.pods.names import Names
 
 NAMES = Names("20261122-193000-k3x9")
 TEMPLATE: dict[str, Json] = {

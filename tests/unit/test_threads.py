@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.executor.capacity import Capacity, of_nodes
-from byok8s.executor.threads import scale_down
+from byok8s.jobs.threads import scale_down
 from byok8s.kube.objects import Json, Object
 from planned import planned
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.executor import manifest, outcome, tool
-from byok8s.executor.cause import Cause
-from byok8s.executor.manifest import PodSettings, Shape, worker_plan
-from byok8s.executor.names import Names
-from byok8s.executor.outcome import State
 from byok8s.kube.objects import Json, Object, get_in, items
+from byok8s.pods import manifest, outcome, tool
+from byok8s.pods.cause import Cause
+from byok8s.pods.manifest import PodSettings, Shape, worker_plan
+from byok8s.pods.names import Names
+from byok8s.pods.outcome import State
 from byok8s.worker import hand_over
 
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.errors import InputError
-from byok8s.executor.unknown import check, unknown
+from byok8s.jobs.unknown import check, unknown
 from planned import planned
 
 SNAKEFILE = """

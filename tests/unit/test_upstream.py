@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.executor.upstream import Upstream, words
+from byok8s.jobs.upstream import Upstream, words
 from planned import planned
 
 SNAKEFILE = """

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from byok8s import view
-from byok8s.clean import Found
 from byok8s.doctor.check import Check, Field, Report, failed, ok, skipped, warning
-from byok8s.leftovers import Part, Run
+from byok8s.run_objects.clean import Found
+from byok8s.run_objects.leftovers import Part, Run
 
 PARTS = (
     Part("pods", "p"),

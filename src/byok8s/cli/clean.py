@@ -75,7 +75,7 @@ def clean(
         return not dry_run and (yes or agreed(question, "Nothing was removed"))
 
     def carry_out() -> int:
-        from byok8s import contents
+        from byok8s.data import contents
         from byok8s.settings import Settings
 
         said = Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url)
@@ -96,8 +96,8 @@ def _clean_runs(
     context: str | None, namespace: str | None, names: Sequence[str], agree: Agree, *, everything: bool
 ) -> None:
     from byok8s import view
-    from byok8s.clean import find, remove
-    from byok8s.leftovers import choose
+    from byok8s.run_objects.clean import find, remove
+    from byok8s.run_objects.leftovers import choose
 
     found = find(context, namespace)
     chosen = choose(found.runs, names, everything=everything)

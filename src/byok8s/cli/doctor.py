@@ -54,7 +54,7 @@ def doctor(
         from byok8s import view
         from byok8s.doctor import scope
         from byok8s.doctor.diagnosis import diagnose
-        from byok8s.executor.interrupts import end_on_termination
+        from byok8s.fleet.interrupts import end_on_termination
         from byok8s.request import read_request
         from byok8s.settings import Settings, resolve, user_config
 

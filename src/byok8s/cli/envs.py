@@ -30,7 +30,8 @@ def envs(*, s3_bucket: str | None, s3_endpoint_url: str | None, debug: bool) -> 
     """
 
     def carry_out() -> int:
-        from byok8s import contents, view
+        from byok8s import view
+        from byok8s.data import contents
         from byok8s.settings import Settings
         from byok8s.software.store import Store
 

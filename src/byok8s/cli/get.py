@@ -49,7 +49,8 @@ def get(
     """
 
     def carry_out() -> int:
-        from byok8s import contents, fetch, view
+        from byok8s import view
+        from byok8s.data import contents, fetch
         from byok8s.settings import Settings
 
         bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))

@@ -34,7 +34,8 @@ def ls(
     """
 
     def carry_out() -> int:
-        from byok8s import contents, view
+        from byok8s import view
+        from byok8s.data import contents
         from byok8s.settings import Settings
 
         bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))

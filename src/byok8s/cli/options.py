@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from byok8s.choices import SIZES, SOFTWARE, UPLOAD_MODES
 from byok8s.cli.common import (
     context_option,
     endpoint_option,
@@ -15,8 +16,6 @@ from byok8s.cli.common import (
     pod_option,
     pod_template_option,
 )
-from byok8s.inputs import MODES
-from byok8s.software import SOFTWARE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,7 +67,7 @@ _SETTINGS = (
     click.option(
         "--upload",
         envvar="BYOK8S_UPLOAD",
-        type=click.Choice(MODES),
+        type=click.Choice(UPLOAD_MODES),
         help="Inputs that are here and not in the bucket; replace: also those that differ there. [default: ask]",
     ),
     click.option(
@@ -94,7 +93,7 @@ _SETTINGS = (
     click.option(
         "--sizes",
         envvar="BYOK8S_SIZES",
-        type=click.Choice(["declared", "learned"]),
+        type=click.Choice(SIZES),
         help="Memory and threads of rules: as declared, or what was enough in the last runs. [default: declared]",
     ),
     click.option(

@@ -40,9 +40,10 @@ def put(
     """
 
     def carry_out() -> int:
-        from byok8s import contents, s3, view
-        from byok8s.put import put as carry_up
-        from byok8s.remove import unused
+        from byok8s import s3, view
+        from byok8s.data import contents
+        from byok8s.data.put import put as carry_up
+        from byok8s.data.remove import unused
         from byok8s.settings import Settings
 
         bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))

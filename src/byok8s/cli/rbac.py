@@ -55,8 +55,9 @@ def rbac(
     """
 
     def carry_out() -> int:
-        from byok8s import rights, view
-        from byok8s.rbac import Subject, objects, to_yaml
+        from byok8s import view
+        from byok8s.access import rights
+        from byok8s.access.rbac import Subject, objects, to_yaml
 
         chosen = [
             *rights.RIGHTS,

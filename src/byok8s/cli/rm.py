@@ -40,9 +40,10 @@ def rm(
     """
 
     def carry_out() -> int:
-        from byok8s import contents, view
-        from byok8s.inputs import files_words
-        from byok8s.remove import remove, unused
+        from byok8s import view
+        from byok8s.data import contents
+        from byok8s.data.inputs import files_words
+        from byok8s.data.remove import remove, unused
         from byok8s.settings import Settings
 
         bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))

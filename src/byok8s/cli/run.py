@@ -96,7 +96,7 @@ def run(
             source=ctx.obj,  # set by the command of a package
             say=view.say,
         )
-        from byok8s.run import execute
+        from byok8s.run.flow import execute
 
         return execute(request, view)
 

@@ -43,9 +43,10 @@ def status(
     """
 
     def carry_out() -> int:
-        from byok8s import live, runs, view
+        from byok8s import runs, view
         from byok8s.errors import InputError
         from byok8s.history import status
+        from byok8s.run import live
         from byok8s.settings import Settings
 
         said = Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url)

@@ -13,13 +13,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from byok8s.errors import ClusterError
-from byok8s.executor import template
-from byok8s.executor.manifest import CONTAINER, container_security, pod_security
-from byok8s.executor.names import Names
-from byok8s.executor.outcome import outcome
-from byok8s.executor.pod_options import parse, part_of_pod
 from byok8s.kube import KubeClient
 from byok8s.kube.objects import Json, Object
+from byok8s.pods import template
+from byok8s.pods.manifest import CONTAINER, container_security, pod_security
+from byok8s.pods.names import Names
+from byok8s.pods.outcome import outcome
+from byok8s.pods.pod_options import parse, part_of_pod
 from byok8s.settings import Settings, default_image
 
 SCRIPT = Path(__file__).with_name("lookup.py")

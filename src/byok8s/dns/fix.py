@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from byok8s.access.preflight import check_namespace
+from byok8s.access.rights import DNS_RIGHTS, PROBE_RIGHTS
 from byok8s.dns.answer import CLUSTER_NAME, PodMade, ask
 from byok8s.dns.change import Change, forwarding, undoing
 from byok8s.dns.corefile import MOST_SERVERS, check_servers
@@ -25,8 +27,6 @@ from byok8s.kube import ApiError, KubeClient, Object
 from byok8s.kube.access import allowed
 from byok8s.kube.errors import CONFLICT
 from byok8s.kube.objects import text
-from byok8s.preflight import check_namespace
-from byok8s.rights import DNS_RIGHTS, PROBE_RIGHTS
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 1.0

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from byok8s import s3
+from byok8s.access.preflight import Cluster
 from byok8s.dns.state import DnsKind, DnsState, look
 from byok8s.doctor import dns, namespace, nodes, probe_checks, rights, workflow
 from byok8s.doctor.bucket import BucketFindings
@@ -21,11 +22,10 @@ from byok8s.doctor.scope import Scope
 from byok8s.errors import Byok8sError, ClusterError
 from byok8s.executor import capacity
 from byok8s.executor.capacity import Capacity
-from byok8s.executor.run_objects import Contents
-from byok8s.executor.shapes import Shapes
+from byok8s.jobs.shapes import Shapes
 from byok8s.kube import ApiError, KubeClient
 from byok8s.kube.errors import FORBIDDEN
-from byok8s.preflight import Cluster
+from byok8s.run_objects.objects import Contents
 from byok8s.worker.probe import Seen
 
 AWS = "s3.amazonaws.com"

@@ -13,9 +13,9 @@ from byok8s.doctor.cluster_checks import ClusterChecks
 from byok8s.doctor.dns import NAME as DNS
 from byok8s.doctor.probe_pod import contents
 from byok8s.doctor.scope import Scope
-from byok8s.executor.names import new_run_id
-from byok8s.executor.pod_options import parse
-from byok8s.executor.shapes import Shapes
+from byok8s.jobs.shapes import Shapes
+from byok8s.pods.names import new_run_id
+from byok8s.pods.pod_options import parse
 
 THREADS = 16
 TITLES = {

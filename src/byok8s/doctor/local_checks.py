@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 from byok8s import __version__
+from byok8s.access.preflight import OLDEST_KUBERNETES, PATIENCE_SECONDS
 from byok8s.doctor import clock
 from byok8s.doctor.check import Check, CheckStatus, all_skipped, of_error, ok, skipped, warning
 from byok8s.errors import ClusterError
 from byok8s.kube import KubeClient, Unreachable, connect
 from byok8s.kube.objects import text
-from byok8s.preflight import OLDEST_KUBERNETES, PATIENCE_SECONDS
 
 NAMES = ("versions here", "context", "API", clock.NAME, "Kubernetes")
 SLOW_SECONDS = 1.0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from byok8s.access.preflight import PATIENCE_SECONDS
 from byok8s.doctor.check import Check, failed, of_error, ok, skipped
 from byok8s.errors import ClusterError
-from byok8s.executor.cause import Cause
-from byok8s.executor.outcome import refused
-from byok8s.executor.quantity import quantity, words
 from byok8s.kube import ApiError, KubeClient, Object
 from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
 from byok8s.kube.objects import get_in, items, mapping, text
-from byok8s.preflight import PATIENCE_SECONDS
+from byok8s.pods.cause import Cause
+from byok8s.pods.outcome import refused
+from byok8s.pods.quantity import quantity, words
 
 NAMES = ("namespace", "Pod Security", "LimitRange", "ResourceQuota", "admission")
 ENFORCE = "pod-security.kubernetes.io/enforce"

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from byok8s.doctor.check import Check, all_skipped, failed, ok, warning
-from byok8s.executor import node_fit
-from byok8s.executor.quantity import quantity, words
 from byok8s.kube.objects import Object, get_in, items, mapping, text
+from byok8s.pods import node_fit
+from byok8s.pods.quantity import quantity, words
 
 NAMES = ("ready", "allocatable", "architecture", "GPUs", "taints")
 FORBIDDEN = "listing nodes is not allowed, and a run does not need it"

@@ -19,12 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from byok8s import params, snakemake_cli, workspace
+from byok8s import params, workspace
+from byok8s.access.preflight import Cluster
+from byok8s.data.targets import Targets
 from byok8s.errors import InputError
-from byok8s.preflight import Cluster
 from byok8s.request import Request
+from byok8s.run import snakemake_cli
 from byok8s.s3 import Bucket
-from byok8s.targets import Targets
 
 PLAN_SECONDS = 60.0
 PLAIN = (bool, int, float, str)  # what is not known before other jobs have run is of a class of its own

@@ -9,10 +9,10 @@ from importlib import metadata
 from byok8s.doctor import clock
 from byok8s.doctor.check import Check, all_skipped, failed, ok, skipped, warning
 from byok8s.doctor.probe_pod import Probe
-from byok8s.executor import events
-from byok8s.executor.cause import Cause
-from byok8s.executor.outcome import Outcome, State
 from byok8s.kube.objects import Object, text
+from byok8s.pods import events
+from byok8s.pods.cause import Cause
+from byok8s.pods.outcome import Outcome, State
 from byok8s.worker.probe import OPERATIONS, Seen
 
 TOLD = ("Python", "Snakemake", "user", "disk")

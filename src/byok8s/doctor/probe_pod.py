@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from byok8s.bundle import delivery
 from byok8s.doctor.scope import Scope
 from byok8s.errors import Byok8sError
-from byok8s.executor import container, delivery, pod_environment
-from byok8s.executor.manifest import PodPlan, PodSettings, Shape
-from byok8s.executor.names import CONTROLLER_ANNOTATION, WORKER_LABEL, Names, new_run_id
-from byok8s.executor.outcome import GONE, Outcome, State, outcome, recall
-from byok8s.executor.run_objects import Contents, RunObjects
+from byok8s.executor import pod_environment
 from byok8s.kube import KubeClient, Object, Watch
 from byok8s.kube.objects import text
 from byok8s.locks.owner import identity
+from byok8s.pods import container
+from byok8s.pods.manifest import PodPlan, PodSettings, Shape
+from byok8s.pods.names import CONTROLLER_ANNOTATION, WORKER_LABEL, Names, new_run_id
+from byok8s.pods.outcome import GONE, Outcome, State, outcome, recall
+from byok8s.run_objects.objects import Contents, RunObjects
 from byok8s.s3 import Bucket, CurrentCredentials
 from byok8s.worker.probe import Seen
 

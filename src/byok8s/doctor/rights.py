@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from byok8s.access.preflight import PATIENCE_SECONDS
+from byok8s.access.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 from byok8s.doctor.check import Check, failed, ok, warning
 from byok8s.kube import KubeClient
 from byok8s.kube.access import allowed
-from byok8s.preflight import PATIENCE_SECONDS
-from byok8s.rights import HELPFUL_RIGHTS, RIGHTS, STREAM_RIGHTS, Right
 
 NAMES = tuple(dict.fromkeys(right.group_resource for right in (*RIGHTS, *STREAM_RIGHTS, *HELPFUL_RIGHTS)))
 ALONE = "Without it each job gets a pod of its own, which is slower"

@@ -10,9 +10,9 @@ from byok8s.doctor.plan import PLAN_SECONDS, WorkflowPlan
 from byok8s.errors import Byok8sError
 from byok8s.executor import capacity
 from byok8s.executor.admission import try_shapes
-from byok8s.executor.manifest import DEFAULT_MEMORY_MB, Shape
-from byok8s.executor.run_objects import RunObjects
-from byok8s.executor.shapes import Shapes
+from byok8s.jobs.shapes import Shapes
+from byok8s.pods.manifest import DEFAULT_MEMORY_MB, Shape
+from byok8s.run_objects.objects import RunObjects
 
 NAMES = ("plan", "largest job")
 NO_WORKFLOW = "no workflow is named: byok8s doctor WORKFLOW PARAMS"

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from byok8s.errors import Byok8sError, ClusterError, InputError
-from byok8s.executor import node_fit
-from byok8s.executor.manifest import DEFAULT_MEMORY_MB, Shape, worker_plan
-from byok8s.executor.outcome import LIMIT_RANGE
-from byok8s.executor.run_objects import RunObjects
 from byok8s.kube import ApiError
 from byok8s.kube.errors import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNPROCESSABLE
 from byok8s.kube.objects import Object
+from byok8s.pods import node_fit
+from byok8s.pods.manifest import DEFAULT_MEMORY_MB, Shape, worker_plan
+from byok8s.pods.outcome import LIMIT_RANGE
+from byok8s.run_objects.objects import RunObjects
 
 MOST_TRIED = 16  # shapes; a run has seldom more than a handful
 # a quota may have room by then; a webhook may not be one that can be asked

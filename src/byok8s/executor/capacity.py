@@ -6,16 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from byok8s.executor import node_fit
-from byok8s.executor.manifest import CPU_REQUEST_SHARE, PodSettings, Shape, worker_plan
-from byok8s.executor.names import Names
-from byok8s.executor.pod_options import parse
-from byok8s.executor.quantity import quantity
-from byok8s.executor.run_objects import RunObjects
-from byok8s.executor.shapes import Shapes
+from byok8s.jobs.shapes import Shapes
 from byok8s.kube import ApiError, connect
 from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
 from byok8s.kube.objects import Object, get_in
+from byok8s.pods import node_fit
+from byok8s.pods.manifest import CPU_REQUEST_SHARE, PodSettings, Shape, worker_plan
+from byok8s.pods.names import Names
+from byok8s.pods.pod_options import parse
+from byok8s.pods.quantity import quantity
+from byok8s.run_objects.objects import RunObjects
 
 
 @dataclass(frozen=True)

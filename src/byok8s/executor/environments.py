@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from byok8s.errors import Byok8sError
-from byok8s.executor.cause import FailureKind
-from byok8s.executor.fleet.effects import Logger
-from byok8s.executor.manifest import PodPlan, Shape
-from byok8s.executor.names import ENVIRONMENT_LABEL, Names
-from byok8s.executor.outcome import GONE, Outcome, State, outcome, refused
+from byok8s.fleet.effects import Logger
 from byok8s.kube import ApiError, Object
 from byok8s.kube.objects import text
+from byok8s.pods.cause import FailureKind
+from byok8s.pods.manifest import PodPlan, Shape
+from byok8s.pods.names import ENVIRONMENT_LABEL, Names
+from byok8s.pods.outcome import GONE, Outcome, State, outcome, refused
 from byok8s.software.spec import PLATFORM, Spec, Specs
 from byok8s.software.store import Store, StoredEnvironment
 from byok8s.worker.description import Environment

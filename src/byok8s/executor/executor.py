@@ -23,49 +23,40 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from byok8s import inputs, workspace
+from byok8s import compat, workspace
+from byok8s.access.rights import STREAM_RIGHTS
+from byok8s.bundle import delivery
+from byok8s.data import inputs
 from byok8s.errors import Byok8sError
-from byok8s.executor import (
-    between_workflow_cache,
-    capacity,
-    compat,
-    delivery,
-    keep,
-    key,
-    keys,
-    pod_environment,
-    providers,
-    software,
-    tasks,
-)
+from byok8s.executor import capacity, key, pod_environment
 from byok8s.executor.admission import try_shapes
-from byok8s.executor.cause import Cause
-from byok8s.executor.description import Describer
 from byok8s.executor.environments import Environments, Unmade
-from byok8s.executor.fleet.dispatch import Dispatch
-from byok8s.executor.fleet.fleet import Options
-from byok8s.executor.fleet.retries import RetryPolicy
-from byok8s.executor.fleet.room import DEFAULT_REUSE_FACTOR
-from byok8s.executor.interrupts import end_on_termination, end_on_termination_from_now_on, undisturbed
-from byok8s.executor.job_files import files_of
-from byok8s.executor.manifest import PodSettings, Shape, Task
-from byok8s.executor.names import CONTROLLER_ANNOTATION, new_run_id
-from byok8s.executor.orders import Orders
-from byok8s.executor.outcome import Outcome, State
-from byok8s.executor.pod_options import parse
-from byok8s.executor.record import Record
-from byok8s.executor.renewal import Renewal
-from byok8s.executor.run_description import run_description
-from byok8s.executor.run_objects import Contents, RunObjects
-from byok8s.executor.shapes import Shapes
-from byok8s.executor.shared import Shared
-from byok8s.executor.split import SplitGroup, wants_split
-from byok8s.executor.threads import scale_down
-from byok8s.executor.upstream import Upstream
+from byok8s.fleet.dispatch import Dispatch
+from byok8s.fleet.fleet import Options
+from byok8s.fleet.interrupts import end_on_termination, end_on_termination_from_now_on, undisturbed
+from byok8s.fleet.record import Record
+from byok8s.fleet.retries import RetryPolicy
+from byok8s.fleet.room import DEFAULT_REUSE_FACTOR
+from byok8s.jobs import between_workflow_cache, keep, keys, providers, software, tasks
+from byok8s.jobs.description import Describer
+from byok8s.jobs.job_files import files_of
+from byok8s.jobs.orders import Orders
+from byok8s.jobs.run_description import run_description
+from byok8s.jobs.shapes import Shapes
+from byok8s.jobs.shared import Shared
+from byok8s.jobs.split import SplitGroup, wants_split
+from byok8s.jobs.threads import scale_down
+from byok8s.jobs.upstream import Upstream
 from byok8s.kube import KubeClient, connect
 from byok8s.kube.access import allowed
 from byok8s.locks.owner import identity
-from byok8s.rights import STREAM_RIGHTS
+from byok8s.pods.cause import Cause
+from byok8s.pods.manifest import PodSettings, Shape, Task
+from byok8s.pods.names import CONTROLLER_ANNOTATION, new_run_id
+from byok8s.pods.outcome import Outcome, State
+from byok8s.pods.pod_options import parse
+from byok8s.run_objects.objects import Contents, RunObjects
+from byok8s.run_objects.renewal import Renewal
 from byok8s.s3 import Bucket, CurrentCredentials
 from byok8s.shown import guard_snakemake
 from byok8s.software.spec import Spec, Specs

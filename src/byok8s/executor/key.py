@@ -6,8 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from byok8s.executor.names import Names
-from byok8s.executor.record import folder
+from byok8s.fleet.record import folder
+from byok8s.pods.names import Names
 
 
 def file(run: str) -> Path:

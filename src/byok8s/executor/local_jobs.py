@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from byok8s.executor import tasks
-from byok8s.executor.cause import named
-from byok8s.executor.outcome import Outcome, State
-from byok8s.executor.record import Record
+from byok8s.fleet.record import Record
+from byok8s.jobs import tasks
+from byok8s.pods.cause import named
+from byok8s.pods.outcome import Outcome, State
 from byok8s.worker.failure import of_exit_code
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from byok8s import s3
 from byok8s.errors import BucketError
-from byok8s.executor import manifest
+from byok8s.pods import manifest
 
 PASSED_ON: Sequence[str] = (
     "AWS_ENDPOINT_URL",

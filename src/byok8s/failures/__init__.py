@@ -1,4 +1,4 @@
-"""What each failure means and what to do: a page SLUG.md beside this file for each of byok8s.executor.cause.Cause."""
+"""What each failure means and what to do: a page SLUG.md beside this file for each of byok8s.pods.cause.Cause."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
+from byok8s.bundle.delivery import ARCHIVE_BYTES, pack
 from byok8s.errors import InputError
-from byok8s.executor.delivery import ARCHIVE_BYTES, pack
 
 MARK = "[tool.byok8s.package]"  # in the pyproject.toml of a package
 NEVER = frozenset({"__pycache__", "node_modules"})

@@ -109,7 +109,7 @@ def _read(snakefile: Path, params: Sequence[Path]) -> Iterator[Workflow]:
 
 
 def _sources(workflow: Workflow) -> Iterator[str]:
-    from byok8s.executor.sources import of_workflow
+    from byok8s.bundle.sources import of_workflow
 
     given = {os.path.relpath(file) for file in workflow.config_settings.configfiles}
     yield from (path for path in of_workflow(workflow) if path not in given)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from byok8s.data.inputs import size_words
 from byok8s.history.event import CANCELED, COMPLETE, RUNNING
 from byok8s.history.status import LOST, span
-from byok8s.inputs import size_words
 from byok8s.report import time
 from byok8s.report.figures import Figures
 

@@ -34,7 +34,7 @@ _CHUNK: Final = 1 << 20
 
 
 class Unusable(Exception):
-    """An environment that a job cannot have. cause: the name of that, one of byok8s.executor.cause."""
+    """An environment that a job cannot have. cause: the name of that, one of byok8s.pods.cause."""
 
     def __init__(self, words: str, cause: str) -> None:
         super().__init__(words)

@@ -1,4 +1,4 @@
-"""Why a job failed, from what the container and errors show. Names are those of byok8s.executor.cause.
+"""Why a job failed, from what the container and errors show. Names are those of byok8s.pods.cause.
 
 What a job prints itself is no evidence: a program that says "AccessDenied" may mean anything. It is only pointed at.
 """

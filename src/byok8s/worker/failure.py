@@ -1,6 +1,6 @@
 """A job's failure as data: the exit code, why in a few words, and the name of the cause.
 
-The names are those of byok8s.executor.cause.
+The names are those of byok8s.pods.cause.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ Message = Mapping[str, object]
 @dataclass(frozen=True)
 class Result:
     """What became of a job. code: 0 for success. why: in a few words, when it is another. cause: the name of that, one
-    of byok8s.executor.cause; one that is not known there is no fault. stored: what it has put into the bucket. left:
+    of byok8s.pods.cause; one that is not known there is no fault. stored: what it has put into the bucket. left:
     what it has left that no rule declares, and that is lost. measured: how long it took, and what it used.
     """
 

@@ -43,7 +43,7 @@ def command() -> str:
 
 
 class Unusable(Exception):
-    """A container that a job cannot use as it should. cause: the name of that, one of byok8s.executor.cause."""
+    """A container that a job cannot use as it should. cause: the name of that, one of byok8s.pods.cause."""
 
     def __init__(self, words: str, cause: str) -> None:
         super().__init__(words)

@@ -1,0 +1,84 @@
+"""Found before anything is created: whether the cluster and the bucket can be used, and with which rights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from byok8s.access.rights import RIGHTS, Right
+from byok8s.errors import ClusterError
+from byok8s.kube import ApiError, KubeClient, connect
+from byok8s.kube.access import allowed
+from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
+from byok8s.kube.objects import text
+from byok8s.request import Request
+
+PATIENCE_SECONDS = 3.0
+OLDEST_KUBERNETES = (1, 20)
+DEFAULT_CORES = 4  # of a cluster whose nodes may not be listed
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a run knows of its cluster before it starts.
+
+    threads: the most that a job is given, by the largest node; None if jobs are given what they ask for.
+    cores: what the Snakefile knows as workflow.cores.
+    """
+
+    context: str
+    namespace: str
+    version: str
+    threads: int | None = None
+    cores: int = DEFAULT_CORES
+
+
+def check_cluster(request: Request, tell: Callable[[str], None] = lambda _: None) -> Cluster:
+    """tell: what the user should know of a cluster that is slow to answer.
+
+    Raises InputError for a context that is not there, ClusterError for a cluster that cannot be reached,
+    has no such namespace or does not give us the rights.
+    """
+    client = connect(request.context)
+    client.tell = tell
+    namespace = request.namespace or client.context.namespace or "default"
+    version = text(client.get("/version", patience=PATIENCE_SECONDS), "gitVersion")
+    with ThreadPoolExecutor(len(RIGHTS) + 1) as threads:
+        existing = threads.submit(check_namespace, client, namespace)
+        answers = list(threads.map(lambda right: _is_allowed(client, namespace, right), RIGHTS))
+        existing.result()
+    if missing := [right for right, yes in zip(RIGHTS, answers, strict=True) if not yes]:
+        raise ClusterError(
+            f"The cluster does not let you do what a run needs in namespace {namespace!r}.",
+            where=f"Missing: {_by_resource(missing)}.",
+            hint=f"Ask the cluster's operator for the Role that `byok8s rbac -k {namespace}` prints, or name another "
+            "namespace with -k.",
+        )
+    return Cluster(client.context.name, namespace, version)
+
+
+def _by_resource(rights: list[Right]) -> str:
+    verbs: dict[str, list[str]] = {}
+    for right in rights:
+        verbs.setdefault(right.group_resource, []).append(right.verb)
+    return "; ".join(f"{resource}: {', '.join(found)}" for resource, found in verbs.items())
+
+
+def check_namespace(client: KubeClient, namespace: str) -> None:
+    """Raises ClusterError if the cluster has no such namespace, Unreachable if it does not answer."""
+    try:
+        client.get(f"/api/v1/namespaces/{namespace}", patience=PATIENCE_SECONDS)
+    except ApiError as error:
+        if error.code == NOT_FOUND:
+            raise ClusterError(
+                f"The cluster has no namespace {namespace!r}.",
+                where=f"Context {client.context.name!r}, {client.context.server}.",
+                hint=f"Name another with -k, or create it: kubectl create namespace {namespace}",
+            ) from error
+        if error.code != FORBIDDEN:  # reading namespaces is a right of its own, which a run does not need
+            raise
+
+
+def _is_allowed(client: KubeClient, namespace: str, right: Right) -> bool:
+    return allowed(client, namespace, right.verb, right.resource, right.group, patience=PATIENCE_SECONDS)

@@ -1,0 +1,1 @@
+"""A user's files on their way into the bucket and back."""

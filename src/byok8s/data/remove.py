@@ -1,0 +1,40 @@
+"""Files of the workflow, removed from the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from byok8s.data.contents import Entry
+from byok8s.data.fetch import connection
+from byok8s.errors import BucketError, InUse
+from byok8s.locks.owner import this_process
+from byok8s.s3 import Bucket
+from byok8s.s3.prefix_lock import prefix_lock
+
+
+@contextmanager
+def unused(bucket: Bucket) -> Iterator[None]:
+    """Keep runs away from the bucket's prefix. Raises InUse when one is at work there."""
+    try:
+        with prefix_lock(bucket, this_process(), lambda _: None, alone=False, ignore=False):
+            yield
+    except InUse as error:
+        raise InUse(error.what, where=error.where, hint="Wait for it to end.") from error
+
+
+def remove(bucket: Bucket, entries: Sequence[Entry]) -> None:
+    """Remove files. Raises BucketError for one that cannot be."""
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    server = connection(bucket)
+
+    def one(entry: Entry) -> None:
+        with server.explained("DeleteObject", f"s3://{bucket.name}/{entry.key}"):
+            server.client.delete_object(Bucket=bucket.name, Key=entry.key)
+
+    try:
+        with server.pool() as pool:
+            list(pool.map(one, entries))
+    except WorkflowError as error:
+        raise BucketError("A file cannot be removed.", where=str(error)) from error

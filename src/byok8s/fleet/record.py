@@ -1,0 +1,237 @@
+"""What a run leaves on this machine: each job's output, and when what became of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final, TextIO
+
+from byok8s.history import event
+from byok8s.history.writer import History, history
+from byok8s.pods.cause import FailureKind
+from byok8s.pods.log_excerpt import LogExcerpt, excerpt
+from byok8s.pods.manifest import PodPlan, Task
+from byok8s.pods.outcome import Outcome, State
+from byok8s.workspace import users_folder
+
+OF_NO_NAME = re.compile(
+    r"[\x00-\x1f\x7f]"
+)  # no file, or no terminal that lists it, should have these in a name
+LONGEST_PART = 200  # a file system's limit is 255 bytes
+MOST_BEFORE = 20  # jobs that a job is noted to come after; what it has waited for is the last of them
+
+
+def folder(run: str) -> Path:
+    """Of a run's record, in the working folder."""
+    return Path(".byok8s", "runs", run)
+
+
+_PHASES: Final = {"fetch": "job.fetched", "run": "job.ran", "store": "job.stored"}
+
+
+@dataclass
+class _Times:
+    """given: by Snakemake. began: in a pod, 0 for never. In seconds since 1970. phases: those that are noted."""
+
+    given: float
+    began: float = 0.0
+    phases: set[str] = field(default_factory=set)
+
+
+class Record:
+    """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output, and events.jsonl all that happens.
+
+    Any thread may call.
+
+    A line has id, job (the name of its log), rule, pod, node, outcome, why and output; given, began and ended in
+    seconds since 1970: when Snakemake gave the job, when it began in a pod (0 for never), and when its end was known
+    here; and left if the job has lost files, each a Left. A disk that takes no more is told to on_trouble, once:
+    whether the run can go on is for others to say.
+    """
+
+    def __init__(self, run: str, on_trouble: Callable[[str], None]) -> None:
+        self._folder = folder(run)
+        self._lock = threading.Lock()
+        self._on_trouble = on_trouble
+        self._in_trouble = False
+        self._times: dict[str, _Times] = {}  # by task id: those under way
+        self._ended: dict[str, int] = {}  # of each job that has ended: the how manieth it was
+        self.events = of_run(run, self._tell)
+
+    def log(self, task: Task) -> Path:
+        return self._folder / "logs" / f"{task.title or task.rule.replace('/', '_')}-{task.id}.log"
+
+    def said(self, task: Task) -> LogExcerpt | None:
+        """Return the last that a job has said, as far as it is known here."""
+        logs = {path: users_folder() / self._file(task, path) for path in task.logs}
+        return excerpt(logs, users_folder() / self.log(task))
+
+    def _file(self, task: Task, path: str) -> Path:
+        return self.log(task).with_suffix("") / inside(path)
+
+    def add_file(self, task: Task, path: str, words: Iterable[str], *, first: bool) -> None:
+        """Add to the copy of one of the rule's log files. first: it is the beginning."""
+        self._write(self._file(task, path), words, "w" if first else "a")
+
+    def add_events(self, task: Task, rows: Iterable[str]) -> None:
+        """What Kubernetes noted of the pod of a failed task."""
+        self._write(self.log(task).with_suffix(".events"), (f"{row}\n" for row in rows), "w")
+
+    def add_output(self, task: Task, words: Iterable[str], *, first: bool = False) -> None:
+        """first: it is the beginning, whatever an earlier controller has noted."""
+        self._write(self.log(task), words, "w" if first else "a")
+
+    def planned(self, rules: Iterable[str]) -> None:
+        """rules: one for each job that has to be done."""
+        self.events.note("run.planned", {"jobs": Counter(rules)})
+
+    def given(self, task: Task) -> None:
+        with self._lock:
+            self._times[task.id] = _Times(time.time())
+            last = sorted(task.after, key=lambda job: self._ended.get(job, 0))[-MOST_BEFORE:]
+        facts = {**_asked(task), "name": self.log(task).stem, "after": last[::-1]}
+        self.events.note("job.given", facts)
+
+    def began(self, task: Task, pod: str) -> None:
+        """pod: nothing for this machine."""
+        with self._lock:
+            times = self._times.get(task.id)
+            if times is None or times.began:
+                return
+            times.began = time.time()
+        self.events.note("job.began", {"id": task.id, "pod": pod})
+
+    def asked(self, plan: PodPlan) -> None:
+        """A pod is asked for."""
+        shape = plan.shape
+        facts = {"pod": plan.name, "threads": shape.cores, "mem_mb": shape.memory_mb}
+        self.events.note("worker.created", facts)
+
+    def pod(self, pod: str, found: Outcome) -> None:
+        """Something new is known of a pod."""
+        cause = found.cause.value if found.cause else None
+        facts = {"pod": pod, "node": found.node, "cause": cause, "why": found.why}
+        self.events.note(_pod_event(found), facts)
+
+    def idle(self, pod: str) -> None:
+        """A worker has nothing to do."""
+        self.events.note("worker.idle", {"pod": pod})
+
+    def succeeded_here(self, task: Task) -> None:
+        """A job has ended well on this machine, which leaves neither a row nor a log."""
+        self._note_end(task, "", Outcome(State.SUCCEEDED, exit=0))
+
+    def phase(self, task: Task, phase: str, seconds: float) -> None:
+        """A job under way has a phase behind it."""
+        with self._lock:
+            times = self._times.get(task.id)
+            if times is None or phase in times.phases or phase not in _PHASES:
+                return
+            times.phases.add(phase)
+        self.events.note(_PHASES[phase], {"id": task.id, "seconds": seconds})
+
+    def ended(self, task: Task, pod: str, found: Outcome) -> None:
+        row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
+        row |= {"outcome": found.state.value, "why": found.why}
+        files: dict[str, object] = {"output": task.outputs}
+        if found.left:
+            files["left"] = [asdict(item) for item in found.left]
+        with self._lock:
+            times = self._times.get(task.id) or _Times(time.time())
+            self._times[task.id] = times
+            line = json.dumps(
+                {**row, **files, "given": times.given, "began": times.began, "ended": time.time()}
+            )
+            self._write(self._folder / "jobs.jsonl", [f"{line}\n"], "a")
+        self._note_end(task, pod, found)
+        self.add_output(task, ())  # of a job that has said nothing there is a log, too
+
+    def _note_end(self, task: Task, pod: str, found: Outcome) -> None:
+        """Note an end, and before it the phases that were not told while the job ran."""
+        measured = found.measured
+        for phase, seconds in measured.phases():
+            self.phase(task, phase, seconds)
+        with self._lock:
+            self._times.pop(task.id, None)
+            self._ended[task.job] = len(self._ended) + 1
+        state = _ended_state(found)
+        facts: dict[str, object] = {
+            "id": task.id,
+            "state": state,
+            "exit": found.exit,
+            "cause": found.cause.value if found.cause else None,
+            "why": found.why,
+            "pod": pod,
+            "node": found.node,
+            "max_rss": measured.max_rss,
+            "cpu_time": measured.cpu_time,
+            **measured.moved(),
+        }
+        self.events.count(measured.moved())
+        self.events.note("job.ended", facts, urgent=state != event.COMPLETE)
+
+    def _write(self, path: Path, words: Iterable[str], mode: str) -> None:
+        try:
+            # a workdir: of the workflow changes the working folder
+            with _opened(users_folder() / path, mode) as file:
+                file.writelines(words)
+        except OSError as error:
+            self._tell(f"The run's record in {self._folder} is not complete: {error}.")
+
+    def _tell(self, trouble: str) -> None:
+        if not self._in_trouble:
+            self._in_trouble = True
+            self._on_trouble(trouble)
+
+
+def of_run(run: str, on_trouble: Callable[[str], None]) -> History:
+    """Return the one writer of a run's events."""
+    return history(users_folder().absolute() / folder(run) / event.FILE, on_trouble)
+
+
+def _asked(task: Task) -> dict[str, object]:
+    """Return what the event says of a job that is given."""
+    return {
+        "id": task.id,
+        "job": task.job,
+        "rule": task.rule,
+        "rules": list(task.rules) or None,
+        "wildcards": dict(task.wildcards) or None,
+        "threads": task.shape.cores,
+        "mem_mb": task.shape.mem_mb,
+        "disk_mb": task.shape.disk_mb,
+        "attempt": task.attempt + task.losses + task.ooms,
+    }
+
+
+def _pod_event(found: Outcome) -> str:
+    if found.state is State.WAITING:
+        return "worker.scheduled" if found.node else "worker.waits"
+    return "worker.started" if found.state is State.RUNNING else "worker.gone"
+
+
+def _ended_state(found: Outcome) -> str:
+    if found.state is State.SUCCEEDED:
+        return event.COMPLETE
+    ours = found.cause is None or found.cause.kind is FailureKind.JOB
+    return event.EXECUTOR_ERROR if ours else event.SYSTEM_ERROR
+
+
+def inside(path: str) -> Path:
+    """Return the path below a folder for a file that a pod names: whatever the name is, it leads to nowhere else."""
+    parts = (OF_NO_NAME.sub("_", part)[:LONGEST_PART] for part in path.split("/"))
+    return Path(*([part for part in parts if part not in {"", ".", ".."}] or ["_"]))
+
+
+def _opened(path: Path, mode: str) -> TextIO:
+    try:
+        return path.open(mode, encoding="utf-8", errors="replace")  # type: ignore[return-value]
+    except FileNotFoundError:  # looked at only then: it is asked for each piece of a job's output
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open(mode, encoding="utf-8", errors="replace")  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""Jobs of Snakemake as data: each is decided once, here, and described for whoever carries it out."""

@@ -1,0 +1,101 @@
+"""From a Snakemake job to a task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byok8s.jobs.shapes import cores, number
+from byok8s.pods.manifest import Shape, Task
+from byok8s.worker.description import JobDescription, to_json
+
+if TYPE_CHECKING:
+    from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+LONGEST_TITLE = 80
+
+
+def task(
+    job: JobExecutorInterface, shape: Shape, description: JobDescription, precommand: str, cwd: str
+) -> Task:
+    """Return the first attempt at a job. cwd: the working folder within the root."""
+    return Task(
+        job=_identity(job),
+        rule=job.name,
+        shape=shape,
+        description=to_json(description),
+        precommand=precommand,
+        runtime=number(job, "runtime"),
+        title=_title(job),
+        outputs=tuple(file.path for member in description.members for file in member.output),
+        logs=tuple(os.path.normpath(Path(cwd, path)) for path in job.log),
+        wildcards=_wildcards(job),
+        rules=_rules(job),
+        attempt=job.attempt,
+        shared=tuple(_shared(description)),
+        after=_after(job),
+    )
+
+
+def _shared(description: JobDescription) -> Iterator[tuple[str, int]]:
+    """Yield the address of each such input, and its size; of one that is not known, as a directory's, a byte."""
+    for member in description.members:
+        for file in member.input:
+            if file.shared:
+                yield f"{file.bucket}/{file.key}", max(file.size, 1)
+
+
+def here(job: JobExecutorInterface) -> Task:
+    """Return a job that runs on this machine, as far as the record of the run has it."""
+    return Task(
+        job=_identity(job),
+        rule=job.name,
+        shape=Shape(cores(job), number(job, "mem_mb")),
+        title=_title(job),
+        outputs=tuple(map(str, job.output)),
+        logs=tuple(map(str, job.log)),
+        wildcards=_wildcards(job),
+        rules=_rules(job),
+        attempt=job.attempt,
+        after=_after(job),
+    )
+
+
+@cache  # of a job that many others come after it is asked as often
+def _identity(job: JobExecutorInterface) -> str:
+    """Of rule and wildcards, of a group of all its jobs': Snakemake's own numbers differ from run to run."""
+    specs = sorted(
+        json.dumps([spec.rulename, spec.wildcards_dict], sort_keys=True) for spec in job.get_target_spec()
+    )
+    return hashlib.sha256("".join(specs).encode()).hexdigest()[:12]
+
+
+def _after(job: JobExecutorInterface) -> tuple[str, ...]:
+    """Return the jobs that make the inputs of a job: each as itself and, of a group, also as the group's."""
+    own = set(job.jobs) if job.is_group() else {job}
+    makers = {maker for member in own for maker in member.dag.dependencies[member]} - own
+    found = {_identity(maker) for maker in makers}
+    groups = {group for maker in makers if (group := maker.dag.get_job_group(maker)) is not None}
+    return tuple(sorted(found | {_identity(group) for group in groups} - {_identity(job)}))
+
+
+def _wildcards(job: JobExecutorInterface) -> dict[str, str]:
+    return {} if job.is_group() else {name: str(value) for name, value in job.wildcards_dict.items()}
+
+
+def _rules(job: JobExecutorInterface) -> tuple[str, ...]:
+    return tuple(member.rule.name for member in job.jobs) if job.is_group() else ()
+
+
+def _title(job: JobExecutorInterface) -> str:
+    """For people and file names, as in sort-sample=a."""
+    wildcards = [f"{name}={value}" for name, value in _wildcards(job).items()]
+    return re.sub(r"[^A-Za-z0-9_.=,-]+", "_", "-".join([job.name, ",".join(wildcards)]).strip("-"))[
+        :LONGEST_TITLE
+    ]

@@ -1,0 +1,1 @@
+"""Pods as values: what they are made of, and what became of them. No thread, no request."""
