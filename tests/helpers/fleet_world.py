@@ -24,8 +24,8 @@ SHAPES = [Shape(1, 500), Shape(1, 800), Shape(1, 2000), Shape(2, 800), Shape(1, 
 SHAPES += [Shape(1, 500, tool="image")]
 QUOTA = Outcome(State.FAILED, "exceeded quota", cause=Cause.QUOTA)
 INVALID = Outcome(State.FAILED, "the cluster does not take its pod", cause=Cause.POD_INVALID)
-UNPLACED = Outcome(State.WAITING, "no node takes it yet", unplaced=True, cause=Cause.UNSCHEDULABLE)
-STUCK = Outcome(State.FAILED, "its image cannot be pulled", stuck=True, cause=Cause.IMAGE_NOT_FOUND)
+UNPLACED = Outcome(State.UNPLACED, "no node takes it yet", cause=Cause.UNSCHEDULABLE)
+STUCK = Outcome(State.STUCK, "its image cannot be pulled", cause=Cause.IMAGE_NOT_FOUND)
 RUNNING = Outcome(State.RUNNING, node="node-1")
 EVICTED = Outcome(State.FAILED, "its pod was evicted", cause=Cause.EVICTED)
 SUCCEEDED = Outcome(State.SUCCEEDED, has_log=True)
@@ -63,7 +63,7 @@ class Pod:
 
     @property
     def takes_room(self) -> bool:
-        return not (self.found and self.found.ended and not self.found.stuck)
+        return not (self.found and self.found.ended)
 
     @property
     def alive(self) -> bool:
@@ -111,7 +111,7 @@ class World:
         return found * 4 + self._faults() if faults else found
 
     def _progress(self, pod: Pod) -> list[Action]:
-        if pod.found and pod.found.state is State.WAITING:
+        if pod.found and pod.found.waits:
             return [partial(self.see, pod, RUNNING)]
         if pod.found and pod.found.state is State.RUNNING:
             found: list[Action] = [partial(self.finish, pod, job, RESULTS[0]) for job in pod.under_way]
@@ -135,7 +135,7 @@ class World:
         if pod.found is None or pod.found.ended:
             return []
         found: list[Action] = [partial(self.see, pod, EVICTED), partial(self.delete, pod)]
-        if pod.found.state is State.WAITING:
+        if pod.found.waits:
             return [*found, partial(self.see, pod, UNPLACED), partial(self.see, pod, STUCK)]
         failed: list[Action] = [
             partial(self.finish, pod, job, why) for job in pod.under_way for why in RESULTS[1:]
@@ -191,7 +191,7 @@ class World:
 
     def see(self, pod: Pod, found: Outcome, *, leaving: bool = False) -> None:
         pod.found = found
-        if found.ended and not found.stuck:
+        if found.ended:
             pod.jobs, pod.connected, pod.wanted = {}, False, False
         self._put("watch", events.PodSeen(pod.name, found, leaving))
 

@@ -1,27 +1,30 @@
 """How long a pod that does not run may take."""
 
+from dataclasses import replace
+
 from byok8s.fleet.pending import GRACE_SECONDS, PendingPods
 from byok8s.pods.cause import Cause
 from byok8s.pods.outcome import GONE, Outcome, State
 
-STUCK = Outcome(State.FAILED, "its image x cannot be pulled", stuck=True, cause=Cause.IMAGE_NOT_FOUND)
+STUCK = Outcome(State.STUCK, "its image x cannot be pulled", cause=Cause.IMAGE_NOT_FOUND)
+GIVEN_UP = replace(STUCK, state=State.FAILED, lingers=True)
 PULLING = Outcome(State.WAITING, "its image x cannot be pulled", cause=Cause.IMAGE_NOT_FOUND)
-UNPLACED = Outcome(State.WAITING, "no node takes it yet: 0/1 nodes", unplaced=True, cause=Cause.UNSCHEDULABLE)
+UNPLACED = Outcome(State.UNPLACED, "no node takes it yet: 0/1 nodes", cause=Cause.UNSCHEDULABLE)
 RUNNING = Outcome(State.RUNNING)
 
 
 def test_a_stuck_pod_waits_for_the_grace_and_fails_though_nothing_new_is_read() -> None:
     pending = PendingPods(None)
-    assert pending.see("pod", STUCK, 0).state is State.WAITING
+    assert pending.see("pod", STUCK, 0).waits
     assert pending.overdue(GRACE_SECONDS - 1) == []
-    assert pending.overdue(GRACE_SECONDS) == [("pod", STUCK)]
+    assert pending.overdue(GRACE_SECONDS) == [("pod", GIVEN_UP)]
 
 
 def test_a_stuck_pod_that_recovers_has_its_grace_again() -> None:
     pending = PendingPods(None)
     pending.see("pod", STUCK, 0)
     assert pending.see("pod", RUNNING, GRACE_SECONDS - 1) == RUNNING
-    assert pending.see("pod", STUCK, GRACE_SECONDS + 1).state is State.WAITING
+    assert pending.see("pod", STUCK, GRACE_SECONDS + 1).waits
     assert pending.overdue(GRACE_SECONDS + 1) == []
 
 
@@ -29,9 +32,9 @@ def test_pulls_that_fail_again_and_again_are_one_wait() -> None:
     """As kubelets of 1.20 and 1.36 tell of them: each try is an ErrImagePull, between them is ImagePullBackOff."""
     pending = PendingPods(60)
     for now, found in ((0, PULLING), (20, STUCK), (40, PULLING)):
-        assert pending.see("pod", found, now).state is State.WAITING
+        assert pending.see("pod", found, now).waits
     assert pending.overdue(60) == []
-    assert pending.see("pod", STUCK, 60) == STUCK
+    assert pending.see("pod", STUCK, 60) == GIVEN_UP
 
 
 def test_a_pod_without_a_node_waits_without_end_unless_it_is_said_for_how_long() -> None:

@@ -243,7 +243,7 @@ STATUSES = [
                 )
             ],
         ),
-        State.WAITING,
+        State.UNPLACED,
         Cause.UNSCHEDULABLE,
         "no node takes it yet: 0/1 nodes are available: 1 Insufficient cpu.",
     ),
@@ -256,25 +256,25 @@ STATUSES = [
     ),
     (
         pod("Pending", waiting("ImagePullBackOff", BACK_OFF)),
-        State.FAILED,
+        State.STUCK,
         Cause.IMAGE_NOT_PULLED,
         "its image x/y:1",
     ),
     (
         pod("Pending", waiting("ImagePullBackOff", f"{BACK_OFF}: ErrImagePull: {NOT_FOUND}")),
-        State.FAILED,
+        State.STUCK,
         Cause.IMAGE_NOT_FOUND,
         "no image of this name",
     ),
     (
         pod("Pending", waiting("InvalidImageName", "couldn't parse")),
-        State.FAILED,
+        State.STUCK,
         Cause.IMAGE_INVALID,
         "x/y:1 is no name of an image",
     ),
     (
         pod("Pending", waiting("CreateContainerConfigError", 'secret "nope" not found')),
-        State.FAILED,
+        State.STUCK,
         Cause.CONTAINER_CANNOT_START,
         'its container cannot start: CreateContainerConfigError: secret "nope" not found',
     ),
@@ -296,7 +296,7 @@ def test_the_text_of_a_failed_pull_is_kept_while_the_kubelet_backs_off() -> None
     pull, back_off = waiting("ErrImagePull", NOT_FOUND), waiting("ImagePullBackOff", BACK_OFF)
     first = recall(None, outcome(pod("Pending", pull)))
     second = recall(first, outcome(pod("Pending", back_off)))
-    assert (second.state, second.cause, second.why) == (State.FAILED, Cause.IMAGE_NOT_FOUND, first.why)
+    assert (second.state, second.cause, second.why) == (State.STUCK, Cause.IMAGE_NOT_FOUND, first.why)
     assert recall(second, outcome(pod("Pending", back_off))) == second
     assert recall(None, outcome(pod("Pending", back_off))).cause is Cause.IMAGE_NOT_PULLED
 
@@ -457,7 +457,7 @@ RUNS: dict[str, Json] = {"running": {}}
         (among_others("Failed", terminated(3), terminated(0)), State.FAILED, False, "exit code 3"),
         (
             among_others("Pending", waiting("ImagePullBackOff", NOT_FOUND), waiting("PodInitializing")),
-            State.FAILED,
+            State.STUCK,
             False,
             "its image x/y:1 cannot be pulled",
         ),
@@ -470,7 +470,7 @@ RUNS: dict[str, Json] = {"running": {}}
                     {"name": "init", "image": "mesh:2", "state": waiting("ImagePullBackOff", NOT_FOUND)}
                 ],
             ),
-            State.FAILED,
+            State.STUCK,
             False,
             "its image mesh:2 cannot be pulled",
         ),

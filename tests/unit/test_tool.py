@@ -242,5 +242,5 @@ def test_a_tool_whose_image_is_not_pulled_holds_up_the_pod() -> None:
     found = outcome.outcome(
         status({"waiting": {"reason": "ImagePullBackOff", "message": message}}, {"running": {}}, "Pending")
     )
-    assert (found.state, found.cause) == (State.FAILED, Cause.IMAGE_NOT_FOUND)
+    assert (found.state, found.cause) == (State.STUCK, Cause.IMAGE_NOT_FOUND)
     assert "a:1" in found.why

@@ -18,7 +18,7 @@ from byok8s.kube.objects import Json, Object
 from byok8s.pods import template
 from byok8s.pods.manifest import CONTAINER, container_security, pod_security
 from byok8s.pods.names import Names
-from byok8s.pods.outcome import outcome
+from byok8s.pods.outcome import State, outcome
 from byok8s.pods.pod_options import parse, part_of_pod
 from byok8s.settings import Settings, default_image
 
@@ -93,9 +93,9 @@ def _await_end(client: KubeClient, pods: str, run: Names) -> None:
     while True:
         pod = next(iter(client.find(pods, run.selector)), None)
         state = outcome(pod) if pod else None
-        if state and state.ended and not state.stuck:
+        if state and state.ended:
             return
-        if state is None or state.stuck or time.monotonic() > until:
+        if state is None or state.state is State.STUCK or time.monotonic() > until:
             why = state.why if state else "it is gone"
             raise ClusterError(
                 "Whether DNS answers is not known: the pod that was to ask did not run.",

@@ -112,12 +112,14 @@ def _follow(changes: queue.SimpleQueue[Object | str | Exception], ending: thread
     """Follow the pod until it has ended, or cannot be expected to run."""
     began = changed = time.monotonic()
     probe = Probe(Outcome(State.WAITING), {})
-    while not (probe.outcome.ended or ending.is_set() or _overdue(probe.outcome, time.monotonic() - changed)):
+    while not (
+        _is_over(probe.outcome) or ending.is_set() or _overdue(probe.outcome, time.monotonic() - changed)
+    ):
         with suppress(queue.Empty):
             before, probe = probe.outcome, _after(probe, changes.get(timeout=0.1))
             if (probe.outcome.state, probe.outcome.cause) != (before.state, before.cause):
                 changed = time.monotonic()
-            if before.state is State.WAITING:
+            if before.waits:
                 probe = replace(probe, waited=time.monotonic() - began)
     return probe
 
@@ -131,6 +133,10 @@ def _after(probe: Probe, change: Object | str | Exception) -> Probe:
             return replace(probe, outcome=recall(probe.outcome, GONE))
         case pod:
             return replace(probe, outcome=recall(probe.outcome, outcome(pod)), pod=pod, seen=_seen(pod))
+
+
+def _is_over(found: Outcome) -> bool:
+    return found.ended or found.state is State.STUCK
 
 
 def _overdue(found: Outcome, seconds: float) -> bool:

@@ -21,7 +21,7 @@ from byok8s.fleet.record import Record
 from byok8s.fleet.streams import WorkerStream
 from byok8s.pods import events as pod_events
 from byok8s.pods.manifest import PodPlan, Task
-from byok8s.pods.outcome import Outcome, refused
+from byok8s.pods.outcome import Outcome, State, refused
 from byok8s.run_objects.objects import RunObjects
 from byok8s.worker.sections import sections
 
@@ -207,7 +207,7 @@ class Effects:
 
     def _say_why_it_waits(self, pod: str, found: Outcome) -> None:
         reading = pod_events.Reading()
-        if found.unplaced:
+        if found.state is State.UNPLACED:
             with suppress(Byok8sError):
                 reading = pod_events.read(self._cluster.events(pod))
         self._logger.info(f"{pod} waits: {found.why.rstrip('.')}.{AUTOSCALER[reading.autoscaler]}")

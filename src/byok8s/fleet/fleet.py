@@ -123,7 +123,7 @@ class Fleet:
         news, expected = self._judged(event, now)
         if not self._placement.has(event.pod):
             return
-        if news.found.state is State.WAITING and news.found.why:
+        if news.found.waits and news.found.why:
             self._out.append(SayWhyItWaits(news.pod, news.found))
         if expected and not any(earlier.pod == event.pod for earlier in self._doubts()):
             self._placement.handle(news, now)

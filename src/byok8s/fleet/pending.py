@@ -60,16 +60,16 @@ class PendingPods:
     def _judge(self, pod: _Pod, now: float) -> Outcome:
         found = pod.last
         # a pull that is tried again and fails again is no recovery
-        held_up = found.stuck or found.unplaced or (found.cause is not None and found.cause.of_image)
+        held_up = found.state in {State.STUCK, State.UNPLACED} or (found.cause and found.cause.of_image)
         if not held_up:
             pod.since = None
             return found
         pod.since = now if pod.since is None else pod.since
         waited = now - pod.since
-        if found.stuck:
-            return found if waited >= GRACE_SECONDS else replace(found, state=State.WAITING)
-        if found.unplaced and self._timeout is not None and waited >= self._timeout:
+        if found.state is State.STUCK and waited >= GRACE_SECONDS:
+            return replace(found, state=State.FAILED, lingers=True)
+        if found.state is State.UNPLACED and self._timeout is not None and waited >= self._timeout:
             words = found.why.removeprefix("no node takes it yet: ")
             why = f"no node took its pod for {waited / 60:.3g} min (--pending-timeout): {words}"
-            return replace(found, state=State.FAILED, why=why, unplaced=False)
+            return replace(found, state=State.FAILED, why=why, lingers=True)
         return found

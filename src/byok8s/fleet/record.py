@@ -211,7 +211,7 @@ def _asked(task: Task) -> dict[str, object]:
 
 
 def _pod_event(found: Outcome) -> str:
-    if found.state is State.WAITING:
+    if found.waits:
         return "worker.scheduled" if found.node else "worker.waits"
     return "worker.started" if found.state is State.RUNNING else "worker.gone"
 

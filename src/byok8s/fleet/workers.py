@@ -118,7 +118,7 @@ class Workers:
 
     def _on_seen(self, worker: Worker, found: Outcome, now: float) -> None:
         if found.ended:
-            if found.stuck or found.lingers or found.cause is Cause.UNSCHEDULABLE:
+            if found.lingers:
                 self._out.append(commands.DeletePod(worker.pod))
             # a worker that ends well has still not ended the task that it had
             self._lose(worker, ENDED if found.state is State.SUCCEEDED else found, now)
@@ -128,7 +128,7 @@ class Workers:
                 worker.stage = Stage.RUNNING
                 self._out.append(commands.Connect(worker.pod))
         elif worker.stage is not Stage.RUNNING:
-            worker.stage = Stage.UNPLACED if found.unplaced else Stage.PENDING
+            worker.stage = Stage.UNPLACED if found.state is State.UNPLACED else Stage.PENDING
             self._make_room()
 
     def _on_made(self, pod: str, now: float) -> None:

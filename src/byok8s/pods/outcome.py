@@ -59,7 +59,9 @@ _DISRUPTED = {
 
 
 class State(Enum):
-    WAITING = "waiting"
+    WAITING = "waiting"  # for nothing in particular: it is being started, or its image pulled
+    UNPLACED = "unplaced"  # no node takes it
+    STUCK = "stuck"  # its kubelet tries in vain to start it, and goes on trying
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -70,11 +72,11 @@ class Outcome:
     """The state of a pod, or of the one job in it, in one sentence where there is something to say.
 
     last_lines: of the job's log, as the worker left them. has_log: whether the API has the whole of it.
-    lingers: its container has ended, and others keep the pod running. unplaced: the pod waits for a node that takes it.
-    stuck: its kubelet tries in vain to start it. cause: the name of what `why` says; also of a pod that waits, or that
-    still runs while something is about to end it. stored: what its job has put into the bucket, as far as it could be
-    told. left: what it has left that no rule declares, and that is lost. exit: the exit code of its job, None if that
-    is not known. measured: how long its job took, and what it used.
+    lingers: it has ended for us and is still there: another container keeps it running, or it was given up.
+    cause: the name of what `why` says; also of a pod that waits, or that still runs while something is about to end it.
+    stored: what its job has put into the bucket, as far as it could be told. left: what it has left that no rule
+    declares, and that is lost. exit: the exit code of its job, None if that is not known. measured: how long its job
+    took, and what it used.
     """
 
     state: State
@@ -82,8 +84,6 @@ class Outcome:
     last_lines: str = ""
     node: str = ""
     has_log: bool = False
-    unplaced: bool = False
-    stuck: bool = False
     lingers: bool = False
     cause: Cause | None = None
     stored: tuple[Stored, ...] = ()
@@ -109,7 +109,13 @@ class Outcome:
         return "\n".join(words)
 
     @property
+    def waits(self) -> bool:
+        """Whether it has not started."""
+        return self.state in {State.WAITING, State.UNPLACED, State.STUCK}
+
+    @property
     def ended(self) -> bool:
+        """Whether nothing more comes of it."""
         return self.state in {State.SUCCEEDED, State.FAILED}
 
 
@@ -328,12 +334,11 @@ def _pending(pod: Object, node: str) -> Outcome:
     reason, message = text(waiting, "reason"), text(waiting, "message")
     if reason in STUCK | PULLING:
         cause, why = _stuck(_image(pod, held_up), reason, message)
-        stuck = reason in STUCK
-        return Outcome(State.FAILED if stuck else State.WAITING, why, node=node, stuck=stuck, cause=cause)
+        return Outcome(State.STUCK if reason in STUCK else State.WAITING, why, node=node, cause=cause)
     for condition in items(pod, "status", "conditions"):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             why = f"no node takes it yet: {text(condition, 'message')}"
-            return Outcome(State.WAITING, why, unplaced=True, cause=Cause.UNSCHEDULABLE)
+            return Outcome(State.UNPLACED, why, cause=Cause.UNSCHEDULABLE)
     return Outcome(State.WAITING, node=node)
 
 
