@@ -44,7 +44,7 @@ def test_a_pod_without_a_node_waits_without_end_unless_it_is_said_for_how_long()
     assert patient.overdue(61) == []
     ((name, found),) = short.overdue(61)
     assert (name, found.state, found.cause) == ("pod", State.FAILED, Cause.UNSCHEDULABLE)
-    assert found.why == "no node took its pod for 1.02 min (--pending-timeout): 0/1 nodes"
+    assert found.why == "its pod has waited for 1.02 min (--pending-timeout): no node takes it yet: 0/1 nodes"
 
 
 def test_what_made_a_pod_go_is_remembered() -> None:

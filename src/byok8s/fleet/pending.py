@@ -69,7 +69,6 @@ class PendingPods:
         if found.state is State.STUCK and waited >= GRACE_SECONDS:
             return replace(found, state=State.FAILED, lingers=True)
         if found.state is State.UNPLACED and self._timeout is not None and waited >= self._timeout:
-            words = found.why.removeprefix("no node takes it yet: ")
-            why = f"no node took its pod for {waited / 60:.3g} min (--pending-timeout): {words}"
+            why = f"its pod has waited for {waited / 60:.3g} min (--pending-timeout): {found.why}"
             return replace(found, state=State.FAILED, why=why, lingers=True)
         return found

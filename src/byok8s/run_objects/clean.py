@@ -26,8 +26,15 @@ ONLY_NAMES = frozenset({"secrets", "configmaps"})  # what these hold does not co
 MANAGER = "app.kubernetes.io/managed-by"
 SELECTOR = f"{MANAGER}={MANAGED_BY[MANAGER]}"
 ENDED = frozenset({"Succeeded", "Failed", "gone"})
-MISSING = "missing right"
 PODS_END_SECONDS = 35.0  # Kubernetes' own grace is 30, ours shorter
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an object could not be removed. forbidden: for the lack of a right."""
+
+    why: str
+    forbidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,8 @@ def remove(found: Found, chosen: Sequence[Run]) -> None:
     # a kubelet takes seconds to let go of a pod that it has ended
     ended = [pod for pod in pods if pod not in kept and pod not in running]
     kept |= _delete(client, found.namespace, ended, {"gracePeriodSeconds": 0})
-    kept |= dict.fromkeys(running, f"told to end, and still there after {PODS_END_SECONDS:.0f} s")
+    late = Refusal(f"told to end, and still there after {PODS_END_SECONDS:.0f} s")
+    kept |= dict.fromkeys(running, late)
     for resource in list(PATHS)[1:]:
         of_kind = [part for part in parts if part.resource == resource]
         kept |= _delete(client, found.namespace, of_kind, {"propagationPolicy": "Background"})
@@ -93,7 +101,7 @@ def remove(found: Found, chosen: Sequence[Run]) -> None:
             "Not everything could be removed.",
             where="\n".join(_by_reason(kept)),
             hint=f"The rights are those that `byok8s rbac -k {found.namespace} --with-clean` prints."
-            if any(why.startswith(MISSING) for why in kept.values())
+            if any(refusal.forbidden for refusal in kept.values())
             else "",
         )
 
@@ -103,8 +111,10 @@ def _parts(run: Run, unseen: Sequence[str]) -> list[Part]:
     return [*run.parts, *([Part("jobs", Names(run.name).owner)] if "jobs" in unseen else [])]
 
 
-def _delete(client: KubeClient, namespace: str, parts: Sequence[Part], options: Object) -> dict[Part, str]:
-    """Those that could not be deleted, and why."""
+def _delete(
+    client: KubeClient, namespace: str, parts: Sequence[Part], options: Object
+) -> dict[Part, Refusal]:
+    """Delete objects; return those that could not be deleted, and why."""
     kept = {}
     for part in parts:
         try:
@@ -113,7 +123,9 @@ def _delete(client: KubeClient, namespace: str, parts: Sequence[Part], options: 
         except ApiError as error:
             if error.code == CONFLICT:
                 continue  # it is gone, and there is another of its name
-            kept[part] = f"{MISSING}: delete {part.resource}" if error.code == FORBIDDEN else error.message
+            lacking = error.code == FORBIDDEN
+            why = f"missing right: delete {part.resource}" if lacking else error.message
+            kept[part] = Refusal(why, forbidden=lacking)
     return kept
 
 
@@ -129,8 +141,8 @@ def _await_end(client: KubeClient, namespace: str, pods: Sequence[Part]) -> list
     return running
 
 
-def _by_reason(kept: dict[Part, str]) -> list[str]:
+def _by_reason(kept: dict[Part, Refusal]) -> list[str]:
     names: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for part, why in kept.items():
-        names[part.resource, why].append(part.name)
+    for part, refusal in kept.items():
+        names[part.resource, refusal.why].append(part.name)
     return [f"{resource} {', '.join(found)}: {why}." for (resource, why), found in names.items()]
