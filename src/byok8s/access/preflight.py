@@ -6,15 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from byok8s.access.check import PATIENCE_SECONDS, missing
 from byok8s.access.rights import RIGHTS, Right
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, KubeClient, connect
-from byok8s.kube.access import allowed
 from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
 from byok8s.kube.objects import text
 from byok8s.request import Request
 
-PATIENCE_SECONDS = 3.0
 OLDEST_KUBERNETES = (1, 20)
 DEFAULT_CORES = 4  # of a cluster whose nodes may not be listed
 
@@ -44,14 +43,14 @@ def check_cluster(request: Request, tell: Callable[[str], None] = lambda _: None
     client.tell = tell
     namespace = request.namespace or client.context.namespace or "default"
     version = text(client.get("/version", patience=PATIENCE_SECONDS), "gitVersion")
-    with ThreadPoolExecutor(len(RIGHTS) + 1) as threads:
+    with ThreadPoolExecutor(1) as threads:
         existing = threads.submit(check_namespace, client, namespace)
-        answers = list(threads.map(lambda right: _is_allowed(client, namespace, right), RIGHTS))
+        lacking = missing(client, namespace, RIGHTS)
         existing.result()
-    if missing := [right for right, yes in zip(RIGHTS, answers, strict=True) if not yes]:
+    if lacking:
         raise ClusterError(
             f"The cluster does not let you do what a run needs in namespace {namespace!r}.",
-            where=f"Missing: {_by_resource(missing)}.",
+            where=f"Missing: {_by_resource(lacking)}.",
             hint=f"Ask the cluster's operator for the Role that `byok8s rbac -k {namespace}` prints, or name another "
             "namespace with -k.",
         )
@@ -78,7 +77,3 @@ def check_namespace(client: KubeClient, namespace: str) -> None:
             ) from error
         if error.code != FORBIDDEN:  # reading namespaces is a right of its own, which a run does not need
             raise
-
-
-def _is_allowed(client: KubeClient, namespace: str, right: Right) -> bool:
-    return allowed(client, namespace, right.verb, right.resource, right.group, patience=PATIENCE_SECONDS)

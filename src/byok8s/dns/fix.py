@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from byok8s.access.check import missing
 from byok8s.access.preflight import check_namespace
 from byok8s.access.rights import DNS_RIGHTS, PROBE_RIGHTS
 from byok8s.dns.answer import CLUSTER_NAME, PodMade, ask
@@ -24,7 +25,6 @@ from byok8s.dns.state import (
 )
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, KubeClient, Object
-from byok8s.kube.access import allowed
 from byok8s.kube.errors import CONFLICT
 from byok8s.kube.objects import text
 
@@ -137,16 +137,15 @@ def _check_ours(state: DnsState) -> None:
 
 
 def _check_rights(client: KubeClient, namespace: str) -> None:
-    missing = [
+    lacking = [
         f"{right.verb} {right.group_resource} in {place}"
         for place, rights in ((NAMESPACE, DNS_RIGHTS), (namespace, PROBE_RIGHTS))
-        for right in rights
-        if not allowed(client, place, right.verb, right.resource, right.group)
+        for right in missing(client, place, rights)
     ]
-    if missing:
+    if lacking:
         raise ClusterError(
             "You may not fix the cluster's DNS.",
-            where=f"Missing: {'; '.join(missing)}.",
+            where=f"Missing: {'; '.join(lacking)}.",
             hint="Whoever runs the cluster has these rights, and may run this command.",
         )
 

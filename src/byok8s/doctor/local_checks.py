@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 from byok8s import __version__
-from byok8s.access.preflight import OLDEST_KUBERNETES, PATIENCE_SECONDS
+from byok8s.access.check import PATIENCE_SECONDS
+from byok8s.access.preflight import OLDEST_KUBERNETES
 from byok8s.doctor import clock
 from byok8s.doctor.check import Check, CheckStatus, all_skipped, of_error, ok, skipped, warning
 from byok8s.errors import ClusterError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from byok8s.access.preflight import PATIENCE_SECONDS
+from byok8s.access.check import PATIENCE_SECONDS
 from byok8s.doctor.check import Check, failed, of_error, ok, skipped
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, KubeClient, Object

@@ -24,6 +24,7 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from byok8s import compat, workspace
+from byok8s.access import check
 from byok8s.access.rights import STREAM_RIGHTS
 from byok8s.bundle import delivery
 from byok8s.data import inputs
@@ -48,7 +49,6 @@ from byok8s.jobs.split import SplitGroup, wants_split
 from byok8s.jobs.threads import scale_down
 from byok8s.jobs.upstream import Upstream
 from byok8s.kube import KubeClient, connect
-from byok8s.kube.access import allowed
 from byok8s.locks.owner import identity
 from byok8s.pods.cause import Cause
 from byok8s.pods.manifest import PodSettings, Shape, Task
@@ -327,9 +327,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def _options(self) -> Options:
         settings = self.executor_settings
         reuse = not settings.no_reuse
-        if reuse and not all(
-            allowed(self._client, self._namespace, right.verb, right.resource) for right in STREAM_RIGHTS
-        ):
+        if reuse and check.missing(self._client, self._namespace, STREAM_RIGHTS):
             self.logger.info(
                 "Streams to pods (pods/exec) are not allowed here: each job gets a pod of its own."
             )
