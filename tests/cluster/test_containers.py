@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from byok8s.kube.objects import items, text
+from happened import events_of, of_kind
 from sandbox import Sandbox
 
 IMAGES = os.environ.get("BYOK8S_TEST_TOOL_IMAGES", "")
@@ -241,3 +242,32 @@ def test_ctrl_c_ends_both_containers(flow: Sandbox) -> None:
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 130, said
     assert flow.names() == flow.made() == []
+
+
+ONE_AFTER_ANOTHER = """
+rule all:
+    input: expand("{n}.txt", n=range(5))
+rule each:
+    output: "{n}.txt"
+    container: "docker://DEBIAN"
+    shell: '''
+    (ls -d /work/jobs/*; ls -A /tmp /dev/shm; cat /proc/[0-9]*/comm | grep -x sleep || echo none) > {output}
+    touch /tmp/left /dev/shm/left ~/left /work/jobs/left; trap "" TERM HUP; (setsid sleep 1000 > /dev/null 2>&1 &)
+    '''
+"""
+
+
+def test_jobs_of_one_image_share_a_container_and_nothing_of_one_reaches_the_next(flow: Sandbox) -> None:
+    flow.write({"Snakefile": of(ONE_AFTER_ANOTHER)})
+    flow.run("-s", "Snakefile", "--jobs", "1")
+    said = [flow.read(f"{number}.txt") for number in range(5)]
+    jobs = {line for seen in said for line in seen.splitlines() if line.startswith("/work/jobs/")}
+    assert len(jobs) == 5
+    for seen in said:
+        assert seen.count("/work/jobs/") == 1
+        assert "left" not in seen
+        assert "sleep" not in seen
+        assert "none" in seen
+    ends = of_kind(events_of(flow.folder), "job.ended")
+    assert len({end["pod"] for end in ends if end.get("pod")}) == 1
+    assert flow.names() == []

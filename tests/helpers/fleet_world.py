@@ -279,8 +279,6 @@ class World:
             case commands.Forget(name, task_id) if pod := self.pods.get(name):
                 if pod.connected:
                     pod.jobs.pop(task_id, None)
-                    if pod.plan.shape.tool and not pod.jobs:  # it ends by itself
-                        self.see(pod, SUCCEEDED)
             case commands.Report(of):
                 assert of.job in self.unfinished, "it has ended once already, or nobody has asked for it"
                 del self.unfinished[of.job]
@@ -305,7 +303,6 @@ class World:
         self._check_only(name, of.job)
         if of.id not in pod.jobs:
             assert not pod.running, "a worker has one task at a time"
-            assert not (of.shape.tool and pod.jobs), "a rule's own image is for one task"
             pod.jobs[of.id] = None
 
     def _check_only(self, name: str, job: str) -> None:

@@ -135,16 +135,14 @@ def test_a_job_that_ran_out_of_memory_in_a_larger_pod_gets_more_than_that_had() 
     ]
 
 
-def test_a_worker_with_a_rules_own_image_runs_one_task() -> None:
+def test_a_worker_with_a_rules_own_image_runs_one_task_after_another() -> None:
     own = replace(SMALL, tool="image")
     scene = Scene(replace(OPTIONS, limit=1))
     scene.tell(submitted("a", own), submitted("b", own))
     scene.worker(0)
     assert pods(scene.did(commands.Run)) == [PODS[0]]
     scene.done(0, "a")
-    assert pods(scene.did(commands.DeletePod, commands.CreatePod)) == [PODS[0], PODS[1]]
-    scene.worker(1)
-    assert pods(scene.did(commands.Run)) == [PODS[1]]
+    assert pods(scene.did(commands.DeletePod, commands.CreatePod, commands.Run)) == [PODS[0]]
 
 
 def test_a_worker_with_another_image_is_not_used() -> None:
@@ -155,21 +153,6 @@ def test_a_worker_with_another_image_is_not_used() -> None:
     scene.did()
     scene.tell(submitted("b", replace(SMALL, tool="image")))
     assert pods(scene.did(commands.CreatePod, commands.Run)) == [PODS[1]]
-
-
-def test_what_an_earlier_controllers_worker_with_an_image_has_done_is_claimed_and_it_gets_no_other_task() -> (
-    None
-):
-    own = replace(SMALL, tool="image")
-    scene = Scene()
-    scene.tell(events.Left((LeftPod(PODS[0], RUNNING, number=0, shape=own),)))
-    scene.tell(events.Hello(PODS[0], {"a": False}))
-    scene.tell(submitted("b", own))
-    assert pods(scene.did(commands.CreatePod, commands.Run)) == [PODS[1]]
-    scene.tell(submitted("a", own))
-    assert pods(scene.did(commands.Resume)) == [PODS[0]]
-    scene.done(0, "a")
-    assert pods(scene.did(commands.DeletePod)) == [PODS[0]]
 
 
 # -- how many there are --

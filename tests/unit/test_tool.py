@@ -8,6 +8,7 @@ import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from byok8s.pods.manifest import PodSettings, Shape, worker_plan
 from byok8s.pods.names import Names
 from byok8s.pods.outcome import State
 from byok8s.worker import hand_over
+from byok8s.worker import tool as worker_tool
 
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]
 PRELUDE = "set -euo pipefail; "
@@ -121,10 +123,13 @@ def test_a_container_that_ends_ends_the_command_too(pair: Pair) -> None:
 CLOSED = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]  # in a PID namespace of its own
 
 
-@pytest.mark.skipif(
+needs_namespaces = pytest.mark.skipif(
     subprocess.run([*CLOSED, "true"], check=False, capture_output=True).returncode != 0,
     reason="no PID namespace can be made here",
 )
+
+
+@needs_namespaces
 @pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell[0])], ids=" ".join)
 def test_the_first_process_of_a_container_kills_whatever_runs_when_it_is_to_end(
     shell: list[str], tmp_path: Path
@@ -141,6 +146,44 @@ def test_the_first_process_of_a_container_kills_whatever_runs_when_it_is_to_end(
     poll = select.poll()
     poll.register(pair.alive, select.POLLHUP)
     assert poll.poll(0)
+
+
+@pytest.fixture
+def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's end, which is a module that knows its folders, in those of the pair."""
+    monkeypatch.setattr(worker_tool, "SHARED", tmp_path / "tool")
+    monkeypatch.setattr(worker_tool, "OWN", tmp_path / "bin")
+
+
+@needs_namespaces
+@pytest.mark.usefixtures("ends")
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell[0])], ids=" ".join)
+def test_nothing_that_a_job_has_left_reaches_the_next(shell: list[str], tmp_path: Path) -> None:
+    pair = Pair(tmp_path, [*CLOSED, *shell])
+    mark = tmp_path / "mark"
+    left = (
+        f"trap '' TERM HUP; (setsid sh -c 'trap \"\" TERM; while :; do echo x >> {mark}; sleep 0.01; done' &)"
+    )
+    assert pair.run(f"{left}; until [ -s {mark} ]; do sleep 0.05; done; echo done")[1] == "done\n"
+    assert worker_tool._clear(pair.alive) == "cleared"
+    mark.unlink()
+    time.sleep(0.2)
+    assert not mark.exists()
+    assert pair.run("echo again; exit 3")[:2] == (3, "again\n")
+    assert worker_tool._clear(pair.alive) == "cleared"
+    assert {path.name for path in pair.shared.iterdir()} == {"alive", "requests"}
+    os.write(pair.requests, b"quit\n")
+    assert pair.server.wait(timeout=20) == 0
+    assert worker_tool._clear(pair.alive) == "gone"
+
+
+@pytest.mark.usefixtures("ends")
+def test_a_container_that_shares_its_processes_says_that_it_cannot_be_cleared(pair: Pair) -> None:
+    started = pair.start("echo begun; sleep 1; echo over")
+    assert started.stdout
+    assert started.stdout.readline() == "begun\n"
+    assert worker_tool._clear(pair.alive) == "cannot"
+    assert started.communicate(timeout=30)[0] == "over\n"
 
 
 # -- the pod --

@@ -50,8 +50,7 @@ class Roster:
     def rest(self, worker: Worker, now: float) -> None:
         """Note that a worker has nothing to do any more."""
         worker.idle_since = now
-        if not worker.spent:
-            self._idle.setdefault(worker.shape, {})[worker.pod] = worker
+        self._idle.setdefault(worker.shape, {})[worker.pod] = worker
 
     def occupy(self, worker: Worker) -> None:
         """Note that a worker has something to do, or can do nothing any more."""

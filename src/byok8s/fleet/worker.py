@@ -26,7 +26,6 @@ class Worker:
     since: when it was made. there: whether it has said hello. earlier: the id of an earlier controller's task that is
     under way, whether anybody has claimed it or not. claimed: tasks of an earlier controller that were given again, by
     id. idle_since: None while it is busy, or not there yet. fetched: the inputs that its tasks shared with others.
-    used: whether it has had a task.
     """
 
     pod: str
@@ -40,12 +39,6 @@ class Worker:
     claimed: dict[str, Task] = field(default_factory=dict)
     idle_since: float | None = None
     fetched: set[str] = field(default_factory=set)
-    used: bool = False
-
-    @property
-    def spent(self) -> bool:
-        """Return whether it may have no other task: the container of a rule's own image is for one."""
-        return self.used and bool(self.shape.tool)
 
     @property
     def busy(self) -> bool:
@@ -57,7 +50,7 @@ class Worker:
         return [*([self.task] if self.task else []), *self.claimed.values()]
 
     def begin(self, task: Task) -> None:
-        self.task, self.used = task, True
+        self.task = task
         self.fetched.update(address for address, _ in task.shared)
 
     def has_of(self, task: Task) -> int:

@@ -162,7 +162,6 @@ class Workers:
 
     def _on_hello(self, worker: Worker, jobs: Mapping[str, bool], now: float) -> None:
         self._roster.arrive(worker)
-        worker.used |= bool(jobs)
         lost = worker.unknown_to(jobs)
         others = {job: runs for job, runs in jobs.items() if not worker.wanted(job)}
         self._adopted.heard(worker.pod, others)
@@ -183,10 +182,7 @@ class Workers:
                 commands.TaskEnded(task, pod, found, worker.shape.memory_mb),
                 commands.Forget(pod, task_id),
             ]
-        if worker.spent and not (worker.busy or worker.claimed):
-            self._retire(worker)
-            self._go_on(now)
-        elif worker.there:
+        if worker.there:
             self._rest(worker, now)
 
     # -- with time --
@@ -218,7 +214,7 @@ class Workers:
         """Give a worker a task if it has nothing to do; if there is none for it, others may need its room."""
         if worker.busy:
             self._roster.occupy(worker)
-        elif not worker.spent and (task := self._queues.take_for(worker.shape, self._factor)):
+        elif task := self._queues.take_for(worker.shape, self._factor):
             self._run(worker, task)
         elif worker.idle_since is None:
             self._out.append(commands.NoteIdle(worker.pod))
@@ -295,7 +291,7 @@ class Workers:
         until: and have had nothing to do since then.
         """
         free = self._roster.free(until)
-        return [worker for worker in free if worker.spent or not self._queues.length(worker.shape)]
+        return [worker for worker in free if not self._queues.length(worker.shape)]
 
     def _retire(self, worker: Worker) -> None:
         self._remove(worker)

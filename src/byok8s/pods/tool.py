@@ -66,7 +66,7 @@ def _tool(ours: Object, image: str, security: Json, mounts: list[Json]) -> Json:
 
 def script() -> str:
     """Return the commands of the container's first process."""
-    return resources.files("byok8s.executor").joinpath("tool.sh").read_text()
+    return resources.files("byok8s.pods").joinpath("tool.sh").read_text()
 
 
 def _mounts(pod: Object, ours: Object) -> list[Json]:

@@ -59,6 +59,8 @@ def one(bucket: str, key: str) -> int:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     result = job.result()
+    if other:
+        other.quit()
     logs = tool.inside(job.folder, order.logs) if other else order.logs
     sections.write_files(sys.stdout.buffer, job.folder, logs)
     termination.leave(result)

@@ -31,6 +31,8 @@ class Job:
     def __init__(self, order: Order, folder: Path, process: Process, tool: Tool | None = None) -> None:
         """process: has this order, and works in this folder. tool: the container of the rule's own image."""
         self.order, self._tool = order, tool
+        if tool:
+            tool.begin()
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
         self._partial = ""
         self._ended_because = self._ended_cause = ""
@@ -78,8 +80,6 @@ class Job:
 
     def result(self) -> Result:
         """Waits for the process, whose output has ended."""
-        if self._tool:
-            self._tool.quit()
         _, status, usage = os.wait4(self.pid, 0)
         os.close(self.output)
         _kill_group(self.pid, signal.SIGKILL)

@@ -19,8 +19,9 @@ ENVIRONMENTS = WORK / "envs"
 CACHE = WORK / "cache"
 OWN = (  # the worker's, in its folder
     *("worker.sock", "kept", "plugins", "parsed", "parsed.sock", "envs", "cache"),
-    *("bin", "tool", "searchpaths"),
+    *("bin", "tool", "searchpaths", "jobs"),
 )
+JOBS = WORK / "jobs"  # stays, as the container of a rule's own image has it as a mount
 SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - to be emptied
 
 
@@ -43,7 +44,7 @@ def bring_plugins() -> Path:
 
 def make(job: str) -> Path:
     """Make a fresh root for a job, with the workflow's sources, as they are on the user's machine."""
-    return lay_out(WORK / "jobs" / job)
+    return lay_out(JOBS / job)
 
 
 def lay_out(place: Path) -> Path:
@@ -74,7 +75,7 @@ class CleanRoom:
         spared: process ids that are not the job's.
         """
         clean = seclusion.end_processes(spared) and seclusion.remove_ipc()
-        for folder, before in {WORK: set(OWN), **self._before}.items():
+        for folder, before in {WORK: set(OWN), JOBS: set(), **self._before}.items():
             for name in _names(folder):
                 if name not in before:
                     _remove(folder / name)

@@ -51,8 +51,10 @@ def serve() -> int:
     warm_up()
     from byok8s.worker.workplace import Workplace
 
-    server = Server(listening, Workplace(many=other is None), room, other)
+    server = Server(listening, Workplace(many=True), room, other)
     server.run()
+    if other:
+        other.quit()
     with contextlib.suppress(OSError):
         termination.leave(server.result, server.succeeded()[-MOST_TOLD:])
     return server.result.code
@@ -68,7 +70,7 @@ class Server:
         room: job_folder.CleanRoom,
         other: tool.Tool | None = None,
     ) -> None:
-        """other: the container of a rule's own image, which is for one job: so is this worker then."""
+        """other: the container of a rule's own image if the pod has one."""
         self.result = Result(0)
         self._workplace, self._room = workplace, room
         self._tool, self._spoilt = other, False
@@ -239,10 +241,11 @@ class Server:
         self._job = None
         result = job.result()
         self._workplace.keep()
+        clean = self._tool is None or self._tool.clear()
         logs = tool.inside(job.folder, job.order.logs) if self._tool else job.order.logs
         self._kept[job.order.job].keep_files(job.folder, logs)
         spared = self._near_ends() | self._workplace.processes
-        self._spoilt |= not self._room.restore(spared) or self._tool is not None
+        self._spoilt |= not (self._room.restore(spared) and clean)
         if result.cause == POD_DELETED:
             self.result = result  # not told: the pod's status will say who ended it, and why
         else:

@@ -4,7 +4,8 @@
     /work/bin     the worker's alone: the program that Snakemake takes for Apptainer (hand_over.py), and what that notes
     /work/jobs    the job's folder, which both have
 
-The other container has no credentials and runs the commands of one job. It ends with that job.
+The other container has no credentials and runs the commands of one job after another. Between two, all that runs there
+is killed.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import select
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from byok8s.worker.job_folder import SHARED_FOLDERS, WORK
 from byok8s.worker.protocol import Result
@@ -68,6 +70,18 @@ class Tool:
         """Return whether the other container has ended although nobody has told it to."""
         return not (OWN / "quits").exists() and _is_over(self._alive, 0)
 
+    def begin(self) -> None:
+        """Forget what was noted of an earlier job."""
+        (OWN / "noted").unlink(missing_ok=True)
+
+    def clear(self) -> bool:
+        """End what a job has left there. Return whether nothing of it can reach the next one."""
+        cleared = _clear(self._alive) == "cleared"
+        for entry in SHARED.iterdir():
+            if entry.is_dir():  # of commands whose near end was killed
+                shutil.rmtree(entry, ignore_errors=True)
+        return cleared
+
     def quit(self) -> None:
         """Have the other container end, with all that runs there."""
         (OWN / "quits").touch()
@@ -110,14 +124,9 @@ class Hand:
         (OWN / "own-variables").write_text("\n".join(_BEFORE - set(workflow)))
 
     def end(self) -> None:
-        """End the other container, and return when nothing runs there any more. Raises Unusable."""
-        if not self._used:
-            return
-        (OWN / "quits").touch()
-        with (SHARED / "requests").open("wb", buffering=0) as requests:
-            requests.write(b"quit\n")
-        if not _is_over(self._alive, END_SECONDS):
-            raise Unusable("the container of its image does not end", "worker-lost")
+        """End what still runs in the other container, and return when nothing does. Raises Unusable."""
+        if self._used and not _clear(self._alive):
+            raise Unusable("what runs in the container of its image does not end", "worker-lost")
 
     def check(self, root: Path, paths: Iterable[str]) -> None:
         """Raise Unusable for a path that leads out of what both containers have: it would be read with our rights."""
@@ -149,6 +158,27 @@ def _leading_out(root: Path, paths: Iterable[str | Path]) -> Iterator[str]:
         for each in (Path(path), *inside):
             if not any(each.resolve().is_relative_to(folder) for folder in within):
                 yield str(each)
+
+
+def _clear(alive: int) -> Literal["cleared", "cannot", "gone", ""]:
+    """Have all end that runs in the other container. Return what it says; nothing if it does not answer in time."""
+    place = SHARED / f"clear-{os.getpid()}-{time.monotonic_ns()}"
+    place.mkdir(mode=0o700)
+    os.mkfifo(place / "cleared", 0o600)
+    answer = os.open(place / "cleared", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with (SHARED / "requests").open("wb", buffering=0) as requests:
+            requests.write(f"clear {place.name}\n".encode())
+        poll = select.poll()
+        poll.register(answer, select.POLLIN)
+        poll.register(alive, select.POLLHUP)
+        ready = dict(poll.poll(END_SECONDS * 1000))
+        if answer in ready:
+            return "cleared" if os.read(answer, 100) == b"cleared\n" else "cannot"
+        return "gone" if ready else ""
+    finally:
+        os.close(answer)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _is_over(alive: int, seconds: float) -> bool:
