@@ -96,6 +96,45 @@ def test_rules_have_what_they_declare_and_it_is_made_once(flow: Sandbox) -> None
     assert ran & {"shell", "run", "script", "wrapper", "plain"} == {"shell", "run", "script"}
 
 
+IN_A_CONTAINER = """
+container: "docker://{image}"
+rule all:
+    input: "shell.txt", "run.txt", "script.txt", "plain.txt"
+rule shell:
+    output: "shell.txt"
+    conda: "envs/greet.yaml"
+    shell: "greet > {{output}}; cat /etc/tool >> {{output}}; echo $SAID >> {{output}}; "
+        "touch $CONDA_PREFIX/x || echo read-only >> {{output}}"
+rule run:
+    output: "run.txt"
+    conda: "envs/greet.yaml"
+    run: shell("(greet; cat /etc/tool) > {{output}}")
+rule script:
+    output: "script.txt"
+    conda: "envs/greet.yaml"
+    script: "scripts/say.sh"
+rule plain:
+    output: "plain.txt"
+    shell: "(command -v greet || cat /etc/tool) > {{output}}"
+"""
+
+
+def test_an_environment_stands_on_the_container_that_its_rule_declares(flow: Sandbox) -> None:
+    images = os.environ.get("BYOK8S_TEST_TOOL_IMAGES")
+    if not images:
+        pytest.skip("no images: BYOK8S_TEST_TOOL_IMAGES is not set (the rig's environment has it)")
+    script = {"scripts/say.sh": "(greet; cat /etc/tool) > ${snakemake_output[0]}\n"}
+    flow.write(FILES | script | {"Snakefile": IN_A_CONTAINER.format(image=images % "debian")})
+    flow.run("-s", "Snakefile", "--software", "declared")
+    first, _, *rest = flow.read("shell.txt").splitlines()
+    assert (first, rest) == ("hello from libgreet 1.2", ["debian", "it's so", "read-only"])
+    for name in ("run.txt", "script.txt"):
+        said = flow.read(name).splitlines()
+        assert (said[0], said[-1]) == ("hello from libgreet 1.2", "debian")
+    assert flow.read("plain.txt") == "debian\n"
+    assert flow.names() == []
+
+
 def test_an_environment_whose_pod_is_deleted_is_made_again(flow: Sandbox) -> None:
     slow = "sleep 3; echo slow > $CONDA_PREFIX/slow\n"
     flow.write(

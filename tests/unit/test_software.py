@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from byok8s.errors import InputError
-from byok8s.jobs.software import check, containers, environments, image_of, unused_cache, unused_containers
+from byok8s.jobs.software import check, containers, environments, image_of, unused_cache
 from byok8s.software.container import Unfit, image
 from planned import planned
 
@@ -97,16 +97,18 @@ def test_what_pods_cannot_give_is_refused_by_rule(
 
 
 @pytest.mark.parametrize("word", ["container", "containerized"])
-def test_a_rule_with_both_gets_its_environment_alone_and_that_is_said(word: str, tmp_path: Path) -> None:
+def test_a_rule_with_both_gets_both(word: str, tmp_path: Path) -> None:
     rule = RULE.replace("    shell", f"    {word}: 'docker://debian'\n    conda: 'envs/a.yaml'\n    shell")
+    image = "docker.io/library/debian"
     with planned(tmp_path, FILES | {"Snakefile": rule}, methods=BOTH) as dag:
         check(dag, all_declared=True)
-        assert (containers(dag), environments(dag)) == ("", "Conda environments: envs/a.yaml (a).")
-        assert "outside of the container that they declare, too: a." in unused_containers(dag)
+        assert (containers(dag), environments(dag)) == (
+            f"Containers: {image} (a).",
+            "Conda environments: envs/a.yaml (a).",
+        )
+        assert [image_of(job) for job in dag.needrun_jobs()] == [image]
+    with planned(tmp_path, FILES | {"Snakefile": rule}, methods=frozenset({"conda"})) as dag:
         assert [image_of(job) for job in dag.needrun_jobs()] == [""]
-    with planned(tmp_path, FILES | {"Snakefile": rule}, methods=frozenset({"apptainer"})) as dag:
-        assert [image_of(job) for job in dag.needrun_jobs()] == ["docker.io/library/debian"]
-        assert unused_containers(dag) == ""
 
 
 def test_what_is_for_apptainer_itself_is_refused(tmp_path: Path) -> None:

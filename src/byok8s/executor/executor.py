@@ -165,13 +165,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             shapes = self._shapes.of_rules(self.dag)
         trial = try_shapes(cluster, shapes)
         self._largest_mb = trial.largest_mb
-        said = (
-            trial.words,
-            scaled,
-            software.unused_cache(self.dag),
-            software.unused_containers(self.dag),
-        )
-        for words in filter(None, said):
+        for words in filter(None, (trial.words, scaled, software.unused_cache(self.dag))):
             self.logger.warning(words)
 
     def _scale_threads(self, cluster: RunObjects, shapes: Mapping[str, Shape]) -> str:

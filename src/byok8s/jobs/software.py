@@ -53,18 +53,8 @@ def images(group: Iterable[Job]) -> set[str]:
 
 
 def _container(job: Job) -> str:
-    """Return what a job's rule says after container:, wildcards filled in, if that is honoured and matters.
-
-    A rule with a conda environment gets that alone, as by Snakemake's --sdm conda: it holds the tools, and the
-    container what they stand on.
-    """
-    if (
-        _has_environment(job)
-        or CONTAINER not in _methods(job.rule.workflow)
-        or job.is_norun
-        or job.is_template_engine
-        or job.is_cwl
-    ):
+    """Return what a job's rule says after container:, wildcards filled in, if that is honoured and matters."""
+    if CONTAINER not in _methods(job.rule.workflow) or job.is_norun or job.is_template_engine or job.is_cwl:
         return ""
     return str(job.container_img_url or "")
 
@@ -144,21 +134,6 @@ def containers(dag: Dag) -> str:
             rules.setdefault(found, {})[job.rule.name] = None
     found = ", ".join(f"{name} ({_named(of)})" for name, of in rules.items())
     return f"Containers: {found}." if found else ""
-
-
-def unused_containers(dag: Dag) -> str:
-    """Say which rules have a conda environment and do not get the container that they declare, too; else nothing."""
-    if CONTAINER not in _methods(dag.workflow):
-        return ""
-    found = dict.fromkeys(
-        job.rule.name for job in _of_pods(dag) if _has_environment(job) and job.container_img_url
-    )
-    if not found:
-        return ""
-    return (
-        f"Rules with a conda environment get it outside of the container that they declare, too: {_named(found)}. "
-        "-- --sdm apptainer gives them the container alone."
-    )
 
 
 def environments(dag: Dag) -> str:

@@ -1,7 +1,7 @@
 """The container of a rule's own image, beside the worker's in a pod. Pods in, pods out.
 
-It has the job's share of the node; of the pod's volumes the job's folder, those for temporary files and what the user
-has mounted; no credentials, and no environment but its image's.
+It has the job's share of the node; of the pod's volumes the job's folder, conda environments to
+read, those for temporary files and what the user has mounted; no credentials, and no environment but its image's.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def _mounts(pod: Object, ours: Object) -> list[Json]:
             "subPath": "work/searchpaths",
             "readOnly": True,
         },
+        {"name": "work", "mountPath": "/work/envs", "subPath": "work/envs", "readOnly": True},
         {"name": "work", "mountPath": "/tmp", "subPath": "tmp"},  # noqa: S108
         {"name": "work", "mountPath": "/var/tmp", "subPath": "tmp"},  # noqa: S108
     ]

@@ -246,8 +246,7 @@ def _check_software(dag: DAG, software: Software) -> None:
     except Byok8sError as error:
         raise WorkflowError(str(error)) from error
     if dag.workflow.dryrun:
-        said = (declared.environments(dag), declared.containers(dag), declared.unused_containers(dag))
-        for words in filter(None, said):
+        for words in filter(None, (declared.environments(dag), declared.containers(dag))):
             logger.info(words)
 
 

@@ -61,13 +61,17 @@ def lay_base() -> None:
         script.write_text(ACTIVATE)
 
 
-def use_base() -> None:
-    """Have Snakemake take what we have laid for conda, which it would ask several questions that take a second each."""
+def use_base(image: str) -> None:
+    """Have Snakemake take what we have laid for conda, which it would ask several questions that take a second each.
+
+    image: that of the container in which environments are activated; "" for the worker's own.
+    """
     from snakemake.deployment.conda import Conda
 
     conda: Any = object.__new__(Conda)
-    conda.prefix_path, conda.platform, conda.container_img, conda.info = str(BASE), platform(), None, {}
-    Conda.instances[None] = conda
+    conda.prefix_path, conda.platform, conda.info = str(BASE), platform(), {}
+    conda.container_img = image or None
+    Conda.instances[image or None] = conda
 
 
 def bring(environment: Environment, connection: Connection) -> None:

@@ -109,7 +109,7 @@ def values(member: Member, relocate: Relocate) -> Values:
     found["threads"], found["jobid"] = member.threads, member.jobid
     found["rule"] = found["rulename"] = member.rule
     if member.environment:
-        conda.use_base()
+        conda.use_base(member.image)
         found["conda_env"] = str(conda.prefix_of(member.environment.name))
         found["conda_base_path"] = str(conda.BASE)
     if member.image:
