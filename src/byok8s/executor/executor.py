@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property, partial
@@ -32,6 +32,7 @@ from byok8s.errors import Byok8sError
 from byok8s.executor import capacity, key, pod_environment
 from byok8s.executor.admission import try_shapes
 from byok8s.executor.environments import Environments, Unmade
+from byok8s.executor.stored_outputs import StoredOutputs, members
 from byok8s.fleet.dispatch import Dispatch
 from byok8s.fleet.fleet import Options
 from byok8s.fleet.interrupts import end_on_termination, end_on_termination_from_now_on, undisturbed
@@ -40,7 +41,6 @@ from byok8s.fleet.retries import RetryPolicy
 from byok8s.fleet.room import DEFAULT_REUSE_FACTOR
 from byok8s.jobs import between_workflow_cache, keep, keys, providers, software, tasks
 from byok8s.jobs.description import Describer
-from byok8s.jobs.job_files import files_of
 from byok8s.jobs.orders import Orders
 from byok8s.jobs.run_description import run_description
 from byok8s.jobs.shapes import Shapes
@@ -50,7 +50,6 @@ from byok8s.jobs.threads import scale_down
 from byok8s.jobs.upstream import Upstream
 from byok8s.kube import KubeClient, connect
 from byok8s.locks.owner import identity
-from byok8s.pods.cause import Cause
 from byok8s.pods.manifest import PodSettings, Shape, Task
 from byok8s.pods.names import CONTROLLER_ANNOTATION, new_run_id
 from byok8s.pods.outcome import Outcome, State
@@ -120,6 +119,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._root = workspace.root()
         self._run = run_description(self.workflow, self._root)
         self._kept = keep.Kept(self._provider, self._run.bucket, self._run.prefix)
+        self._outputs = StoredOutputs(self._provider, self._kept)
         self._between = between_workflow_cache.BetweenWorkflowCache(self.workflow)
         self._environments = self._environments_of_rules()
         self._describer = Describer(
@@ -202,8 +202,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 raise self._crash
             # without a checkpoint all jobs were looked at when planned
             if any(rule.is_checkpoint for rule in self.workflow.rules):
-                self._check_files(_members(jobs))
-                self._make_environments(_members(jobs))
+                self._check_files(members(jobs))
+                self._make_environments(members(jobs))
             for job in jobs:
                 self.run_job_pre(job)
                 if self._between.is_for(job):
@@ -421,14 +421,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
         try:
             self._orders.remove(task)
             if found.state is State.SUCCEEDED:
-                found = self._learned(info.job, found)
+                found = self._outputs.learn(info.job, found)
                 self._tell_of_left(found)
             well = found.state is State.SUCCEEDED
             if group:
                 self._go_on_with(group, task, pod, found, well=well)
             else:
                 if not well and info.job.is_group():
-                    self._keep(info.job, self._done_members(info.job, found))
+                    self._keep(info.job, self._outputs.done_members(info.job, found))
                 self._report(info, "" if well else self._words(task, pod, found))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
@@ -457,15 +457,6 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 self._keep(group.group, group.done)
         self._report(SubmittedJobInfo(group.group), words)
 
-    def _done_members(self, group: GroupJobExecutorInterface, found: Outcome) -> list[Job]:
-        """Return the members of a failed group whose outputs are all stored, and note what is known of them."""
-        told = {(stored.bucket, stored.key) for stored in found.stored}
-        levels = compat.levels_of(group)
-        done = [job for level in levels for job in level if _is_stored(job, told)]
-        for job in done:
-            self._learned(job, found)
-        return done
-
     def _keep(self, group: GroupJobExecutorInterface, done: Sequence[Job]) -> None:
         """Keep what members of a group have made that is about to fail because of another."""
         for job in done:
@@ -493,71 +484,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def _words(self, task: Task, pod: str, found: Outcome) -> str:
         return found.words(pod, self._record.said(task), self._record.log(task).stem)
 
-    def _learned(self, job: JobExecutorInterface, found: Outcome) -> Outcome:
-        """Note what a job has stored, which so need not be asked for; what it does not speak of must be there."""
-        files = {(file.storage_object.bucket, file.storage_object.key): file for file in _stored_files(job)}
-        for file in files.values():
-            self._provider.forget(file.storage_object)
-        told = {(stored.bucket, stored.key): stored for stored in found.stored}
-        for place in told.keys() & files.keys():  # a job may say what it likes, but only of its own files
-            stored = told[place]
-            self._provider.learn(stored.bucket, stored.key, stored.mtime, stored.size, stored.directory)
-        for stored in self._kept.learn(_members([job]), found.stored):
-            self._provider.learn(stored.bucket, stored.key, stored.mtime, stored.size)
-        try:
-            missing = [
-                f.storage_object.query for place, f in files.items() if place not in told and not _is_there(f)
-            ]
-        except WorkflowError as error:
-            return replace(
-                found, state=State.FAILED, why=f"it ended well, but {error}", cause=Cause.S3_UNREACHABLE
-            )
-        if missing:
-            why = f"it ended well, but S3 has no {missing[0]}"
-            return replace(found, state=State.FAILED, why=why, cause=Cause.MISSING_OUTPUT)
-        return found
-
 
 def _of_submission(error: Exception) -> str:
     """Return what is told of a job that could not be submitted."""
     return str(error) if isinstance(error, Unmade) else f"Failed: {error}"
 
 
-def _is_there(file: Any) -> bool:
-    """Return whether a file is in the bucket, or need not be: temporary files of a group stay in its pod."""
-    return bool(file.flags.get("temp")) or file.storage_object.exists()
-
-
-def _is_stored(job: Job, told: Collection[tuple[str, str]]) -> bool:
-    """Return whether all outputs of a member are in the bucket. told: bucket and key of what is."""
-    outputs = {
-        (file.storage_object.bucket, file.storage_object.key): file.flags.get("temp")
-        for file in _stored_files(job)
-        if file not in job.log
-    }
-    # temporary files stay in the pod, unless others want them, too: then they are stored with the rest
-    return any(place in told for place in outputs) and all(
-        place in told or temp for place, temp in outputs.items()
-    )
-
-
 def _in_pods(dag: Any) -> list[Job]:
     return [job for job in dag.needrun_jobs() if not job.is_local]
-
-
-def _members(jobs: Iterable[JobExecutorInterface]) -> Iterator[Job]:
-    """Yield jobs that are no groups, and the members of those that are."""
-    for job in jobs:
-        yield from job.jobs if job.is_group() else [job]
-
-
-def _stored_files(job: JobExecutorInterface) -> list[Any]:
-    """Return the files of a job, or of a group's members, that are in our storage."""
-    files = [file for each in _members([job]) for kind, file in files_of(each) if kind != "input"]
-    return [
-        file
-        for file in files
-        if file.is_storage
-        and hasattr(file.storage_object.provider, "learn")
-        and not any(file.flags.get(name) for name in ("pipe", "service"))
-    ]
