@@ -88,3 +88,16 @@ def test_a_disk_that_takes_nothing_is_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [b"", b"[1]", b'{"schema": "byok8s.events/2"}', b"\xff\xfe", b"{"])
 def test_what_is_no_event_is_passed_over(line: bytes) -> None:
     assert list(parsed(line + b"\n")) == []
+
+
+def test_whoever_listens_hears_each_event_also_if_the_disk_is_full(tmp_path: Path) -> None:
+    troubles: list[str] = []
+    (tmp_path / "events.jsonl").symlink_to("/dev/full")
+    events = History(tmp_path / "events.jsonl", troubles.append)
+    heard: list[object] = []
+    with events.heard(lambda event: heard.append((event["event"], event.get("id")))):
+        events.note("job.given", {"id": "1"})
+        events.note("job.ended", {"id": "1"})
+    events.note("run.ended", {})
+    assert heard == [("job.given", "1"), ("job.ended", "1")]
+    assert len(troubles) == 1
