@@ -122,6 +122,13 @@ def test_the_numbers_of_a_rule_with_a_long_name_are_all_there() -> None:
         assert line.split()[-7:] == ["1/1", "-", "-", "-", "1", "h", "6", "min"][-7:]
 
 
+def test_what_does_not_answer_stands_below_the_head() -> None:
+    state = run(*job("a", 1, 0), event("api.away", 48, why="connection refused"), a=1)
+    said = screen(state, height=12)
+    assert said[1] == "The Kubernetes API has not answered for 12 s: connection refused. Jobs go on."
+    assert len(said) <= 12
+
+
 def test_a_failure_is_seen_at_once() -> None:
     found = rows("r", run(*job("a", 1, 0, 5, "EXECUTOR_ERROR"), a=1), NOW, alive=True, width=80, height=24)
     assert found[0].style == "bad"

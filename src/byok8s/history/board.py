@@ -43,12 +43,13 @@ def rows(
     choice: what is to be shown, None if no keys are read. log: returns the last lines of a job's log, at most so many.
     """
     picked = choice or Choice()
-    body = (
-        height - 1 if choice is None else height - 3
-    )  # without the head, and the line about keys with one above
+    away = [Row(text, "bad") for text in status.away(state, now)]
+    # without the head, and the line about keys with one above
+    body = height - len(away) - (1 if choice is None else 3)
     one = state.tries.get(picked.log)
     shown = [
         _head(run, state, now, alive=alive),
+        *away,
         *(_log(one, log, body) if one else _sections(state, now, picked, width, body, said)),
     ]
     if choice:

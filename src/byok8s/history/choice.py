@@ -69,9 +69,7 @@ class Choice:
     def help(self) -> str:
         """Return a line that says which keys do what."""
         if self.typing:
-            return (
-                f"Show only: {self.name}_   (part of a rule's or job's name; Enter: keep, Esc: all)"
-            )
+            return f"Show only: {self.name}_   (part of a rule's or job's name; Enter: keep, Esc: all)"
         if self.log:
             return "l: the next log   Esc: back   q: leave the view"
         if self.failed:

@@ -79,12 +79,23 @@ class Worker:
     cause: str = ""
 
 
+@dataclass(frozen=True)
+class Away:
+    """What does not answer. part: api or s3. pod: that asks it; nothing for the controller. since: its event."""
+
+    part: str
+    pod: str
+    since: int
+    why: str
+
+
 @dataclass
 class State:
     """All that is known of a run.
 
     facts: what its start says. planned: jobs by rule. tries: by id, in the order in which they were given. latest: the
-    last try of each job, by job. first, last: times of events. exit: byok8s' exit code, None while it is not over.
+    last try of each job, by job. away: by part and pod, what does not answer. first, last: times of events. exit:
+    byok8s' exit code, None while it is not over.
     """
 
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -92,6 +103,7 @@ class State:
     tries: dict[str, Try] = field(default_factory=dict)
     latest: dict[str, str] = field(default_factory=dict)
     workers: dict[str, Worker] = field(default_factory=dict)
+    away: dict[tuple[str, str], Away] = field(default_factory=dict)
     first: int | None = None
     last: int | None = None
     state: str = ""
@@ -136,6 +148,8 @@ def fold(state: State, event: Event) -> None:
         _fold_job(state, event, id_, when)
     elif kind == "worker" and (pod := _text(event, "pod")):
         _fold_worker(state, event, pod, what, when)
+    elif kind in {"api", "s3"}:
+        _fold_away(state, event, (kind, _text(event, "pod")), what, when)
 
 
 def _fold_run(state: State, event: Event, what: str) -> None:
@@ -143,6 +157,7 @@ def _fold_run(state: State, event: Event, what: str) -> None:
         case "started":
             state.facts = {**event, **({"time": state.facts["time"]} if state.facts else {})}
             state.state, state.exit = RUNNING, None
+            state.away.clear()  # what its controller has not seen it does not tell the end of
         case "planned":
             # a run that goes on plans what is left
             done = Counter(rule for each in state.jobs() if each.state == COMPLETE for rule in each.rules)
@@ -152,6 +167,7 @@ def _fold_run(state: State, event: Event, what: str) -> None:
         case "ended":
             state.state = _text(event, "state") or CANCELED
             state.exit = _int(event, "exit")
+            state.away.clear()
             for each in list(state.tries.values()):
                 if each.state in {"", RUNNING}:
                     state.tries[each.id] = replace(each, state=CANCELED, ended=state.last)
@@ -177,6 +193,7 @@ def _fold_job(state: State, event: Event, id_: str, when: int) -> None:
             found = replace(found, seconds={**found.seconds, PHASES[kind]: seconds or 0.0})
         case "job.ended":
             found = _ended(event, found, when)
+            _end_waiting(state, found.pod)
     state.tries[id_] = found
 
 
@@ -230,6 +247,8 @@ def _ended(event: Event, found: Try, when: int) -> Try:
 
 
 def _fold_worker(state: State, event: Event, pod: str, what: str, when: int) -> None:
+    if what == "gone":
+        _end_waiting(state, pod)
     before = state.workers.get(pod) or Worker(pod, what, when)
     # that a pod runs is said again when something is about to end it
     phase = before.phase if what == "started" and before.phase in {"busy", "idle"} else what
@@ -249,6 +268,19 @@ def _fold_worker(state: State, event: Event, pod: str, what: str, when: int) -> 
 def _busy(state: State, pod: str, when: int) -> None:
     if worker := state.workers.get(pod):
         state.workers[pod] = replace(worker, phase="busy", since=when, why="", cause="")
+
+
+def _fold_away(state: State, event: Event, key: tuple[str, str], what: str, when: int) -> None:
+    if what == "away":
+        state.away.setdefault(key, Away(*key, when, _text(event, "why")))
+    elif what == "back":
+        state.away.pop(key, None)
+
+
+def _end_waiting(state: State, pod: str) -> None:
+    """A pod waits for S3 no longer than its job runs."""
+    if pod:
+        state.away.pop(("s3", pod), None)
 
 
 def _text(event: Event, name: str) -> str:
