@@ -8,7 +8,7 @@ import pytest
 
 from byok8s.history import status, trace
 from byok8s.history.event import Event, line, parsed
-from byok8s.history.state import State, folded
+from byok8s.history.state import State, fold, folded
 
 START = 1_767_225_600_000  # 2026-01-01
 A, B, POD = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "worker-0"
@@ -65,6 +65,21 @@ def test_the_jobs_of_a_rule(events: tuple[Event, ...], sort: tuple[int, ...]) ->
     state = folded(events)
     assert counts(state)["sort"] == sort
     assert counts(state)["all"] == (1, 0, 0, 1, 0)
+
+
+def test_what_was_known_does_not_change_for_whoever_has_it() -> None:
+    state = folded(GIVEN)
+    before, worker = state.tries[A], state.workers[POD]
+    for event in (BEGAN, at(6, "job.fetched", id=A, seconds=1), DONE):
+        fold(state, event)
+    assert (before.state, before.seconds, worker.phase) == ("", {}, "created")
+    assert (state.tries[A].state, state.tries[A].seconds, state.workers[POD].phase) == (
+        "COMPLETE",
+        {"fetch": 1},
+        "busy",
+    )
+    with pytest.raises(AttributeError):
+        before.state = "COMPLETE"  # type: ignore[misc]
 
 
 API = at(10, "api.away", why="connection refused")

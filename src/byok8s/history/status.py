@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from msgspec.structs import asdict
+
 from byok8s.history.event import CANCELED, COMPLETE, RUNNING, Event
 from byok8s.history.state import Away, State, Try, Worker
 
@@ -256,8 +258,8 @@ def as_json(run: str, state: State, now: int, *, alive: bool) -> dict[str, objec
             }
             for each in running(state)
         ],
-        "away": [{**vars(each), "since": (until - each.since) / 1000} for each in state.away.values()],
-        "workers": [{**vars(worker), "since": (until - worker.since) / 1000} for worker in workers(state)],
+        "away": [{**asdict(each), "since": (until - each.since) / 1000} for each in state.away.values()],
+        "workers": [{**asdict(worker), "since": (until - worker.since) / 1000} for worker in workers(state)],
         "failures": [
             {
                 "id": each.id,
