@@ -27,7 +27,7 @@ from snakemake_storage_plugin_byok8s.credentials import follow_file
 from snakemake_storage_plugin_byok8s.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from logging import Logger
 
 _THREADS: Final = 16
@@ -117,6 +117,10 @@ class Connection:
         self.client.meta.events.register_last("before-call.s3", _send_small_at_once)
         self._patience = Patience(self.server, logger.warning)
         self._patience.attach(self.client)
+
+    def on_outage(self, tell: Callable[[str], None]) -> None:
+        """Have it told why the server is away, once that lasts, and nothing when it is back: by any thread."""
+        self._patience.on_outage = tell
 
     @contextmanager
     def pool(self) -> Iterator[ThreadPoolExecutor]:

@@ -35,7 +35,8 @@ def seconds() -> float:
 class Patience:
     """Of one client, in all of its threads.
 
-    server: its address. tell: what the user is to know.
+    server: its address. tell: what the user is to know. on_outage: is told why there is an outage, once it lasts, and
+    nothing ("") when it is over, by the thread of the request that showed it.
     """
 
     def __init__(self, server: str, tell: Callable[[str], None]) -> None:
@@ -43,7 +44,8 @@ class Patience:
         self._seconds = seconds()
         self._lock = threading.Lock()
         self._since = self._last = float("-inf")  # when the outage began, and its last failure
-        self._away = self._told = False
+        self._away = self._told = self._noted = False
+        self.on_outage: Callable[[str], None] = lambda _: None
 
     def attach(self, client: Any) -> None:
         """Have this boto client wait."""
@@ -90,7 +92,8 @@ class Patience:
                 return False
             # one that is over with the third attempt is not worth a word
             if attempts > 2 and not self._told:
-                self._told = True
+                self._told = self._noted = True
+                self.on_outage(why)
                 self._tell(
                     f"S3 at {self._server} is not available ({why}): waiting up to {self._seconds:.0f} s for it."
                 )
@@ -100,7 +103,9 @@ class Patience:
         with self._lock:
             if self._told:
                 self._tell(f"S3 at {self._server} is back after {time.monotonic() - self._since:.0f} s.")
-            self._away = self._told = False
+            if self._noted:  # also of an outage that lasted longer than it was waited for
+                self.on_outage("")
+            self._away = self._told = self._noted = False
 
 
 def _failure(response: tuple[Any, dict[str, Any]] | None, error: Exception | None) -> str:

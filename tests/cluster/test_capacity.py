@@ -52,7 +52,7 @@ def test_strict_threads_refuse_the_rule_by_name(cluster: Sandbox, largest: int) 
 
 def test_cores_that_the_user_names_count_over_the_clusters(cluster: Sandbox) -> None:
     cluster.write({"Snakefile": SNAKEFILE})
-    said = cluster.run("-s", "Snakefile", "half.txt", "--", "--cores", "4")
+    said = cluster.run("-s", "Snakefile", "half.txt", "--", "--cores", "4", "--printshellcmds")
     assert "the cluster has 4\n" in said
     assert "threads: 2\n" in said
 

@@ -2,12 +2,17 @@
 
 import os
 import socket
+import threading
+import time
 from contextlib import AbstractContextManager
 
 import pytest
 
 from byok8s import s3
+from byok8s.history.event import FILE
 from counting_proxy import counting
+from folders import run_in
+from happened import events_of, of_kind
 from s3_faults import Fault, failing
 from sandbox import Sandbox
 
@@ -51,6 +56,33 @@ def test_a_failure_of_s3_is_named(fault: Fault, cause: str, words: str, copying:
     assert words in failed
     assert f"byok8s explain {cause}" in said
     assert copying.names() == []
+
+
+def await_event(cluster: Sandbox, kind: str) -> None:
+    until = time.monotonic() + 60
+    while not any(kind in record.read_text() for record in cluster.folder.glob(f".byok8s/runs/*/{FILE}")):
+        assert time.monotonic() < until, f"no {kind} within 60 s"
+        time.sleep(0.2)
+
+
+def test_a_job_that_waits_for_s3_is_seen_to_wait(copying: Sandbox) -> None:
+    copying.environment["BYOK8S_S3_PATIENCE_SECONDS"] = "60"
+    away = threading.Event()
+    away.set()
+    fault = Fault(0, "", ("PUT",), "out.txt", since=away)
+    with with_fault(copying, fault) as url:
+        run = copying.start("wf", "params", "--s3-endpoint-url", url)
+        await_event(copying, "s3.away")
+        how = run_in(copying.folder, [*copying.program, "status"], copying.environment)
+        away.clear()
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, said
+    assert "S3 has not answered 1 worker for " in how
+    events = events_of(copying.folder)
+    (began,) = of_kind(events, "job.began")
+    assert [event["pod"] for kind in ("s3.away", "s3.back") for event in of_kind(events, kind)] == [
+        began["pod"]
+    ] * 2
 
 
 def test_a_name_that_only_this_machine_knows_is_dns(copying: Sandbox) -> None:

@@ -199,7 +199,7 @@ def test_a_killed_controllers_run_is_not_gone_on_with_when_the_workflow_has_chan
 @pytest.mark.timeout(300)
 def test_a_killed_controllers_run_of_which_nothing_is_left_to_do_is_removed(cluster: Sandbox) -> None:
     cluster.write(many(2, "test {wildcards.i} = 0 || sleep 300; echo {wildcards.i} >> {output}"))
-    run = cluster.start("wf", "params", "--jobs", "2", "out-0.txt", "out-1.txt")
+    run = cluster.start("wf", "params", "--jobs", "2", "out-0.txt", "out-1.txt", "--", "--printshellcmds")
     await_line(run, "1 of 2 steps")  # what is only in the bucket is incomplete to Snakemake
     run.kill()
     run.communicate()

@@ -82,6 +82,8 @@ def test_every_request_outlasts_an_outage(outage: Outage, tmp_path: Path, said: 
     kept.store_object()
     old.store_object()
     kept.local_path().unlink()
+    noted: list[bool] = []
+    storage.connection.on_outage(lambda why: noted.append(bool(why)))
     outage.stop()
     with ExitStack() as stack:
         actions: list[Callable[[], object]] = [kept.retrieve_object, new.store_object, old.remove]
@@ -100,6 +102,7 @@ def test_every_request_outlasts_an_outage(outage: Outage, tmp_path: Path, said: 
     assert said[0].endswith("waiting up to 120 s for it.")
     assert outage.server.endpoint_url in said[0]
     assert "is back after" in said[1]
+    assert noted == [True, False]
 
 
 def test_after_a_kill_in_mid_transfer_files_are_whole(outage: Outage, tmp_path: Path) -> None:

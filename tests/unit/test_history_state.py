@@ -8,7 +8,7 @@ import pytest
 
 from byok8s.history import status, trace
 from byok8s.history.event import Event, line, parsed
-from byok8s.history.state import State, folded
+from byok8s.history.state import State, fold, folded
 
 START = 1_767_225_600_000  # 2026-01-01
 A, B, POD = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "worker-0"
@@ -65,6 +65,59 @@ def test_the_jobs_of_a_rule(events: tuple[Event, ...], sort: tuple[int, ...]) ->
     state = folded(events)
     assert counts(state)["sort"] == sort
     assert counts(state)["all"] == (1, 0, 0, 1, 0)
+
+
+def test_what_was_known_does_not_change_for_whoever_has_it() -> None:
+    state = folded(GIVEN)
+    before, worker = state.tries[A], state.workers[POD]
+    for event in (BEGAN, at(6, "job.fetched", id=A, seconds=1), DONE):
+        fold(state, event)
+    assert (before.state, before.seconds, worker.phase) == ("", {}, "created")
+    assert (state.tries[A].state, state.tries[A].seconds, state.workers[POD].phase) == (
+        "COMPLETE",
+        {"fetch": 1},
+        "busy",
+    )
+    with pytest.raises(AttributeError):
+        before.state = "COMPLETE"  # type: ignore[misc]
+
+
+API = at(10, "api.away", why="connection refused")
+S3 = at(12, "s3.away", why="HTTP status 503")
+FROM_POD = at(11, "s3.away", pod=POD, why="ConnectTimeoutError")
+ALIVE = (*GIVEN, BEGAN)
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        (ALIVE, []),
+        ((*ALIVE, API), ["The Kubernetes API has not answered for 20 s: connection refused. Jobs go on."]),
+        ((*ALIVE, API, at(15, "api.back")), []),
+        ((*ALIVE, S3), ["S3 has not answered for 18 s: HTTP status 503. It is waited for."]),
+        ((*ALIVE, S3, at(13, "s3.away", why="HTTP status 500"), at(15, "s3.back")), []),
+        (
+            (*ALIVE, FROM_POD),
+            ["S3 has not answered 1 worker for 19 s: ConnectTimeoutError. It is waited for."],
+        ),
+        (
+            (*ALIVE, FROM_POD, at(14, "s3.away", pod="worker-1", why="HTTP status 503"), at(15, "s3.back")),
+            ["S3 has not answered 2 workers for 19 s: ConnectTimeoutError. It is waited for."],
+        ),
+        ((*ALIVE, FROM_POD, at(15, "s3.back", pod=POD)), []),
+        ((*ALIVE, FROM_POD, at(15, "job.ended", id=A, state="SYSTEM_ERROR", pod=POD)), []),
+        ((*ALIVE, FROM_POD, at(15, "worker.gone", pod=POD)), []),
+        ((*ALIVE, API, S3, at(15, "run.started", run="r", resumed=True)), []),
+        ((*ALIVE, API, S3, at(15, "run.ended", exit=1, state="SYSTEM_ERROR")), []),
+    ],
+)
+def test_what_does_not_answer_is_said_first(events: tuple[Event, ...], said: list[str]) -> None:
+    state = folded(events)
+    assert list(status.lines("r", state, START + 30_000, alive=True))[1 : 1 + len(said)] == said
+    assert len(status.away(state, START + 30_000)) == len(said)
+    away = status.as_json("r", state, START + 30_000, alive=True)["away"]
+    assert isinstance(away, list)
+    assert bool(away) == bool(said)
 
 
 def test_a_run_that_goes_on_plans_what_is_left() -> None:

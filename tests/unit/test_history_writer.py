@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.history.event import parsed
+from byok8s.history.event import line, parsed
 from byok8s.history.writer import History, history
 
 
@@ -88,3 +88,24 @@ def test_a_disk_that_takes_nothing_is_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [b"", b"[1]", b'{"schema": "byok8s.events/2"}', b"\xff\xfe", b"{"])
 def test_what_is_no_event_is_passed_over(line: bytes) -> None:
     assert list(parsed(line + b"\n")) == []
+
+
+def test_what_only_python_writes_is_read() -> None:
+    """Half of a surrogate pair, as of a file's name that is no UTF-8, and a number that JSON has not."""
+    row = line(0, "job.ended", {"why": "no \udcff.txt", "max_rss": float("inf")})
+    assert [event["why"] for event in parsed(row + b'{"schema": "byok8s.ev\n' + b"\xff\n" + row)] == [
+        "no \udcff.txt"
+    ] * 2
+
+
+def test_whoever_listens_hears_each_event_also_if_the_disk_is_full(tmp_path: Path) -> None:
+    troubles: list[str] = []
+    (tmp_path / "events.jsonl").symlink_to("/dev/full")
+    events = History(tmp_path / "events.jsonl", troubles.append)
+    heard: list[object] = []
+    with events.heard(lambda event: heard.append((event["event"], event.get("id")))):
+        events.note("job.given", {"id": "1"})
+        events.note("job.ended", {"id": "1"})
+    events.note("run.ended", {})
+    assert heard == [("job.given", "1"), ("job.ended", "1")]
+    assert len(troubles) == 1

@@ -1,4 +1,4 @@
-"""A view that is left by a key while the run goes on."""
+"""Keys change what a view shows, and leave it while the run goes on."""
 
 from __future__ import annotations
 
@@ -73,6 +73,46 @@ def test_q_leaves_the_view_and_the_terminal_is_as_it_was(terminal: tuple[int, in
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "\n").split("\n")
     assert "byok8s: The view is closed, the run goes on. `byok8s status` shows how it is." in lines
     assert lines.index("left") > max(n for n, each in enumerate(lines) if each.startswith("r: running"))
+
+
+CHOOSES = """
+import time
+from pathlib import Path
+from byok8s.history.event import line
+from byok8s.live import shown
+
+path = Path("events.jsonl")
+Path("logs").mkdir()
+with path.open("wb") as file, shown("r", path) as is_drawn:
+    for rule in ("align", "count"):
+        file.write(line(0, "job.given", {"id": rule, "job": rule, "rule": rule, "name": rule + "-n=1"}))
+        file.write(line(0, "job.began", {"id": rule, "pod": "w"}))
+        Path("logs", rule + "-n=1.log").write_text(rule + " says this\\n" + rule + " says that\\n")
+    file.write(line(0, "job.ended", {"id": "count", "state": "EXECUTOR_ERROR", "why": "exit code 3"}))
+    file.flush()
+    while is_drawn():
+        time.sleep(0.05)
+"""
+
+
+def test_keys_choose_what_is_shown(terminal: tuple[int, int], tmp_path: Path) -> None:
+    ours, _ = terminal
+    process = started(terminal, tmp_path, [sys.executable, "-c", CHOOSES])
+
+    def after(keys: bytes, words: str) -> str:
+        """Return the screen that has these words once keys are pressed."""
+        os.write(ours, keys)
+        return until(ours, words).rpartition("r: state not known")[2]
+
+    assert "align-n=1" in after(b"", "f: failed jobs alone")
+    assert "align" not in after(b"f", "Failed jobs alone.")
+    assert "count" not in after(b"f\x1b[Ali", "Show only: li_")  # an arrow is no text, and an l no log
+    assert "align says this" in after(b"\nl", "l: the next log")
+    assert "count-n=1: exit code 3" in after(b"\x1b", "Only li.") + after(b"\x1b", "f: failed jobs alone")
+    assert "count says that" in after(b"l", "l: the next log")
+    os.write(ours, b"q")
+    until(ours, "The view is closed")
+    assert process.wait(30) == 0
 
 
 def test_a_view_in_the_background_reads_no_keys(terminal: tuple[int, int], tmp_path: Path) -> None:

@@ -151,3 +151,29 @@ def test_what_a_job_comes_after_is_noted_the_last_first_and_not_all(
     *_, last, first = (event["after"] for event in events_of(tmp_path) if event["event"] == "job.given")
     assert last == [f"{number:012}" for number in (*range(9, -1, -1), *range(29, 19, -1))]
     assert first == []
+
+
+def test_an_outage_of_s3_is_noted_once_for_each_that_asks_and_ends_with_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = Record("run-1", pytest.fail)
+    for why in ("no connection", "HTTP status 503", "", ""):
+        record.outage(why)
+    for number, state in (("1", State.SUCCEEDED), ("2", State.FAILED), ("3", State.SUCCEEDED)):
+        task, pod = Task(number, "sort", Shape(1)), f"pod-{number}"
+        record.given(task)
+        record.outage("no connection", pod if number != "3" else "")
+        record.ended(task, pod, Outcome(state))
+    record.outage("", "pod-2")
+    noted = [
+        (event["event"], event.get("pod")) for event in events_of(tmp_path) if "s3." in str(event["event"])
+    ]
+    first = [("s3.away", None), ("s3.back", None)]
+    assert noted == [
+        *first,
+        ("s3.away", "pod-1"),
+        ("s3.back", "pod-1"),
+        ("s3.away", "pod-2"),
+        ("s3.away", None),
+    ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from byok8s.history.event import COMPLETE
 from byok8s.history.sizes import Size, flags, learned, profile

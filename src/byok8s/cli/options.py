@@ -129,7 +129,7 @@ _SETTINGS = (
         envvar="BYOK8S_PLAIN",
         is_flag=True,
         default=None,
-        help="Draw no view of the run in a terminal: Snakemake's own messages instead.",
+        help="Draw no view of the run in a terminal: say a line for each job's end instead.",
     ),
     click.option(
         "--no-credentials",

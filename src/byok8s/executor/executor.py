@@ -92,6 +92,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._orders = Orders(
             self._provider, self.workflow.storage_settings.default_storage_prefix, self._names.run
         )
+        if hasattr(self._provider, "connection"):  # it is byok8s' own
+            self._provider.connection.on_outage(self._record.outage)
         self._environments: Environments | None = None
         self._unmade: list[Spec] = []
         self._starting: Future[None] | None = None

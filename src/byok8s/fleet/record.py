@@ -61,6 +61,7 @@ class Record:
         self._on_trouble = on_trouble
         self._in_trouble = False
         self._times: dict[str, _Times] = {}  # by task id: those under way
+        self._without_s3: set[str] = set()  # pods whose jobs wait for S3, and nothing for this machine
         self._ended: dict[str, int] = {}  # of each job that has ended: the how manieth it was
         self.events = of_run(run, self._tell)
 
@@ -123,6 +124,14 @@ class Record:
         """A worker has nothing to do."""
         self.events.note("worker.idle", {"pod": pod})
 
+    def outage(self, why: str, pod: str = "") -> None:
+        """Note why S3 does not answer, or without a why that it does again. pod: that asks; nothing for us."""
+        with self._lock:
+            if bool(why) == (pod in self._without_s3):
+                return
+            self._without_s3 ^= {pod}
+        self.events.note("s3.away" if why else "s3.back", {"pod": pod, "why": why})
+
     def succeeded_here(self, task: Task) -> None:
         """A job has ended well on this machine, which leaves neither a row nor a log."""
         self._note_end(task, "", Outcome(State.SUCCEEDED, exit=0))
@@ -153,13 +162,17 @@ class Record:
         self.add_output(task, ())  # of a job that has said nothing there is a log, too
 
     def _note_end(self, task: Task, pod: str, found: Outcome) -> None:
-        """Note an end, and before it the phases that were not told while the job ran."""
+        """Note an end, and before it what was not told while the job ran: its phases, and that S3 has answered it."""
         measured = found.measured
         for phase, seconds in measured.phases():
             self.phase(task, phase, seconds)
         with self._lock:
             self._times.pop(task.id, None)
+            waited = bool(pod) and pod in self._without_s3
+            self._without_s3 -= {pod} if waited else set()
             self._ended[task.job] = len(self._ended) + 1
+        if waited and found.state is State.SUCCEEDED:
+            self.events.note("s3.back", {"pod": pod})
         state = _ended_state(found)
         facts: dict[str, object] = {
             "id": task.id,

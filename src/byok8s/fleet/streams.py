@@ -161,6 +161,8 @@ class WorkerStream:
             self._keep_output(output, message)
         elif output and kind == "phase":
             self._keep_phase(output.task, message)
+        elif output and kind == "outage":
+            self._record.outage(str(message.get("why", "")), self._pod)
         elif output and kind == "file":
             text, first = str(message.get("text", "")), bool(message.get("first"))
             self._record.add_file(output.task, str(message.get("path", "")), [text], first=first)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from byok8s.history import status
+from byok8s.history.choice import Choice
 from byok8s.history.state import State, Try
 from byok8s.history.status import Rule, columns, lasted, span
 
@@ -33,31 +34,80 @@ def rows(
     width: int,
     height: int,
     said: Callable[[Try], str] = lambda _: "",
+    choice: Choice | None = None,
+    log: Callable[[Try, int], Sequence[str]] = lambda *_: (),
 ) -> list[Row]:
     """Return at most `height` lines of at most `width` characters.
 
     now: in milliseconds since 1970. said: returns the last line that a running job has written, if it is known.
+    choice: what is to be shown, None if no keys are read. log: returns the last lines of a job's log, at most so many.
     """
-    found = status.rules(state)
-    head = status.head(run, state, now, alive=alive)
-    if alive and not state.over and (left := time_left(found)):
-        head = f"{head}, {left}"
-    sections = [
-        ("", _rules(found, width)),
-        ("Running:", _running(state, now, height, said) if not state.over else []),
-        ("Workers:", [Row(text) for text in status.groups(state, now)]),
-        ("Failures:", [Row(f"  {each.name}: {each.why or 'failed'}", "bad") for each in state.failures()]),
+    picked = choice or Choice()
+    away = [Row(text, "bad") for text in status.away(state, now)]
+    # without the head, and the line about keys with one above
+    body = height - len(away) - (1 if choice is None else 3)
+    one = state.tries.get(picked.log)
+    shown = [
+        _head(run, state, now, alive=alive),
+        *away,
+        *(_log(one, log, body) if one else _sections(state, now, picked, width, body, said)),
     ]
-    sections = [(title, lines) for title, lines in sections if lines]
-    room = (
-        max(LEAST_ROWS, height) - 1 - 2 * len(sections) + 1
-    )  # each but the first has a title, all a blank line
-    shown = [Row(head, "bad" if state.failures() else "head")]
+    if choice:
+        shown = [*shown[: height - 2], Row(""), Row(choice.help, "title")]
+    return [Row(row.text[:width], row.style) for row in shown[:height]]
+
+
+def _head(run: str, state: State, now: int, *, alive: bool) -> Row:
+    head = status.head(run, state, now, alive=alive)
+    if alive and not state.over and (left := time_left(status.rules(state))):
+        head = f"{head}, {left}"
+    return Row(head, "bad" if state.failures() else "head")
+
+
+def _log(one: Try, log: Callable[[Try, int], Sequence[str]], height: int) -> list[Row]:
+    """Return the end of a job's log, below a title."""
+    room = max(1, height - 2)
+    why = f", failed: {one.why}" if one.failed else ""
+    lines = log(one, room)[-room:] or ["It has written nothing."]
+    return [Row(""), Row(f"Log of {one.name}{why}", "bad" if one.failed else "title"), *map(Row, lines)]
+
+
+def _sections(
+    state: State, now: int, choice: Choice, width: int, height: int, said: Callable[[Try], str]
+) -> list[Row]:
+    """Return what is chosen of rules, jobs, workers and failures, each as far as there is room."""
+    failures = [each for each in state.failures() if choice.has(each)]
+    at_work = [each for each in status.running(state) if choice.has(each)] if not state.over else []
+    sections = [
+        ("", _rules(_chosen(state, choice), width)),
+        ("Running:", _running(at_work, now, height, said)),
+        ("Workers:", [Row(text) for text in status.groups(state, now)] if choice.is_all else []),
+        ("Failures:", [Row(f"  {each.name}: {each.why or 'failed'}", "bad") for each in failures]),
+    ]
+    sections = [(title, lines) for title, lines in sections if lines] or [
+        ("", [Row("Nothing is as chosen.")])
+    ]
+    # each but the first has a title, all a blank line
+    room = max(LEAST_ROWS - 1, height) - 2 * len(sections) + 1
+    shown = []
     for (title, lines), most in zip(
         sections, _shares(room, [len(lines) for _, lines in sections]), strict=True
     ):
         shown += [Row(""), *([Row(title, "title")] if title else []), *_cut(lines, most)]
-    return [Row(row.text[:width], row.style) for row in shown[:height]]
+    return shown
+
+
+def _chosen(state: State, choice: Choice) -> list[Rule]:
+    """Return the rules that are chosen by their own name or by that of a job."""
+    found = status.rules(state)
+    if choice.is_all:
+        return found
+    of_jobs = {rule for each in state.jobs() if choice.has(each) for rule in each.rules}
+    return [
+        rule
+        for rule in found
+        if rule.name in of_jobs or (not choice.failed and choice.name.lower() in rule.name.lower())
+    ]
 
 
 def _rules(found: Sequence[Rule], width: int) -> list[Row]:
@@ -95,9 +145,8 @@ def _name(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
-def _running(state: State, now: int, most: int, said: Callable[[Try], str]) -> list[Row]:
-    """Return a line for each running job, the longest first. most: of them, what they have said is asked for."""
-    jobs = status.running(state)
+def _running(jobs: Sequence[Try], now: int, most: int, said: Callable[[Try], str]) -> list[Row]:
+    """Return a line for each running job. most: of them, what they have said is asked for."""
     return [Row(_job(each, now, said(each) if n < most else "")) for n, each in enumerate(jobs)]
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, TypeAlias
+
+import msgspec
 
 SCHEMA: Final = "byok8s.events/1"
 FILE: Final = "events.jsonl"
@@ -33,7 +36,7 @@ def parsed(data: bytes) -> Iterator[Event]:
     """Yield the events of some lines. One that is cut off or of another schema is left out."""
     for row in data.splitlines():
         try:
-            found = json.loads(row)
+            found = _decoded(row)
         except ValueError:
             continue
         if not isinstance(found, dict) or found.get("schema") != SCHEMA:
@@ -42,10 +45,25 @@ def parsed(data: bytes) -> Iterator[Event]:
             yield found
 
 
+def _decoded(row: bytes) -> object:
+    """Return what a line says. Raises ValueError. A record of millions of lines is decoded several times faster so."""
+    try:
+        return msgspec.json.decode(row)
+    except (
+        msgspec.DecodeError
+    ):  # also of what Python writes and others do not take, as half of a surrogate pair
+        return json.loads(row)
+
+
 def milliseconds(event: Event) -> int | None:
     """Return when an event was, since 1970; None if it does not say so."""
+    return _milliseconds(str(event.get("time")))
+
+
+@lru_cache(maxsize=16)  # each is asked for again at once
+def _milliseconds(time: str) -> int | None:
     try:
-        return round(datetime.fromisoformat(str(event.get("time"))).timestamp() * 1000)
+        return round(datetime.fromisoformat(time).timestamp() * 1000)
     except ValueError:
         return None
 

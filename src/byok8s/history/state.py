@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from byok8s.history import event as events
 from byok8s.history.event import CANCELED, COMPLETE, RUNNING, Event
 
 _MOST: Final = 1e15  # JSON has larger numbers, and Python reads infinity out of it
-PHASES = {"job.fetched": "fetch", "job.ran": "run", "job.stored": "store"}
+PHASES: Final = {"fetched": "fetch", "ran": "run", "stored": "store"}
 
 
-@dataclass(frozen=True)
-class Try:
+class Try(Struct, frozen=True):  # of a long run a million copies are made, which dataclasses take seconds for
     """A try of a job. Times are in milliseconds since 1970, None for what has not happened.
 
     state: empty before it has begun, then one of `event`'s. rules: of a group's jobs, else its own. seconds: by phase.
@@ -32,7 +34,7 @@ class Try:
     rule: str = ""
     rules: tuple[str, ...] = ()
     name: str = ""
-    wildcards: Mapping[str, str] = field(default_factory=dict)
+    wildcards: Mapping[str, str] = {}
     threads: int | None = None
     mem_mb: int | None = None
     attempt: int = 1
@@ -45,7 +47,7 @@ class Try:
     exit: int | None = None
     cause: str = ""
     why: str = ""
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = {}
     max_rss: float | None = None
     cpu_time: float | None = None
     fetched: int | None = None
@@ -65,8 +67,7 @@ class Try:
         )
 
 
-@dataclass(frozen=True)
-class Worker:
+class Worker(Struct, frozen=True):
     """A pod. phase: created, waits, scheduled, started, idle, busy or gone. since: when that began."""
 
     pod: str
@@ -79,12 +80,22 @@ class Worker:
     cause: str = ""
 
 
+class Away(Struct, frozen=True):
+    """What does not answer. part: api or s3. pod: that asks it; nothing for the controller. since: its event."""
+
+    part: str
+    pod: str
+    since: int
+    why: str
+
+
 @dataclass
 class State:
     """All that is known of a run.
 
     facts: what its start says. planned: jobs by rule. tries: by id, in the order in which they were given. latest: the
-    last try of each job, by job. first, last: times of events. exit: byok8s' exit code, None while it is not over.
+    last try of each job, by job. away: by part and pod, what does not answer. first, last: times of events. exit:
+    byok8s' exit code, None while it is not over.
     """
 
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -92,6 +103,7 @@ class State:
     tries: dict[str, Try] = field(default_factory=dict)
     latest: dict[str, str] = field(default_factory=dict)
     workers: dict[str, Worker] = field(default_factory=dict)
+    away: dict[tuple[str, str], Away] = field(default_factory=dict)
     first: int | None = None
     last: int | None = None
     state: str = ""
@@ -130,12 +142,14 @@ def fold(state: State, event: Event) -> None:
     state.first = when if state.first is None else state.first
     state.last = when
     kind, _, what = _text(event, "event").partition(".")
-    if kind == "run":
+    if kind == "job" and (id_ := _text(event, "id")):
+        _fold_job(state, event, id_, what, when)
+    elif kind == "run":
         _fold_run(state, event, what)
-    elif kind == "job" and (id_ := _text(event, "id")):
-        _fold_job(state, event, id_, when)
     elif kind == "worker" and (pod := _text(event, "pod")):
         _fold_worker(state, event, pod, what, when)
+    elif kind in {"api", "s3"}:
+        _fold_away(state, event, (kind, _text(event, "pod")), what, when)
 
 
 def _fold_run(state: State, event: Event, what: str) -> None:
@@ -143,6 +157,7 @@ def _fold_run(state: State, event: Event, what: str) -> None:
         case "started":
             state.facts = {**event, **({"time": state.facts["time"]} if state.facts else {})}
             state.state, state.exit = RUNNING, None
+            state.away.clear()  # what its controller has not seen it does not tell the end of
         case "planned":
             # a run that goes on plans what is left
             done = Counter(rule for each in state.jobs() if each.state == COMPLETE for rule in each.rules)
@@ -152,6 +167,7 @@ def _fold_run(state: State, event: Event, what: str) -> None:
         case "ended":
             state.state = _text(event, "state") or CANCELED
             state.exit = _int(event, "exit")
+            state.away.clear()
             for each in list(state.tries.values()):
                 if each.state in {"", RUNNING}:
                     state.tries[each.id] = replace(each, state=CANCELED, ended=state.last)
@@ -160,23 +176,23 @@ def _fold_run(state: State, event: Event, what: str) -> None:
                     state.workers[worker.pod] = replace(worker, phase="gone", since=state.last or 0)
 
 
-def _fold_job(state: State, event: Event, id_: str, when: int) -> None:
+def _fold_job(state: State, event: Event, id_: str, what: str, when: int) -> None:
     found = state.tries.get(id_) or Try(id_, job=id_.partition("-")[0])
-    kind = _text(event, "event")
-    match kind:
-        case "job.given":
+    match what:
+        case "given":
             # given again: by a controller that goes on with a run, of which the one before had begun it
             found = _given(event, found, when)
             state.latest.pop(found.job, None)
             state.latest[found.job] = id_
-        case "job.began" if found.ended is None:
+        case "began" if found.ended is None:
             found = replace(found, state=RUNNING, began=found.began or when, pod=_text(event, "pod"))
             _busy(state, found.pod, when)
-        case "job.fetched" | "job.ran" | "job.stored":
+        case "fetched" | "ran" | "stored":
             seconds = _number(event, "seconds")
-            found = replace(found, seconds={**found.seconds, PHASES[kind]: seconds or 0.0})
-        case "job.ended":
+            found = replace(found, seconds={**found.seconds, PHASES[what]: seconds or 0.0})
+        case "ended":
             found = _ended(event, found, when)
+            _end_waiting(state, found.pod)
     state.tries[id_] = found
 
 
@@ -191,7 +207,7 @@ def _given(event: Event, found: Try, when: int) -> Try:
         rules=tuple(map(str, rules)) if isinstance(rules, list) else (rule,),
         name=_text(event, "name") or found.id,
         wildcards={str(key): str(value) for key, value in wildcards.items()}
-        if isinstance(wildcards, Mapping)
+        if isinstance(wildcards, dict)
         else {},
         threads=_int(event, "threads"),
         mem_mb=_int(event, "mem_mb"),
@@ -230,6 +246,8 @@ def _ended(event: Event, found: Try, when: int) -> Try:
 
 
 def _fold_worker(state: State, event: Event, pod: str, what: str, when: int) -> None:
+    if what == "gone":
+        _end_waiting(state, pod)
     before = state.workers.get(pod) or Worker(pod, what, when)
     # that a pod runs is said again when something is about to end it
     phase = before.phase if what == "started" and before.phase in {"busy", "idle"} else what
@@ -249,6 +267,19 @@ def _fold_worker(state: State, event: Event, pod: str, what: str, when: int) -> 
 def _busy(state: State, pod: str, when: int) -> None:
     if worker := state.workers.get(pod):
         state.workers[pod] = replace(worker, phase="busy", since=when, why="", cause="")
+
+
+def _fold_away(state: State, event: Event, key: tuple[str, str], what: str, when: int) -> None:
+    if what == "away":
+        state.away.setdefault(key, Away(*key, when, _text(event, "why")))
+    elif what == "back":
+        state.away.pop(key, None)
+
+
+def _end_waiting(state: State, pod: str) -> None:
+    """A pod waits for S3 no longer than its job runs."""
+    if pod:
+        state.away.pop(("s3", pod), None)
 
 
 def _text(event: Event, name: str) -> str:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from msgspec.structs import asdict
+
 from byok8s.history.event import CANCELED, COMPLETE, RUNNING, Event
-from byok8s.history.state import State, Try, Worker
+from byok8s.history.state import Away, State, Try, Worker
 
 MOST_LINES: Final = 20  # of jobs and of failures; the rest is counted
 LOST: Final = "LOST"  # no end is noted, and nobody is at work on it
@@ -29,6 +31,9 @@ PHASES: Final[Mapping[str, str]] = {
     "idle": "idle",
     "busy": "busy",
 }
+
+
+PARTS: Final[Mapping[str, str]] = {"api": "The Kubernetes API", "s3": "S3"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ def word(state: State, *, alive: bool) -> str:
 def lines(run: str, state: State, now: int, *, alive: bool) -> Iterator[str]:
     """Yield the lines. now: in milliseconds since 1970. alive: whether a controller is at work on the run."""
     yield head(run, state, now, alive=alive)
+    yield from away(state, now if alive else state.last or now)
     yield from _table_of_rules(rules(state))
     until = now if alive else state.last or now
     if (found := running(state)) and not state.over:
@@ -162,6 +168,23 @@ def _job(each: Try, until: int) -> str:
 def _failure(run: str, each: Try) -> list[str]:
     cause = f" ({each.cause})" if each.cause else ""
     return [f"  {each.name}: {each.why or 'failed'}{cause}", f"    More: byok8s logs {run} {each.name}"]
+
+
+def away(state: State, now: int) -> list[str]:
+    """Return a line for each part that does not answer."""
+    found: dict[tuple[str, bool], list[Away]] = {}
+    for each in state.away.values():
+        found.setdefault((each.part, bool(each.pod)), []).append(each)
+    return [_away(group, now) for group in found.values()]
+
+
+def _away(group: Sequence[Away], now: int) -> str:
+    """group: of one part, asked by the controller or by pods."""
+    first = min(group, key=lambda each: each.since)
+    of_pods = f" {len(group)} worker{'s' * (len(group) > 1)}" if first.pod else ""
+    goes_on = "Jobs go on." if first.part == "api" else "It is waited for."
+    words = f"{PARTS[first.part]} has not answered{of_pods} for {span(max(0, now - first.since) / 1000)}"
+    return f"{words}: {first.why.rstrip('.')}. {goes_on}"
 
 
 def groups(state: State, now: int) -> list[str]:
@@ -235,7 +258,8 @@ def as_json(run: str, state: State, now: int, *, alive: bool) -> dict[str, objec
             }
             for each in running(state)
         ],
-        "workers": [{**vars(worker), "since": (until - worker.since) / 1000} for worker in workers(state)],
+        "away": [{**asdict(each), "since": (until - each.since) / 1000} for each in state.away.values()],
+        "workers": [{**asdict(worker), "since": (until - worker.since) / 1000} for worker in workers(state)],
         "failures": [
             {
                 "id": each.id,

@@ -6,11 +6,12 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from byok8s.history.event import line, milliseconds, parsed
+from byok8s.history.event import Event, line, milliseconds, parsed
 
 _TAIL_BYTES: Final = 64 * 1024
 
@@ -29,6 +30,7 @@ class History:
         self.any_urgent = False
         self.totals = Counter[str]()
         self._on_trouble = on_trouble
+        self._hearers: list[Callable[[Event], None]] = []
         self._lock = threading.Lock()
         self._file = -1
         self._last = 0  # the time of the last event, in milliseconds
@@ -42,15 +44,25 @@ class History:
     def note(self, name: str, facts: Mapping[str, object], *, urgent: bool = False) -> None:
         """Note an event. No event is earlier than the one before it, whatever becomes of the clock."""
         with self._lock:
-            try:
-                self._write(name, facts)
-            except OSError as error:
-                if not self._over:
-                    self._on_trouble(f"The record of events in {self.path} is not complete: {error}.")
-                self._over = True
+            self._attempt(self._open)
+            self._last = max(self._last, time.time_ns() // 1_000_000)
+            row = line(self._last, name, facts)
+            self._attempt(lambda: os.write(self._file, row))
         if urgent:
             self.any_urgent = True
             self.urgent.set()
+        for event in parsed(row) if self._hearers else ():
+            for hear in self._hearers:
+                hear(event)
+
+    @contextmanager
+    def heard(self, hear: Callable[[Event], None]) -> Iterator[None]:
+        """Have each event told, once it is noted, by the thread that notes it: those of a job in their order."""
+        self._hearers.append(hear)
+        try:
+            yield
+        finally:
+            self._hearers.remove(hear)
 
     def count(self, numbers: Mapping[str, int]) -> None:
         """Add to the totals."""
@@ -66,15 +78,19 @@ class History:
                 self._file = -1
         _OPEN.pop(self.path, None)
 
-    def _write(self, name: str, facts: Mapping[str, object]) -> None:
+    def _attempt(self, write: Callable[[], object]) -> None:
+        """Do what the disk may not take, and nothing any more once it has not taken something."""
         if self._over:
             return
-        if self._file < 0:
-            self._open()
-        self._last = max(self._last, time.time_ns() // 1_000_000)
-        os.write(self._file, line(self._last, name, facts))
+        try:
+            write()
+        except OSError as error:
+            self._over = True
+            self._on_trouble(f"The record of events in {self.path} is not complete: {error}.")
 
     def _open(self) -> None:
+        if self._file >= 0:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         size = os.fstat(self._file).st_size

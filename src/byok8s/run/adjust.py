@@ -20,8 +20,6 @@ from snakemake_scheduler_plugin_byok8s.compat import queued
 from snakemake_storage_plugin_byok8s.compat import check as check_names
 
 if TYPE_CHECKING:
-    from logging import LogRecord
-
     from snakemake.dag import DAG
 
 NO_LIMIT = 1_000_000  # of threads: without one a dry run has a limit of 1, and shows every job with that
@@ -33,21 +31,6 @@ USED_OF_SOFTWARE = {
     "snakemake.deployment.conda:Env._get_aux_file": "self suffix omit_msg",
     "snakemake.workflow:Workflow.global_conda": "self conda_env",
 }
-USED_OF_LOGGING = {"snakemake.logging:ColorizingTextHandler.filter": "self record"}
-# what a view of the run shows better; the log file has it all the same
-ANNOUNCED = frozenset(
-    (
-        "job_info",
-        "group_info",
-        "job_started",
-        "job_finished",
-        "shellcmd",
-        "progress",
-        "resources_info",
-        "run_info",
-    )
-)
-CHOOSING = "Select jobs to execute..."  # which is no event
 
 
 @contextmanager
@@ -109,23 +92,6 @@ def _recorded(records: Records) -> Iterator[None]:
         ),
         _replaced(Job, {scripts: persistence.older_than_script(getattr(Job, scripts), records)}),
     ):
-        yield
-
-
-@contextmanager
-def unannounced(is_drawn: Callable[[], bool]) -> Iterator[None]:
-    """Have Snakemake not announce jobs in the terminal while a view of the run is drawn there."""
-    from snakemake import logging
-
-    check_names(USED_OF_LOGGING)
-    original = logging.ColorizingTextHandler.filter
-
-    def filtered(self: object, record: LogRecord) -> bool | LogRecord:
-        event = str(getattr(record, "event", None))
-        is_shown_better = event in ANNOUNCED or record.msg == CHOOSING
-        return not (is_shown_better and is_drawn()) and original(self, record)
-
-    with _replaced(logging.ColorizingTextHandler, {"filter": filtered}):
         yield
 
 

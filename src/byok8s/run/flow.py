@@ -315,9 +315,15 @@ def _cancellable(plan: RunPlan, under: str, view: View) -> contextlib.AbstractCo
 def _drawn(
     plan: RunPlan, events: History, view: View
 ) -> contextlib.AbstractContextManager[Callable[[], bool] | None]:
-    """Draw a run in a terminal, if that is wanted. On this machine jobs write to the terminal themselves."""
-    draws = plan.cluster is not None and not plan.request.plain and view.can_draw()
-    return view.show_run(plan.run, events.path) if draws else contextlib.nullcontext()
+    """Draw a run in a terminal, if that is wanted. It yields what tells whether it is drawn.
+
+    None on this machine, where jobs write to the terminal themselves.
+    """
+    if plan.cluster is None:
+        return contextlib.nullcontext()
+    if plan.request.plain or not view.can_draw():
+        return contextlib.nullcontext(lambda: False)
+    return view.show_run(plan.run, events.path)
 
 
 _STATES = {
@@ -367,7 +373,7 @@ def _run_snakemake(
     events: History | None = None,
     is_drawn: Callable[[], bool] | None = None,
 ) -> int:
-    """events: of a run, and of a dry run nothing. is_drawn: returns whether a view shows the run; None if none does."""
+    """events: of a run, and of a dry run none. is_drawn: returns whether a view shows the run; None on this machine."""
     with (
         _params(plan) as copy,
         _workspace(plan, view) as place,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import termios
@@ -13,13 +14,15 @@ from contextlib import contextmanager
 from typing import Final
 
 LOOK_SECONDS: Final = 0.2
+_SEVERAL: Final = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|O.)")
 
 
 @contextmanager
-def pressed(tell: Callable[[str], None]) -> Iterator[None]:
+def pressed(tell: Callable[[str], None]) -> Iterator[bool]:
     """Tell each key as it is pressed, for as long as the block lasts; none if standard input is no terminal.
 
-    tell: is called by a thread of its own. Ctrl-C and Ctrl-Z do what they always do.
+    Yields whether keys are told. tell: is called by a thread of its own, with the character that a key stands for; keys
+    such as arrows, which stand for several, are not told. Ctrl-C and Ctrl-Z do what they always do.
     """
     try:
         fd = sys.stdin.fileno()
@@ -27,14 +30,14 @@ def pressed(tell: Callable[[str], None]) -> Iterator[None]:
     except (OSError, ValueError, termios.error):
         before = None
     if before is None:
-        yield
+        yield False
         return
     over = threading.Event()
     thread = threading.Thread(target=_read, args=(fd, tell, over), name="keys", daemon=True)
     tty.setcbreak(fd, termios.TCSANOW)
     thread.start()
     try:
-        yield
+        yield True
     finally:
         over.set()
         thread.join()
@@ -58,5 +61,5 @@ def _read(fd: int, tell: Callable[[str], None], over: threading.Event) -> None:
                 return
             if not data:
                 return
-            for key in data.decode(errors="replace"):
+            for key in _SEVERAL.sub("", data.decode(errors="replace")):
                 tell(key)

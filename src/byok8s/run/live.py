@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from byok8s.history import board
+from byok8s.history.choice import Choice
 from byok8s.history.event import parsed
 from byok8s.history.state import State, Try, fold
 from byok8s.run.keyboard import pressed
 from byok8s.shown import visible
-from byok8s.tail import last_lines
+from byok8s.tail import last_lines, without_frame
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.live import Live
     from rich.text import Text
 
     from byok8s.runs import Run
@@ -27,7 +30,9 @@ EVERY_SECONDS: Final = 0.5
 WATCH_SECONDS: Final = 2.0  # it may be the bucket that is asked
 SHARE: Final = 25  # of a processor's time: so many times as long as a drawing takes there is none after it
 LAST_BYTES: Final = 2048  # of a log, for its last line
+LINE_BYTES: Final = 200  # of a log, as far as it is read for its last lines
 LEAVE: Final = "q"
+OVER: Final = ""  # among keys: there is no more to show
 STYLES: Final = {"head": "bold", "title": "dim", "good": "green", "bad": "red"}
 
 
@@ -44,6 +49,17 @@ class Events:
             written = last_lines(self._path.parent / "logs" / f"{job.name}.log", LAST_BYTES)
             return next((line.strip() for line in reversed(written) if line.strip()), "")
         return ""
+
+    def log(self, job: Try, most: int) -> list[str]:
+        """Return the last lines of a rule's own log if it says something, else of what the job has written."""
+        logs = self._path.parent / "logs"
+        own = sorted((file for file in (logs / job.name).rglob("*") if file.is_file()), reverse=True)
+        for file in [*own, logs / f"{job.name}.log"]:
+            with suppress(OSError):
+                lines = without_frame(last_lines(file, most * LINE_BYTES))
+                if any(line.strip() for line in lines):
+                    return lines[-most:]
+        return []
 
     def look(self) -> bool:
         """Take in what has come since. Return whether anything has."""
@@ -66,14 +82,29 @@ def drawn(
     console: Console,
     *,
     alive: bool = True,
-    said: Callable[[Try], str] = lambda _: "",
+    events: Events | None = None,
+    choice: Choice | None = None,
 ) -> Text:
-    """Return how a run is, as one screen of the console. said: returns the last line of a running job."""
+    """Return how a run is, as one screen of the console.
+
+    events: of this machine, which has what jobs say; None for a run elsewhere. choice: what is to be shown, None if no
+    keys are read.
+    """
     from rich.text import Text
 
     width, height = console.size
     now = time.time_ns() // 1_000_000
-    found = board.rows(run, state, now, alive=alive, width=width, height=height - 1, said=said)
+    found = board.rows(
+        run,
+        state,
+        now,
+        alive=alive,
+        width=width,
+        height=height - 1,
+        said=events.said if events else lambda _: "",
+        choice=choice,
+        log=events.log if events else lambda *_: (),
+    )
     text = Text(no_wrap=True, overflow="crop")
     for number, row in enumerate(found):
         text.append("\n" if number else "")
@@ -106,62 +137,88 @@ def shown(run: str, path: Path) -> Iterator[Callable[[], bool]]:
     Yields what tells whether it is shown, which ends when somebody presses q. path: the run's events. What is last
     shown stays.
     """
-    switch, over, left = _Switch(sys.stderr), threading.Event(), threading.Event()
-    thread = threading.Thread(
-        target=_live, args=(run, Events(path), switch, over, left), name="view", daemon=True
-    )
+    switch, inbox, left = _Switch(sys.stderr), SimpleQueue[str](), threading.Event()
+    viewer = _Viewer(run, Events(path), switch, inbox, left)
+    thread = threading.Thread(target=viewer.live, name="view", daemon=True)
     sys.stderr = switch
     thread.start()
     try:
         yield lambda: not left.is_set()
     finally:
-        over.set()
+        inbox.put(OVER)
         thread.join()
         sys.stderr = switch.stream
 
 
-def _live(run: str, events: Events, switch: _Switch, over: threading.Event, left: threading.Event) -> None:
-    """over: is set when the run is over. left: is set, and over with it, when somebody leaves the view."""
-    while not events.state.tries:
-        if over.wait(EVERY_SECONDS):
-            return
-        events.look()
+class _Viewer:
+    """Draws how a run is, and heeds keys, in a thread of its own.
 
-    def on_key(key: str) -> None:
-        if key == LEAVE:
-            left.set()
-            over.set()
+    inbox: keys, and at last OVER. left: is set when somebody leaves the view.
+    """
 
-    with suppress(OSError):  # the terminal is gone, and the run goes on
-        with pressed(on_key):
-            _draw(run, events, switch, over.wait)
-        if left.is_set():
-            switch.stream.write(
-                "byok8s: The view is closed, the run goes on. `byok8s status` shows how it is.\n"
-            )
-            switch.stream.flush()
+    def __init__(
+        self, run: str, events: Events, switch: _Switch, inbox: SimpleQueue[str], left: threading.Event
+    ) -> None:
+        self._run, self._events, self._switch = run, events, switch
+        self._inbox, self._left = inbox, left
+        self._choice: Choice | None = None  # without keys there is none
 
+    def live(self) -> None:
+        while not self._events.state.tries:
+            if self._is_over_after(EVERY_SECONDS):
+                return
+            self._events.look()
+        with suppress(OSError):  # the terminal is gone, and the run goes on
+            with pressed(self._inbox.put) as are_read:
+                self._choice = Choice() if are_read else None
+                self._draw()
+            if self._left.is_set():
+                self._switch.stream.write(
+                    "byok8s: The view is closed, the run goes on. `byok8s status` shows how it is.\n"
+                )
+                self._switch.stream.flush()
 
-def _draw(run: str, events: Events, switch: _Switch, wait: Callable[[float], bool]) -> None:
-    from rich.console import Console
-    from rich.file_proxy import FileProxy
-    from rich.live import Live
+    def _is_over_after(self, seconds: float) -> bool:
+        """Wait so long, or until a key changes what is to be shown. Return whether that is nothing any more."""
+        until = time.monotonic() + seconds
+        while (rest := until - time.monotonic()) > 0:
+            try:
+                key = self._inbox.get(timeout=rest)
+            except Empty:
+                return False
+            if key == LEAVE and not (self._choice and self._choice.typing):
+                self._left.set()
+                return True
+            if key == OVER:
+                return True
+            if self._choice and (after := self._choice.after(key, self._events.state)) != self._choice:
+                self._choice = after
+                return False
+        return False
 
-    console = Console(file=switch.stream)
-    with Live(console=console, auto_refresh=False, redirect_stderr=False) as live:
-        proxy = switch.to = FileProxy(console, switch.stream)
-        try:
-            pause = 0.0
-            while not wait(max(EVERY_SECONDS, pause)):
-                start = time.thread_time()
-                events.look()
-                live.update(drawn(run, events.state, console, said=events.said), refresh=True)
-                pause = SHARE * (time.thread_time() - start)
-            events.look()
-            live.update(drawn(run, events.state, console, said=events.said), refresh=True)
-        finally:
-            proxy.flush()
-            switch.to = switch.stream
+    def _draw(self) -> None:
+        from rich.console import Console
+        from rich.file_proxy import FileProxy
+        from rich.live import Live
+
+        console = Console(file=self._switch.stream)
+        with Live(console=console, auto_refresh=False, redirect_stderr=False) as live:
+            proxy = self._switch.to = FileProxy(console, self._switch.stream)
+            try:
+                pause = 0.0
+                while not self._is_over_after(max(EVERY_SECONDS, pause)):
+                    start = time.thread_time()
+                    self._update(live, console, self._choice)
+                    pause = SHARE * (time.thread_time() - start)
+                self._update(live, console, None)
+            finally:
+                proxy.flush()
+                self._switch.to = self._switch.stream
+
+    def _update(self, live: Live, console: Console, choice: Choice | None) -> None:
+        self._events.look()
+        found = drawn(self._run, self._events.state, console, events=self._events, choice=choice)
+        live.update(found, refresh=True)
 
 
 def watch(look: Callable[[], Run]) -> None:

@@ -10,7 +10,7 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ from byok8s.jobs import keep, keys
 from byok8s.jobs import software as declared
 from byok8s.provenance.persistence import Records
 from byok8s.request import Request
-from byok8s.run import adjust
+from byok8s.run import adjust, announcements
 from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake
 from byok8s.workspace import Workspace
@@ -134,7 +134,7 @@ def run(
     cores: what the Snakefile knows as workflow.cores, unless --cores says it. targets: gets to know what is asked for.
     record: of the run. provenance: the bucket's records of how files were made. software: what rules get in pods, None
     for a run on this machine. sizes: of rules, unless a flag or a profile says others. is_drawn: returns whether a
-    view shows the jobs, so that Snakemake need not announce them; None if none ever does.
+    view shows the jobs; None if Snakemake itself is to announce them, and else a line tells each job's end.
 
     Raises InputError if Snakemake finds a fault in its arguments, the Snakefile, the params or a target, which it does
     before the first job. Raises KeyboardInterrupt if the user interrupts before that.
@@ -154,7 +154,7 @@ def run(
         with (
             adjust.adjusted(cores, planned, record, provenance),
             nullcontext() if software is None else adjust.made_in_pods(),
-            adjust.unannounced(is_drawn) if is_drawn else nullcontext(),
+            _announced(args, record, is_drawn),
         ):
             done = bool(args_to_api(args, parser))
     except Exception as error:
@@ -177,6 +177,14 @@ def run(
             hint=_of_what_is_missing(faults) + (_of_what_lies_outside(faults) or _of_what_is_here()),
         )
     return done
+
+
+def _announced(
+    args: Namespace, record: Record | None, is_drawn: Callable[[], bool] | None
+) -> AbstractContextManager[None]:
+    if is_drawn is None or record is None:
+        return nullcontext()
+    return announcements.announced(record.events, is_drawn, in_full=args.verbose or args.printshellcmds)
 
 
 def _of_what_lies_outside(faults: str) -> str:

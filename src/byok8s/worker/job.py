@@ -14,7 +14,7 @@ from pathlib import Path
 from byok8s.worker import diagnosis
 from byok8s.worker.failure import SIGNAL_BASE, of_exit_code
 from byok8s.worker.job_folder import SHARED_FOLDERS
-from byok8s.worker.measured import FILE, measured, over
+from byok8s.worker.measured import FILE, measured, outage, over
 from byok8s.worker.process import Order, Process, left
 from byok8s.worker.protocol import Result
 from byok8s.worker.tool import Tool
@@ -56,6 +56,10 @@ class Job:
     def phases(self) -> dict[str, float]:
         """Return how many seconds each phase took that it has behind it."""
         return dict(over(self.folder.parent / FILE).phases())
+
+    def outage(self) -> str:
+        """Return why the S3 server is away that it waits for; nothing if it waits for none."""
+        return outage(self.folder.parent / FILE)
 
     def end(self, because: str, cause: str) -> None:
         """Ask it to end, and make it end after a while. because, cause: the result's."""

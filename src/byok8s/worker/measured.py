@@ -15,6 +15,8 @@ from typing import Any, Final
 FILE: Final = "phases"
 _MOST_BYTES: Final = 4096
 PHASES: Final = ("fetch", "run", "store")
+_AWAY: Final = "s3_away"
+_LONGEST_WHY: Final = 200
 BYTES: Final = ("fetched_bytes", "cached_bytes", "stored_bytes")
 
 
@@ -69,11 +71,15 @@ class Phases:
         finally:
             self.note({phase: round(time.monotonic() - start, 3)})
 
-    def note(self, facts: Mapping[str, float]) -> None:
+    def note(self, facts: Mapping[str, float | str]) -> None:
         """Note facts by their names in Measured; a later one counts."""
         if self.file:
             with suppress(OSError), self.file.open("a") as file:
                 file.write(json.dumps(facts) + "\n")
+
+    def note_outage(self, why: str) -> None:
+        """Note that S3 is away, or that it is not any more, of which there is no why."""
+        self.note({_AWAY: why})
 
 
 NOWHERE: Final = Phases()
@@ -90,11 +96,21 @@ def over(file: Path) -> Measured:
 
     It may have put anything there, but this waits for nothing.
     """
+    found = _noted(file)
+    return from_json({name: found.get(name) for name in (*PHASES, *BYTES)})
+
+
+def outage(file: Path) -> str:
+    """Return why the S3 server is away that a job waits for; nothing if it waits for none."""
+    return str(_noted(file).get(_AWAY, ""))[:_LONGEST_WHY]
+
+
+def _noted(file: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     with suppress(OSError, ValueError, TypeError, RecursionError):
         for row in _beginning(file).splitlines():
             found |= json.loads(row)
-    return from_json({name: found.get(name) for name in (*PHASES, *BYTES)})
+    return found
 
 
 def _beginning(file: Path) -> bytes:

@@ -18,6 +18,8 @@ worker to controller
         A piece of one of the rule's log files, before the end of the job.
     {"is": "phase", "job": ID, "phase": NAME, "seconds": N}
         A phase of its that is over: fetch, run or store. Those that have not been told come with its end.
+    {"is": "outage", "job": ID, "why": WORDS}
+        S3 does not answer it, and it waits; without words S3 answers again. The end of a job ends its outage, too.
     {"is": "done", "job": ID, "code": N, "why": WORDS, "last_lines": TEXT, "cause": NAME, "stored": [{...}, ...],
      "left": [{...}, ...], "measured": {...}}
         stored: what is known of each object that it has put into the bucket, a Stored of byok8s.worker.description.

@@ -85,6 +85,7 @@ class Server:
         self._sent: dict[str, int] = {}
         self._tell_at = 0.0  # when what the running job has written is due; 0 for nothing to tell
         self._phases_told: set[str] = set()  # of the running job
+        self._outage_told = ""  # why S3 is away that the running job waits for
         self._look_at = 0.0  # when how far it is is looked at again
         self._heard = time.monotonic()
         self._ending = False
@@ -150,6 +151,7 @@ class Server:
             self._stream = None
         self._sent.clear()
         self._phases_told.clear()
+        self._outage_told = ""
 
     def _on_data(self) -> None:
         assert self._stream
@@ -192,7 +194,10 @@ class Server:
             self._say(done(job, kept.result))
 
     def _tell_phases(self, job: Job) -> None:
-        """Tell which phases the running job has behind it, each once a stream; all of them come with its end."""
+        """Tell which phases the running job has behind it, each once a stream, and whether it waits for S3.
+
+        All phases come with its end.
+        """
         self._look_at = time.monotonic() + PHASE_SECONDS
         if job.order.job not in self._sent:
             return
@@ -200,6 +205,9 @@ class Server:
             if phase not in self._phases_told:
                 self._phases_told.add(phase)
                 self._say({"is": "phase", "job": job.order.job, "phase": phase, "seconds": seconds})
+        if (why := job.outage()) != self._outage_told:
+            self._outage_told = why
+            self._say({"is": "outage", "job": job.order.job, "why": why})
 
     def _say(self, message: Message) -> None:
         if self._stream:
@@ -216,6 +224,7 @@ class Server:
             return
         self._sent[job] = 0
         self._phases_told.clear()
+        self._outage_told = ""
         self._look_at = time.monotonic() + PHASE_SECONDS
         self._kept[job] = JobOutput(KEPT / job)
         try:

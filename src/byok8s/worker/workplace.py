@@ -91,9 +91,10 @@ class Workplace:
     def carry_out(self, order: Order, root: Path) -> Done:
         """Do a job, in its own process. Returns what was stored and left. Raises Failure, or any other error."""
         self._connection.use_ahead()
+        phases = Phases(root.parent / FILE)
+        self._connection.on_outage(phases.note_outage)
         job = description.job_from_json(self._whole(order.description))
         cache = None if order.cached is None else Cache(job_folder.CACHE, order.cached, process.NOTES)
-        phases = Phases(root.parent / FILE)
         return Runner(self.run, job, root, Transfer(self._connection, cache), phases).carry_out()
 
     def _whole(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
