@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DEAD_AFTER_SECONDS: Final = 180.0
 _MOMENT_S: Final = 2.0
-# also 304, of MinIO before 2024, and NoSuchKey if what was there has gone meanwhile
+# also 304, of older MinIO, and NoSuchKey if what was there has gone meanwhile
 _TAKEN: Final = ("PreconditionFailed", "ConditionalRequestConflict", "304", "NoSuchKey")
 _NO_CONDITIONS: Final = (400, 501)  # HTTP status of servers that do not know such a request
 _ABSENT: Final = ("NoSuchKey", "404")
