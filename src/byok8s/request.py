@@ -40,6 +40,7 @@ class Request:
     download: the folder to which targets are brought, None for none.
     software: what rules get; declared: all that they declare, or the run is refused.
     learned: whether rules get the memory and threads that earlier runs have shown to be enough.
+    cache: the claim in which workers and runs keep inputs for each other, None for none.
     channel_alias: mirror of the conda channels, None for none. plain: whether no view of the run is drawn.
     ignore_lock: run beside another run at the same place in the bucket. snakemake_arguments: for Snakemake, unchanged.
     """
@@ -71,6 +72,7 @@ class Request:
     download: Path | None
     software: Software
     channel_alias: str | None
+    cache: str | None
     learned: bool
     dry_run: bool
     force: bool
@@ -131,6 +133,7 @@ def read_request(
         download=_download(settings.download),
         software=settings.software or ("image" if settings.image or local else "declared"),
         channel_alias=settings.channel_alias,
+        cache=settings.cache,
         learned=settings.sizes == "learned",
         dry_run=dry_run,
         force=force,

@@ -93,6 +93,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     channel_alias: str | None = None
     """A mirror of the conda channels."""
 
+    cache: str | None = None
+    """The PersistentVolumeClaim in which workers and runs keep inputs for each other."""
+
     sizes: Sizes | None = None
     """Whether rules get the memory and threads that they declare, or those that earlier runs have shown."""
 

@@ -90,6 +90,12 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=None,
         metadata={"help": "Mirror of https://conda.anaconda.org, for the pods that make conda environments"},
     )
+    cache: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "PersistentVolumeClaim in which workers and runs keep inputs that several jobs take"
+        },
+    )
     run: Optional[str] = field(
         default=None,
         metadata={"help": "The run's id, in the names and labels of its objects (default: a new one)"},

@@ -115,6 +115,7 @@ class Connection:
         self._ahead: list[socket.socket] = []
         self._opened_ahead_at = 0.0
         self.client.meta.events.register_last("before-call.s3", _send_small_at_once)
+        self.client.meta.events.register_last("after-call.s3.DeleteObject", _gone_is_removed)
         self._patience = Patience(self.server, logger.warning)
         self._patience.attach(self.client)
 
@@ -203,6 +204,15 @@ def _send_small_at_once(params: dict[str, Any], **_: object) -> None:
         length = determine_content_length(params["body"])
         if length is not None and length <= _SENT_AT_ONCE_BYTES:
             del params["headers"]["Expect"]
+
+
+def _gone_is_removed(http_response: Any, parsed: dict[str, Any], **_: object) -> None:
+    """Take an object that is not there for removed, as S3 does; Google Cloud Storage answers with an error.
+
+    The status is what botocore goes by; it changes that itself for errors that come with another one.
+    """
+    if parsed.get("Error", {}).get("Code") == "NoSuchKey":
+        http_response.status_code = 204
 
 
 def split(query: str) -> tuple[str, str]:

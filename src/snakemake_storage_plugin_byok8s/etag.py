@@ -78,9 +78,14 @@ def of_file(path: Path, size: int) -> str:
     return md5_of(path, 0, size) if len(pieces) < 2 else joined(sums(path, pieces))
 
 
+def is_sum(etag: str) -> bool:
+    """Return whether an ETag has the form of a checksum."""
+    return _SHAPE.fullmatch(etag) is not None
+
+
 def matches(etag: str, path: Path, size: int) -> bool:
     """Return whether an object of the file's size is known by its ETag to have the file's content."""
-    if not _SHAPE.fullmatch(etag):
+    if not is_sum(etag):
         return False
     _, _, count = etag.partition("-")
     if not count:

@@ -172,5 +172,6 @@ class _Judge:
         key, tag = self._file.key, self._file.tag
         with self._connection.explained("HeadObject", f"s3://{self._bucket}/{key}"):
             head = self._connection.client.head_object(Bucket=self._bucket, Key=key)
-        is_sum = "-" not in tag and head.get("ServerSideEncryption", "AES256") == "AES256"
+        whole = etag.is_sum(tag) and "-" not in tag
+        is_sum = whole and head.get("ServerSideEncryption", "AES256") == "AES256"
         return str(head.get("Metadata", {}).get(SUM) or (tag if is_sum else ""))

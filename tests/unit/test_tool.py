@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from byok8s.kube.objects import Json, Object, get_in, items
+from byok8s.kube.objects import Json, Object, get_in, items, text
 from byok8s.pods import manifest, outcome, tool
 from byok8s.pods.cause import Cause
 from byok8s.pods.manifest import PodSettings, Shape, worker_plan
@@ -236,6 +237,25 @@ def test_the_tool_has_the_jobs_share_and_no_credentials() -> None:
     }
     assert "secretKeyRef" not in json.dumps(other)
     assert get_in(made, "spec", "shareProcessNamespace") is False
+
+
+def test_the_claim_of_inputs_is_the_workers_alone() -> None:
+    settings = replace(SETTINGS, claim="references")
+    made = manifest.pod(NAMES, OWNER, settings, worker_plan(NAMES, Shape(1, tool="debian:12"), 3))
+    worker, other = items(made, "spec", "containers")
+    (volume,) = [each for each in items(made, "spec", "volumes") if "persistentVolumeClaim" in each]
+    assert get_in(volume, "persistentVolumeClaim") == {"claimName": "references"}
+    mounts = [
+        [
+            text(each, "mountPath")
+            for each in items(container, "volumeMounts")
+            if each["name"] == volume["name"]
+        ]
+        for container in (worker, other)
+    ]
+    assert mounts == [[manifest.CLAIM_MOUNT], []]
+    assert {"name": "BYOK8S_CLAIM", "value": manifest.CLAIM_MOUNT} in items(worker, "env")
+    assert "BYOK8S_CLAIM" not in json.dumps(other)
     # as Kubernetes reads it
     assert str(get_in(other, "command", 2)).replace("$$", "$") == tool.script()
 

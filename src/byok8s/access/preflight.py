@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from byok8s.access.check import PATIENCE_SECONDS, missing
 from byok8s.access.rights import RIGHTS, Right
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, KubeClient, connect
 from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
-from byok8s.kube.objects import text
+from byok8s.kube.objects import get_in, text
 from byok8s.request import Request
 
 OLDEST_KUBERNETES = (1, 20)
+SHARED_MODES = frozenset({"ReadWriteMany", "ReadWriteOnce"})
 DEFAULT_CORES = 4  # of a cluster whose nodes may not be listed
 
 
@@ -43,10 +45,13 @@ def check_cluster(request: Request, tell: Callable[[str], None] = lambda _: None
     client.tell = tell
     namespace = request.namespace or client.context.namespace or "default"
     version = text(client.get("/version", patience=PATIENCE_SECONDS), "gitVersion")
-    with ThreadPoolExecutor(1) as threads:
+    with ThreadPoolExecutor(2) as threads:
         existing = threads.submit(check_namespace, client, namespace)
+        claim = threads.submit(check_claim, client, namespace, request.cache) if request.cache else None
         lacking = missing(client, namespace, RIGHTS)
         existing.result()
+        if claim:
+            claim.result()
     if lacking:
         raise ClusterError(
             f"The cluster does not let you do what a run needs in namespace {namespace!r}.",
@@ -77,3 +82,27 @@ def check_namespace(client: KubeClient, namespace: str) -> None:
             ) from error
         if error.code != FORBIDDEN:  # reading namespaces is a right of its own, which a run does not need
             raise
+
+
+def check_claim(client: KubeClient, namespace: str, claim: str) -> None:
+    """Raises ClusterError if a namespace has no such claim, or one that several pods cannot write to at once."""
+    path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{quote(claim, safe='')}"
+    try:
+        found = client.get(path, patience=PATIENCE_SECONDS)
+    except ApiError as error:
+        if error.code == NOT_FOUND:
+            raise ClusterError(
+                f"Namespace {namespace!r} has no PersistentVolumeClaim {claim!r}, which --cache names.",
+                where=f"Context {client.context.name!r}, {client.context.server}.",
+                hint=f"Make it, name another (kubectl get pvc -n {namespace}), or leave --cache out.",
+            ) from error
+        if error.code != FORBIDDEN:
+            raise
+        return
+    modes = get_in(found, "spec", "accessModes")
+    if not SHARED_MODES.intersection(modes if isinstance(modes, Sequence) else ()):
+        raise ClusterError(
+            f"The pods of a run cannot all write to the PersistentVolumeClaim {claim!r}, which --cache names.",
+            where=f"Its access modes are {modes}, and phase {text(found, 'status', 'phase')}.",
+            hint="Name one of ReadWriteMany; of ReadWriteOnce if all pods of the run are at one node.",
+        )

@@ -50,6 +50,7 @@ STREAM_RIGHTS = (
 HELPFUL_RIGHTS = (
     Right("list", "events", "why a pod waits or has failed, if its status does not say"),
     Right("patch", "secrets", "renewing S3 credentials that end before the run does"),
+    Right("get", "persistentvolumeclaims", "whether the claim of --cache is there"),
     Right(
         "patch", "jobs/status", "letting the lease begin, which Kubernetes does by itself since 1.24", "batch"
     ),

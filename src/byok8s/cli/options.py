@@ -65,6 +65,12 @@ _SETTINGS = (
     pod_option,
     pod_template_option,
     click.option(
+        "--cache",
+        envvar="BYOK8S_CACHE",
+        metavar="CLAIM",
+        help="PersistentVolumeClaim in which workers and runs keep inputs for each other. [default: none]",
+    ),
+    click.option(
         "--upload",
         envvar="BYOK8S_UPLOAD",
         type=click.Choice(UPLOAD_MODES),

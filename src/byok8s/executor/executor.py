@@ -346,6 +346,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             config_maps=config_maps,
             environment=pod_environment.environment(),
             secret_variables=sorted(self.envvars()),
+            claim=self.executor_settings.cache or "",
         )
 
     def _annotations(self) -> Mapping[str, str]:

@@ -26,11 +26,14 @@ from byok8s.pods.names import (
     Names,
     label_value,
 )
+from byok8s.pods.tool import CLAIM_VOLUME
+from byok8s.worker.claim_cache import VARIABLE
 
 LEASE_SECONDS = int(os.environ.get("BYOK8S_LEASE_SECONDS", "7200"))
 USER_ID = 1000
 MOUNT = "/byok8s"
 WORK = "/work"
+CLAIM_MOUNT = "/byok8s-claim"
 CONTAINER = "worker"
 WORKER_COMMAND = ("python", f"{MOUNT}/worker.pyz")
 CREDENTIALS_FILE = "aws-credentials"
@@ -119,13 +122,15 @@ class PodSettings:
     """What all pods of a run have in common.
 
     environment: variables with no secret in them. secret_variables: names of those whose values are in the
-    run's Secret. config_maps: how many hold the run's files.
+    run's Secret. config_maps: how many hold the run's files. claim: the PersistentVolumeClaim in which workers keep
+    inputs for each other; "" for none.
     """
 
     image: str
     config_maps: int
     environment: Mapping[str, str]
     secret_variables: Sequence[str]
+    claim: str = ""
 
 
 def owner(names: Names, image: str, annotations: Mapping[str, str]) -> Object:
@@ -242,7 +247,7 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
         "enableServiceLinks": False,
         "securityContext": pod_security(),
         "containers": [_container(names, settings, plan)],
-        "volumes": [_files(names, settings), work],
+        "volumes": [_files(names, settings), work, *_claim(settings)],
     }
     if plan.runtime:
         spec["activeDeadlineSeconds"] = plan.runtime * 60
@@ -273,6 +278,10 @@ def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, 
         {"name": name, "valueFrom": {"secretKeyRef": {"name": names.secret, "key": name}}}
         for name in settings.secret_variables
     ]
+    claim: list[Json] = []
+    if settings.claim:
+        variables.append({"name": VARIABLE, "value": CLAIM_MOUNT})
+        claim.append({"name": CLAIM_VOLUME, "mountPath": CLAIM_MOUNT})
     return {
         "name": CONTAINER,
         "image": settings.image,
@@ -288,8 +297,14 @@ def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, 
             {"name": "work", "mountPath": WORK, "subPath": "work"},
             # so that it counts as the job's disk, and can be emptied after it
             {"name": "work", "mountPath": "/tmp", "subPath": "tmp"},  # noqa: S108
+            *claim,
         ],
     }
+
+
+def _claim(settings: PodSettings) -> list[Json]:
+    source: Json = {"claimName": settings.claim}
+    return [{"name": CLAIM_VOLUME, "persistentVolumeClaim": source}] if settings.claim else []
 
 
 def _files(names: Names, settings: PodSettings) -> dict[str, Json]:

@@ -15,6 +15,7 @@ from byok8s.pods.quantity import quantity
 
 TOOL: Final = "tool"
 FOLDER: Final = "/work/tool"
+CLAIM_VOLUME: Final = "byok8s-claim"  # of inputs that workers keep for each other
 # what fetches, stores and hands over takes, at most times; it may take as much as the job when nothing else wants it
 REQUESTS: Final[Mapping[str, Json]] = {"cpu": "50m", "memory": "300M"}
 SHARES: Final = frozenset({"cpu", "memory"})
@@ -84,7 +85,7 @@ def _mounts(pod: Object, ours: Object) -> list[Json]:
         {"name": "work", "mountPath": "/var/tmp", "subPath": "tmp"},  # noqa: S108
     ]
     volumes = items(pod, "spec", "volumes")
-    users = {text(each, "name") for each in volumes if KEPT_BACK.isdisjoint(each)} - {"work"}
+    users = {text(each, "name") for each in volumes if KEPT_BACK.isdisjoint(each)} - {"work", CLAIM_VOLUME}
     mounts = items(ours, "volumeMounts")
     return [*work, *(mount for mount in mounts if text(mount, "name") in users)]
 

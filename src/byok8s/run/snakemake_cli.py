@@ -98,6 +98,7 @@ def _place(request: Request, cluster: Cluster | None, run: str, image: str) -> l
         *(["--byok8s-pod", json.dumps(dict(request.pod))] if request.pod else []),
         *_said("pod-template", request.pod_template),
         *_said("channel-alias", request.channel_alias),
+        *_said("cache", request.cache),
         *_said("context", request.context),
     ]
 

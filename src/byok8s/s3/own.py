@@ -83,8 +83,14 @@ class OwnObjects:
             return answer["Body"].read()
 
     def _remove(self, name: str) -> None:
+        from botocore.exceptions import ClientError
+
         with self._explained("remove"):
-            self._client.delete_object(Bucket=self._bucket.name, Key=f"{self._top}{name}")
+            try:
+                self._client.delete_object(Bucket=self._bucket.name, Key=f"{self._top}{name}")
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") not in _ABSENT:  # so says Google Cloud Storage
+                    raise
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:

@@ -4,8 +4,8 @@ The object is PREFIX/.byok8s/lock, and says who holds it. It counts as dead when
 180 s: by the bucket's own clock (`Date` and `LastModified` of one answer), as ours may be wrong.
 
 It is written on a condition (`If-None-Match: *`, or `If-Match` with what a dead holder left), so of two that
-come at once one gets it. Some servers do not know conditions and write anyway: then the write is looked at
-again a moment later.
+come at once one gets it. Some servers do not know conditions, and refuse them or write anyway: then the write is
+looked at again a moment later.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 DEAD_AFTER_SECONDS: Final = 180.0
 _MOMENT_S: Final = 2.0
-_TAKEN: Final = ("PreconditionFailed", "ConditionalRequestConflict")
+# also 304, of older MinIO, and NoSuchKey if what was there has gone meanwhile
+_TAKEN: Final = ("PreconditionFailed", "ConditionalRequestConflict", "304", "NoSuchKey")
+_NO_CONDITIONS: Final = (400, 501)  # HTTP status of servers that do not know such a request
 _ABSENT: Final = ("NoSuchKey", "404")
 
 
@@ -191,7 +193,7 @@ class PrefixLock:
         except ClientError as error:
             if _code(error) in _TAKEN:
                 return False
-            if _code(error) != "NotImplemented":
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") not in _NO_CONDITIONS:
                 raise
             self._put()
         return True

@@ -26,7 +26,7 @@ class Measured:
 
     max_rss, cpu_time: by the names of Snakemake's benchmarks: MB that the largest of the job's processes had, and
     seconds of a processor that all of them have used. fetched_bytes, cached_bytes, stored_bytes: of the job's files
-    those that came from the bucket, that its worker had kept of an earlier job, and that went to the bucket.
+    those that came from the bucket, that its worker or a claim had kept of an earlier job, and that went to the bucket.
     """
 
     fetch: float | None = None

@@ -150,7 +150,10 @@ def _ipc(table: str) -> list[int]:
 
 
 def shared_folders() -> list[Path]:
-    """Return the folders near the root that everybody may write to, as /tmp, /dev/shm and /dev/mqueue."""
+    """Return the folders near the root that everybody may write to, as /tmp, /dev/shm and /dev/mqueue.
+
+    Volumes are not among them: what is on one is not the worker's to remove.
+    """
     found: list[Path] = []
     folders = [Path("/")]
     for _ in range(DEPTH):
@@ -162,8 +165,17 @@ def shared_folders() -> list[Path]:
 def _folders(folder: Path) -> Iterable[Path]:
     with suppress(OSError):
         for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False) and entry.path not in PSEUDO:
+            if (
+                entry.is_dir(follow_symlinks=False)
+                and entry.path not in PSEUDO
+                and not _is_volume(entry.path)
+            ):
                 yield Path(entry.path)
+
+
+def _is_volume(folder: str) -> bool:
+    """Return whether something is mounted there that is not the container's own, as /dev and what is in it are."""
+    return not f"{folder}/".startswith("/dev/") and os.path.ismount(folder)
 
 
 def marks(folder: Path) -> Marks:

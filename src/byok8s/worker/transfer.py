@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from byok8s.worker import conda
-from byok8s.worker.cache import Cache
+from byok8s.worker.cache import SMALLEST_BYTES, Cache
+from byok8s.worker.claim_cache import ClaimCache, checksum_of
 from byok8s.worker.description import Environment, File, Stored
 from byok8s.worker.measured import BYTES
 
@@ -56,10 +57,15 @@ class _Download:
 
 
 class Transfer:
-    """Between the bucket and the working folder of this process. cache: what the worker keeps for other jobs."""
+    """Between the bucket and the working folder of this process.
 
-    def __init__(self, connection: Connection, cache: Cache | None = None) -> None:
-        self._connection, self._cache = connection, cache
+    cache: what the worker keeps for other jobs. claim: what workers and runs keep for each other.
+    """
+
+    def __init__(
+        self, connection: Connection, cache: Cache | None = None, claim: ClaimCache | None = None
+    ) -> None:
+        self._connection, self._cache, self._claim = connection, cache, claim
         self._client: Any = connection.client
         self._moved, self._lock = Counter[str](), threading.Lock()
 
@@ -145,13 +151,15 @@ class Transfer:
                 part.replace(item.path)
                 self._count("cached_bytes", item.path.stat().st_size)
                 return True
-            try:
-                answer = self._get_whole(item, part)
-            except self._client.exceptions.NoSuchKey:
-                if item.optional:
-                    return False
-                raise
-        self._count("fetched_bytes", part.stat().st_size)
+            answer, way = self._from_claim(item, part), "cached_bytes"
+            if answer is None:
+                try:
+                    answer, way = self._get_whole(item, part), "fetched_bytes"
+                except self._client.exceptions.NoSuchKey:
+                    if item.optional:
+                        return False
+                    raise
+        self._count(way, part.stat().st_size)
         modified = answer["LastModified"].timestamp()
         os.utime(part, (modified, modified))
         if mode := answer.get("Metadata", {}).get(MODE):
@@ -159,7 +167,22 @@ class Transfer:
         part.replace(item.path)
         if item.shared and self._cache:
             self._cache.add(item.bucket, item.key, answer.get("ETag", ""), item.path)
+        if item.shared and self._claim and way == "fetched_bytes":
+            self._claim.add(checksum_of(answer), item.path)
         return True
+
+    def _from_claim(self, item: _Download, part: Path) -> Mapping[str, Any] | None:
+        """Copy what the claim has of an object, and return what the bucket says of the object; else None."""
+        if not self._claim or 0 <= item.size < SMALLEST_BYTES:
+            return None
+        try:
+            answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
+        except self._client.exceptions.ClientError:
+            return None  # the download will tell
+        size = answer["ContentLength"]
+        if item.size not in {-1, size}:
+            return None  # so it will of what was changed since the run began
+        return answer if self._claim.copy(checksum_of(answer), size, part) else None
 
     def _copied(self, item: _Download, part: Path) -> bool:
         """Copy an object from the cache, if it is there and the bucket still has the same."""

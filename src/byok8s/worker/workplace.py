@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byok8s.worker import description, job_folder, member, process
+from byok8s.worker import claim_cache, description, job_folder, member, process
 from byok8s.worker.cache import Cache, CacheIndex
 from byok8s.worker.description import Done, RunDescription
 from byok8s.worker.measured import FILE, Phases
@@ -95,7 +95,8 @@ class Workplace:
         self._connection.on_outage(phases.note_outage)
         job = description.job_from_json(self._whole(order.description))
         cache = None if order.cached is None else Cache(job_folder.CACHE, order.cached, process.NOTES)
-        return Runner(self.run, job, root, Transfer(self._connection, cache), phases).carry_out()
+        transfer = Transfer(self._connection, cache, claim_cache.mounted())
+        return Runner(self.run, job, root, transfer, phases).carry_out()
 
     def _whole(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """The description itself, also when it is in the bucket because it is long."""
