@@ -270,4 +270,9 @@ def test_jobs_of_one_image_share_a_container_and_nothing_of_one_reaches_the_next
         assert "none" in seen
     ends = of_kind(events_of(flow.folder), "job.ended")
     assert len({end["pod"] for end in ends if end.get("pod")}) == 1
+    (started,) = of_kind(events_of(flow.folder), "worker.started")
+    images = started["images"]
+    assert isinstance(images, dict)
+    assert images.keys() == {flow.environment["BYOK8S_IMAGE"], IMAGES % "debian"}
+    assert all(re.fullmatch("sha256:[0-9a-f]{64}", digest) for digest in images.values())
     assert flow.names() == []

@@ -331,6 +331,26 @@ def test_a_price_table(tmp_path: Path) -> None:
         prices.read(tmp_path)
 
 
+def test_the_images_that_jobs_ran_in_are_told_by_digest_and_rule() -> None:
+    first, second = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    images = {"snakemake/snakemake:v9": first, "debian:12": second}
+    found = of(
+        STARTED,
+        at(1, "worker.started", pod=POD, node="n", images=images),
+        at(2, "worker.started", pod=POD, node="n", cause="node-lost"),
+        *job(A, 1, 12, 20),
+        *job(B, 1, 21, 22, "index"),
+        at(3, "worker.started", pod="other", images={"debian:12": first}),
+        ENDED,
+    )
+    told = [("debian:12", second, ["index", "sort"]), ("snakemake/snakemake:v9", first, ["index", "sort"])]
+    assert [(image.name, image.digest, image.rules) for image in found.images] == told
+    assert dict(phrases.asked(found))["Digest of debian:12"] == f"{second} (index, sort)"
+    assert as_json(found)["images"] == [
+        {"name": name, "digest": digest, "rules": rules} for name, digest, rules in told
+    ]
+
+
 # -- what is not known --
 
 

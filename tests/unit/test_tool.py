@@ -294,6 +294,23 @@ def test_a_tool_that_ends_before_its_job_fails_it(found: Json, cause: Cause) -> 
     assert outcome.outcome(status(found, ended(143), "Failed")).cause is cause
 
 
+def test_the_digests_of_both_images_are_read_as_nodes_tell_them() -> None:
+    a, b = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    found = {**pod(Shape(1, 500, tool="debian:12"))}
+    for of_worker, of_tool in (
+        (f"docker-pullable://docker.io/x@{a}", f"docker-pullable://debian@{b}"),
+        (f"docker.io/x@{a}", f"docker.io/library/debian@{b}"),
+        (a, b),
+    ):
+        statuses: list[Json] = [
+            {"name": "tool", "imageID": of_tool, "state": {"running": {}}},
+            {"name": manifest.CONTAINER, "imageID": of_worker, "state": {"running": {}}},
+        ]
+        running: Object = {**found, "status": {"phase": "Running", "containerStatuses": statuses}}
+        assert outcome.outcome(running).images == {"image:1": a, "debian:12": b}
+    assert outcome.outcome({**found, "status": {"phase": "Running"}}).images == {}
+
+
 def test_a_tool_that_ends_with_its_job_is_no_failure() -> None:
     assert outcome.outcome(status(ended(0), {"running": {}})).state is State.RUNNING
     assert outcome.outcome(status(ended(0), ended(1), "Failed")).cause is Cause.EXIT_CODE

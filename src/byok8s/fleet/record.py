@@ -117,7 +117,8 @@ class Record:
     def pod(self, pod: str, found: Outcome) -> None:
         """Something new is known of a pod."""
         cause = found.cause.value if found.cause else None
-        facts = {"pod": pod, "node": found.node, "cause": cause, "why": found.why}
+        facts: dict[str, object] = {"pod": pod, "node": found.node, "cause": cause, "why": found.why}
+        facts["images"] = found.images or None
         self.events.note(_pod_event(found), facts)
 
     def idle(self, pod: str) -> None:

@@ -68,7 +68,10 @@ class Try(Struct, frozen=True):  # of a long run a million copies are made, whic
 
 
 class Worker(Struct, frozen=True):
-    """A pod. phase: created, waits, scheduled, started, idle, busy or gone. since: when that began."""
+    """A pod. phase: created, waits, scheduled, started, idle, busy or gone. since: when that began.
+
+    images: what it was made of, digests by name.
+    """
 
     pod: str
     phase: str
@@ -78,6 +81,7 @@ class Worker(Struct, frozen=True):
     node: str = ""
     why: str = ""
     cause: str = ""
+    images: Mapping[str, str] = {}
 
 
 class Away(Struct, frozen=True):
@@ -261,6 +265,7 @@ def _fold_worker(state: State, event: Event, pod: str, what: str, when: int) -> 
         node=_text(event, "node") or before.node,
         why=_text(event, "why"),
         cause=_text(event, "cause"),
+        images=_words(event, "images") or before.images,
     )
 
 
@@ -280,6 +285,11 @@ def _end_waiting(state: State, pod: str) -> None:
     """A pod waits for S3 no longer than its job runs."""
     if pod:
         state.away.pop(("s3", pod), None)
+
+
+def _words(event: Event, name: str) -> dict[str, str]:
+    value = event.get(name)
+    return {str(key): str(word) for key, word in value.items()} if isinstance(value, Mapping) else {}
 
 
 def _text(event: Event, name: str) -> str:

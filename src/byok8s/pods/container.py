@@ -5,9 +5,13 @@ The order of the lists in a pod's status says nothing.
 
 from __future__ import annotations
 
+import re
+
 from byok8s.kube.objects import Json, Object, get_in, items, mapping, text
 from byok8s.pods.manifest import CONTAINER
 from byok8s.pods.tool import TOOL
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
 
 
 def status(pod: Object) -> Object:
@@ -30,6 +34,19 @@ def others_run(pod: Object) -> bool:
 def spec(pod: Object) -> Object:
     """Return our container as the pod has it."""
     return _ours(items(pod, "spec", "containers"))
+
+
+def digests(pod: Object) -> dict[str, str]:
+    """Return what the node has pulled for our container and for that of a rule's own image: digests by their names.
+
+    By that its registry has it; or, if it was loaded into the node and pulled from nowhere, that of its configuration.
+    """
+    found = {
+        text(status(pod), "imageID"): text(spec(pod), "image"),
+        text(_tool(pod), "imageID"): tool_image(pod),
+    }
+    told = {name: DIGEST.search(id_) for id_, name in found.items()}
+    return {name: digest[0] for name, digest in told.items() if name and digest}
 
 
 def requests(pod: Object) -> dict[str, list[Json]]:

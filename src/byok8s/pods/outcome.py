@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from byok8s.errors import Byok8sError
@@ -76,7 +77,7 @@ class Outcome:
     cause: the name of what `why` says; also of a pod that waits, or that still runs while something is about to end it.
     stored: what its job has put into the bucket, as far as it could be told. left: what it has left that no rule
     declares, and that is lost. exit: the exit code of its job, None if that is not known. measured: how long its job
-    took, and what it used.
+    took, and what it used. images: digests of the images of a pod that runs, by their names.
     """
 
     state: State
@@ -90,6 +91,7 @@ class Outcome:
     left: tuple[Left, ...] = ()
     exit: int | None = None
     measured: Measured = UNKNOWN
+    images: Mapping[str, str] = field(default_factory=dict)
 
     def words(self, pod: str, said: LogExcerpt | None, more: str) -> str:
         """For the person whose job has failed: why, what it has said itself, and what to type for more.
@@ -140,7 +142,7 @@ def outcome(pod: Object) -> Outcome:
             return _failed(pod, node)
         case "Running":
             cause, why = _disruption(pod) or _doubt(pod) or (None, "")
-            return Outcome(State.RUNNING, why, node=node, cause=cause)
+            return Outcome(State.RUNNING, why, node=node, cause=cause, images=container.digests(pod))
         case _:
             return _pending(pod, node)
 

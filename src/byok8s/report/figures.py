@@ -35,6 +35,15 @@ class Jobs:
 
 
 @dataclass(frozen=True)
+class Image:
+    """An image that containers were made of. rules: those whose jobs ran in its pods."""
+
+    name: str
+    digest: str
+    rules: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Figures:
     """What is known of a run. None stands for what is not recorded.
 
@@ -58,6 +67,7 @@ class Figures:
     path: Path | None
     rules: Sequence[Rule]
     workers: Sequence[Worker]
+    images: Sequence[Image]
     cores: Cores
     reserved: Reserved
     prices: Prices | None
@@ -114,6 +124,7 @@ def figures(
         path(state, spent, until, gaps),
         usage.rules(state.tries.values(), spent),
         found,
+        _images(state),
         over_time.cores(found, state.tries.values(), first, until),
         reserved,
         table,
@@ -132,6 +143,15 @@ def _jobs(state: State) -> Jobs:
         for name in ("total", "done", "running", "waiting", "failed")
     }
     return Jobs(**counts, tries=len(state.tries), again=len(state.tries) - len(state.latest))
+
+
+def _images(state: State) -> list[Image]:
+    rules: dict[tuple[str, str], dict[str, None]] = {}
+    for each in state.tries.values():
+        worker = state.workers.get(each.pod)
+        for image in worker.images.items() if worker else ():
+            rules.setdefault(image, {}).update(dict.fromkeys(each.rules))
+    return [Image(*image, sorted(of)) for image, of in sorted(rules.items())]
 
 
 def _lost(state: State) -> dict[str, int]:
@@ -175,6 +195,7 @@ def as_json(found: Figures) -> dict[str, object]:
         "critical_path": found.path and _path(found.path),
         "rules": [asdict(rule) for rule in found.rules],
         "workers": [_worker(found, each) for each in found.workers],
+        "images": [asdict(image) for image in found.images],
         "cores": asdict(found.cores),
         "hours": {**asdict(whole), "cpu": found.cpu_hours, "idle_share": whole.idle_share},
         "cost": found.prices

@@ -85,6 +85,8 @@ def asked(found: Figures) -> Iterator[tuple[str, str]]:
             on_cluster or name not in ON_A_CLUSTER
         ):
             yield label, UNKNOWN
+    for image in found.images:
+        yield f"Digest of {image.name}", f"{image.digest} ({', '.join(image.rules)})"
     if facts and not on_cluster:
         yield "Ran on", "the controller's machine (--local)"
     yield "Began", date(found.first) if found.first else UNKNOWN
