@@ -79,7 +79,7 @@ CHOOSES = """
 import time
 from pathlib import Path
 from byok8s.history.event import line
-from byok8s.live import shown
+from byok8s.run.live import shown
 
 path = Path("events.jsonl")
 Path("logs").mkdir()
