@@ -272,3 +272,11 @@ def test_the_records_copy_of_the_params_is_for_those_who_could_read_them(mode: i
     (copy,) = folder.glob(".byok8s/runs/*/params.json")
     assert copy.stat().st_mode & 0o777 == mode
     assert copy.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_snakemakes_own_report_of_the_results_comes_into_the_folder(folder: Path) -> None:
+    snakefile = "rule a:\n    output: report('a.txt', category='Sums')\n    shell: 'echo 42 > {output}'\n"
+    (folder / "Snakefile").write_text(snakefile)
+    run(folder, "-s", "Snakefile")
+    run(folder, "-s", "Snakefile", "--", "--report", "results.html")
+    assert "a.txt" in (folder / "results.html").read_text()
