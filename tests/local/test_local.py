@@ -278,5 +278,6 @@ def test_snakemakes_own_report_of_the_results_comes_into_the_folder(folder: Path
     snakefile = "rule a:\n    output: report('a.txt', category='Sums')\n    shell: 'echo 42 > {output}'\n"
     (folder / "Snakefile").write_text(snakefile)
     run(folder, "-s", "Snakefile")
-    run(folder, "-s", "Snakefile", "--", "--report", "results.html")
+    words = ("-s", "Snakefile", "--local", "--", "--report", "results.html")
+    run_in(folder, [sys.executable, "-m", "byok8s", *words], environment())
     assert "a.txt" in (folder / "results.html").read_text()
