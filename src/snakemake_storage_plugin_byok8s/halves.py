@@ -1,6 +1,7 @@
-"""What has come of a file that is not whole yet: in a folder beside the file's place, from which it is renamed.
+"""What has come of a file that is not whole yet: beside the file's place, from where it is renamed.
 
-That of a large file outlives a kill. It belongs to one process at a time, and to one content.
+That of a large file outlives a kill, in a folder with a note of the parts that are there. It belongs to one process at
+a time, and to one content.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import hashlib
 import os
 import shutil
 import time
+import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -20,19 +21,30 @@ if TYPE_CHECKING:
 
 PREFIX: Final = ".byok8s-"
 _KEPT: Final = f"{PREFIX}half-"
+_PASSING: Final = f"{PREFIX}passing-"
 _PASSING_SECONDS: Final = 10.0  # in which one that was just made is locked
 _KEPT_SECONDS: Final = 7 * 24 * 3600.0
 
 
 class Half:
-    """A file that comes in parts. path: of what is there. Any thread may call."""
+    """A file that comes in parts. path: of what is there. notes: of its parts; None if it need not outlive a kill.
 
-    def __init__(self, folder: Path, notes: IO[str]) -> None:
-        self.path = folder / "half"
+    Any thread may call.
+    """
+
+    def __init__(self, path: Path, notes: IO[str] | None = None) -> None:
+        self.path = path
         self._notes = notes
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        notes.seek(0)
-        self._there = {int(row) for row in notes.read().split("\n")[:-1] if row.isdigit()}
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if notes:
+            notes.seek(0)
+        rows = notes.read().split("\n")[:-1] if notes else ()
+        self._there = {int(row) for row in rows if row.isdigit()}
+
+    def lock(self) -> None:
+        """Have no other process take it for what a kill has left, where there are locks."""
+        with suppress(OSError):
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def has(self, number: int) -> bool:
         """Return whether a part is there."""
@@ -47,12 +59,14 @@ class Half:
     def note(self, number: int) -> None:
         """Remember that a part is there, also after a kill."""
         self._there.add(number)
-        os.write(self._notes.fileno(), f"{number}\n".encode())
+        if self._notes:
+            os.write(self._notes.fileno(), f"{number}\n".encode())
 
     def forget(self) -> None:
         """Begin again."""
         self._there.clear()
-        os.ftruncate(self._notes.fileno(), 0)
+        if self._notes:
+            os.ftruncate(self._notes.fileno(), 0)
         os.ftruncate(self._fd, 0)
 
     def close(self) -> None:
@@ -72,13 +86,14 @@ def half_of(path: Path, content: str) -> Iterator[Half]:
             for other in path.parent.glob(f"{_KEPT}{_digest(path.name)}*"):
                 if other != folder:
                     _remove(other)
-            yield from _opened(folder, notes)
+            yield from _opened(Half(folder / "half", notes))
             shutil.rmtree(folder, ignore_errors=True)  # not if it was cut off
     else:
-        with TemporaryDirectory(dir=path.parent, prefix=PREFIX) as name:
-            passing = Path(name)
-            with _locked(passing) or _notes(passing) as notes:
-                yield from _opened(passing, notes)
+        passing = path.with_name(_PASSING + uuid.uuid4().hex)
+        try:
+            yield from _opened(Half(passing))
+        finally:
+            passing.unlink(missing_ok=True)
 
 
 def sweep(folder: Path) -> None:
@@ -90,9 +105,9 @@ def sweep(folder: Path) -> None:
                 _remove(half)
 
 
-def _opened(folder: Path, notes: IO[str]) -> Iterator[Half]:
-    half = Half(folder, notes)
+def _opened(half: Half) -> Iterator[Half]:
     try:
+        half.lock()
         yield half
     finally:
         half.close()
@@ -116,11 +131,15 @@ def _locked(folder: Path) -> IO[str] | None:
     return None
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, unless another process has it."""
-    if folder.is_dir() and (notes := _locked(folder)):
+def _remove(half: Path) -> None:
+    """Remove a folder, or a file that has passed no further, unless another process has it."""
+    if half.is_dir() and (notes := _locked(half)):
         with notes:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(half, ignore_errors=True)
+    elif half.name.startswith(_PASSING) and half.is_file() and not half.is_symlink():
+        with suppress(OSError), half.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            half.unlink()
 
 
 def _digest(words: str) -> str:
