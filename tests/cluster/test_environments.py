@@ -92,7 +92,7 @@ def test_rules_have_what_they_declare_and_it_is_made_once(flow: Sandbox) -> None
     assert "Making the conda environment envs/greet.yaml." in said
     assert said.count("Making the conda environment") == 1
     assert flow.read("shell.txt").startswith("hello from libgreet 1.3\n")
-    ran = set(re.findall(r"rule (\w+):", said))
+    ran = set(re.findall(r"jobs done: (\w+)", said))
     assert ran & {"shell", "run", "script", "wrapper", "plain"} == {"shell", "run", "script"}
 
 

@@ -54,7 +54,7 @@ def test_what_was_done_before_the_last_member_failed_is_not_made_again(
     assert "Of group all, 4 of 5 jobs were done (part, second): their outputs stay." in said
     assert cluster.read("second-1.txt") == "1\n1\n"
     cluster.write(files("nothing", resources))
-    said = cluster.run("wf", "params", *flags, "--", "--rerun-triggers", "mtime")
+    said = cluster.run("wf", "params", *flags, "--", "--rerun-triggers", "mtime", "--printshellcmds")
     assert ran(said) == ["all", "joined"]
     assert cluster.read("joined.txt") == "".join(f"{n}\n{n}\n" for n in range(2))
 

@@ -128,6 +128,7 @@ class Controller:
             self.record,
             self.logger,
             self.put,
+            lambda *_: None,
             lambda task, _, found: self.results.put((task.id, found)),
             self.crashes.put,
         )

@@ -32,6 +32,7 @@ from byok8s.errors import Byok8sError
 from byok8s.executor import capacity, key, pod_environment
 from byok8s.executor.admission import try_shapes
 from byok8s.executor.environments import Environments, Unmade
+from byok8s.executor.starts import Starts
 from byok8s.executor.stored_outputs import StoredOutputs, members
 from byok8s.fleet.dispatch import Dispatch
 from byok8s.fleet.fleet import Options
@@ -111,6 +112,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 self._prepare()
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
+        self._starts = Starts(self.logger, self.dag)
 
     def _prepare(self) -> None:
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
@@ -226,6 +228,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def shutdown(self) -> None:
         """Snakemake has no more jobs for us, or none that it waits for. Removes everything of the run."""
         atexit.unregister(self.shutdown)
+        self._starts.end()
         if self._environments:
             self._environments.end()
         if self._starting:
@@ -260,7 +263,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.shutdown()
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: object) -> None:
-        super().print_job_error(job_info, msg, **{"external_jobid": job_info.external_jobid, **kwargs})
+        logs = (job_info.aux or {}).get("logs", [])  # of this machine: the rule's own are in the bucket
+        more = {"external_jobid": job_info.external_jobid, "aux_logs": logs}
+        super().print_job_error(job_info, msg, **{**more, **kwargs})
 
     # -- towards the cluster --
 
@@ -290,6 +295,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._options(),
             self._record,
             self.logger,
+            self._on_begin,
             self._on_end,
             self._crashed,
             self._environments,
@@ -415,7 +421,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     # -- from the cluster, in other threads --
 
+    def _on_begin(self, task: Task, pod: str) -> None:
+        with self._lock:
+            info = self._jobs.get(task.job)
+        if info:
+            self._starts.began(task.job, [job.jobid for job in members([info.job])], pod)
+
     def _on_end(self, task: Task, pod: str, found: Outcome) -> None:
+        self._starts.tell(task.job)
         with self._lock:
             info = self._jobs.pop(task.job, None)
             group = self._groups.pop(task.job, None)
@@ -432,6 +445,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             else:
                 if not well and info.job.is_group():
                     self._keep(info.job, self._outputs.done_members(info.job, found))
+                info.aux = {} if well else {"logs": [str(workspace.users_folder() / self._record.log(task))]}
                 self._report(info, "" if well else self._words(task, pod, found))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)

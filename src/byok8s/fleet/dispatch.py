@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from byok8s.fleet import adoption
-from byok8s.fleet.effects import Effects, Logger, OnEnd
+from byok8s.fleet.effects import Effects, Logger, OnBegin, OnEnd
 from byok8s.fleet.events import Closed, Expected, Left, PodGone, PodSeen, Submitted
 from byok8s.fleet.fleet import Fleet, Options
 from byok8s.fleet.loop import Loop
@@ -32,7 +32,8 @@ class MakersOfEnvironments(Protocol):
 class Dispatch:
     """What Snakemake's executor sees of the controller.
 
-    on_end: told of each task's last try. on_crash: of what should never happen, in a thread of ours.
+    on_begin: told of each try that begins. on_end: of each task's last try. on_crash: of what should never happen, in a
+    thread of ours.
     reuses: whether tasks share workers. environments: is told of pods that have no task.
     """
 
@@ -43,6 +44,7 @@ class Dispatch:
         options: Options,
         record: Record,
         logger: Logger,
+        on_begin: OnBegin,
         on_end: OnEnd,
         on_crash: Callable[[Exception], None],
         environments: MakersOfEnvironments | None = None,
@@ -51,7 +53,7 @@ class Dispatch:
         self._cluster, self._options, self._logger = cluster, options, logger
         self.reuses = options.reuse
         self._loop = Loop(on_crash)
-        self._effects = Effects(cluster, record, logger, self._loop.put, on_end, on_crash)
+        self._effects = Effects(cluster, record, logger, self._loop.put, on_begin, on_end, on_crash)
         self._watch = Watch(
             client,
             cluster.pods,

@@ -29,6 +29,9 @@ REQUESTS = 4  # at once, to create and delete pods
 COLLECTORS = 4  # logs of single pods at once
 REPORTERS = 8  # what is told to Snakemake at once; S3 may be asked for what a job does not tell
 
+OnBegin: TypeAlias = "Callable[[Task, str], None]"
+"""on_begin(task, pod): told once for each try that begins; it must wait for nothing."""
+
 OnEnd: TypeAlias = "Callable[[Task, str, Outcome], None]"
 """on_end(task, pod, outcome): told once for each task, from any thread; the task's log is complete by then."""
 
@@ -50,7 +53,8 @@ class Logger(Protocol):
 class Effects:
     """`carry_out` is for one thread, and waits for nothing. put: takes the outcomes, as events.
 
-    on_end: told of each task's last try. on_crash: of what should never happen, in a thread of ours.
+    on_begin: told of each try that begins. on_end: of each task's last try. on_crash: of what should never happen, in a
+    thread of ours.
     """
 
     def __init__(
@@ -59,11 +63,12 @@ class Effects:
         record: Record,
         logger: Logger,
         put: Callable[[Event], None],
+        on_begin: OnBegin,
         on_end: OnEnd,
         on_crash: Callable[[Exception], None],
     ) -> None:
         self._cluster, self._record, self._logger = cluster, record, logger
-        self._put, self._on_end = put, on_end
+        self._put, self._on_begin, self._on_end = put, on_begin, on_end
         self._closed = threading.Event()
         self._streams: dict[str, WorkerStream] = {}  # by pod
         # an exit waits for these: what was being created is deleted
@@ -136,7 +141,8 @@ class Effects:
             case commands.NoteGiven(task):
                 self._record.given(task)
             case commands.NoteBegan(task, pod):
-                self._record.began(task, pod)
+                if self._record.began(task, pod):
+                    self._on_begin(task, pod)
             case commands.NotePod(pod, found):
                 self._record.pod(pod, found)
             case commands.NoteIdle(pod):

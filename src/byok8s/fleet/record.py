@@ -99,14 +99,15 @@ class Record:
         facts = {**_asked(task), "name": self.log(task).stem, "after": last[::-1]}
         self.events.note("job.given", facts)
 
-    def began(self, task: Task, pod: str) -> None:
-        """pod: nothing for this machine."""
+    def began(self, task: Task, pod: str) -> bool:
+        """Return whether that is new. pod: nothing for this machine."""
         with self._lock:
             times = self._times.get(task.id)
             if times is None or times.began:
-                return
+                return False
             times.began = time.time()
         self.events.note("job.began", {"id": task.id, "pod": pod})
+        return True
 
     def asked(self, plan: PodPlan) -> None:
         """A pod is asked for."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from byok8s.executor.starts import CHOSEN
 from byok8s.history.ends import Ends
 from byok8s.history.event import Event
 from byok8s.history.writer import History
@@ -44,7 +45,7 @@ def announced(events: History, is_drawn: Callable[[], bool], *, in_full: bool) -
     def filtered(self: object, record: LogRecord) -> bool | LogRecord:
         event = str(getattr(record, "event", None))
         drawn = is_drawn()
-        of_jobs = event in OF_JOBS or record.msg == CHOOSING
+        of_jobs = event in OF_JOBS or record.msg == CHOOSING or hasattr(record, CHOSEN)
         hidden = (of_jobs and (drawn or not in_full)) or (drawn and event in OF_THE_RUN)
         return not hidden and original(self, record)
 
