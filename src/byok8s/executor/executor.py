@@ -95,6 +95,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         )
         if hasattr(self._provider, "connection"):  # it is byok8s' own
             self._provider.connection.on_outage(self._record.outage)
+        self._starts: Starts | None = None
         self._environments: Environments | None = None
         self._unmade: list[Spec] = []
         self._starting: Future[None] | None = None
@@ -112,7 +113,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 self._prepare()
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
-        self._starts = Starts(self.logger, self.dag)
+        if len(self.dag):  # else nothing ends this executor, nor what it has Snakemake log
+            self._starts = Starts(self.logger, self.dag)
 
     def _prepare(self) -> None:
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
@@ -228,7 +230,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def shutdown(self) -> None:
         """Snakemake has no more jobs for us, or none that it waits for. Removes everything of the run."""
         atexit.unregister(self.shutdown)
-        self._starts.end()
+        if self._starts:
+            self._starts.end()
         if self._environments:
             self._environments.end()
         if self._starting:
@@ -424,11 +427,12 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def _on_begin(self, task: Task, pod: str) -> None:
         with self._lock:
             info = self._jobs.get(task.job)
-        if info:
+        if info and self._starts:
             self._starts.began(task.job, [job.jobid for job in members([info.job])], pod)
 
     def _on_end(self, task: Task, pod: str, found: Outcome) -> None:
-        self._starts.tell(task.job)
+        if self._starts:
+            self._starts.tell(task.job)
         with self._lock:
             info = self._jobs.pop(task.job, None)
             group = self._groups.pop(task.job, None)
