@@ -92,7 +92,7 @@ def test_what_people_read(seed: Sandbox) -> None:
 
 def test_without_a_workflow_all_else_is_looked_at(cluster: Sandbox) -> None:
     told = doctor(cluster)
-    assert set(told.names("not looked at")) <= {"plan", "largest job", "region"}
+    assert set(told.names("not looked at")) <= {"plan", "software", "largest job", "region"}
     told = doctor(cluster, BYOK8S_S3_BUCKET="")
     assert set(told.names("not looked at", "bucket")) == set(bucket.NAMES)
     assert set(told.names("not looked at", "pod")) == set(probe_checks.S3)

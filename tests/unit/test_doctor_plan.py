@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from byok8s.choices import Software
 from byok8s.doctor import plan as planning
 from byok8s.doctor import workflow
 from byok8s.doctor.check import CheckStatus
@@ -33,10 +34,10 @@ rule b:
 """
 
 
-def planned(folder: Path, snakefile: str, *arguments: str) -> dict[str, object]:
+def planned(folder: Path, snakefile: str, *arguments: str, software: Software = "image") -> dict[str, object]:
     (folder / "Snakefile").write_text(snakefile)
     done = subprocess.run(
-        [sys.executable, "-m", planning.__name__, "plan.json", "6", "--cores", str(NO_LIMIT), *arguments,
+        [sys.executable, "-m", planning.__name__, "plan.json", "6", software, "--cores", str(NO_LIMIT), *arguments,
          "--dry-run", "--nolock", "--executor", "byok8s", "--jobs", "2"],
         cwd=folder, capture_output=True, text=True, check=True, env={**os.environ, "HOME": str(folder)},
     )  # fmt: skip
@@ -55,6 +56,43 @@ def test_each_job_with_what_it_asks_for(tmp_path: Path) -> None:
     assert (found["a"].cores, found["a"].mem_mb) == (64, 2000)
     assert "ssd" in found["a"].said
     assert found["b"].mem_mb == 2000  # of the larger of the two
+
+
+SOFTWARE = """
+container: "docker://debian:12"
+rule all:
+    input: "a.txt", "b.txt"
+rule a:
+    output: "a.txt"
+    conda: "a.yaml"
+    shell: "touch {output}"
+rule b:
+    output: "b.txt"
+    container: "docker://busybox"
+    shell: "touch {output}"
+"""
+
+
+def test_which_rules_get_which_software(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("channels: [conda-forge]\ndependencies: [samtools]\n")
+    both = ("--software-deployment-method", "conda", "apptainer")
+    told = planned(tmp_path, SOFTWARE, *both, software="declared")
+    software = [
+        "Containers: docker.io/library/debian:12 (a), docker.io/library/busybox (b).",
+        "Conda environments: a.yaml (a).",
+    ]
+    assert (told["fault"], told["software"]) == ("", software)
+    assert workflow.software(WorkflowPlan(software=software)).seen == " ".join(software)
+    told = planned(tmp_path, SOFTWARE)
+    assert (told["fault"], told["software"]) == ("", [])
+    assert workflow.software(WorkflowPlan()).seen == "all rules get what the image has"
+
+
+def test_software_that_pods_cannot_have_is_no_plan(tmp_path: Path) -> None:
+    bad = SOFTWARE.replace("docker://busybox", "busybox.sif")
+    told = planned(tmp_path, bad, "--software-deployment-method", "apptainer", software="declared")
+    assert "Pods cannot have the containers that rules declare" in str(told["fault"])
+    assert "b (busybox.sif" in str(told["fault"])
 
 
 @pytest.mark.parametrize(("limit", "threads"), [((), [3, 64]), (("--cores", "2"), [1, 2])])

@@ -103,10 +103,11 @@ class ClusterChecks:
         )
         check = workflow.planned(planned)
         if planned is None or planned.fault:
-            return [check, skipped("largest job", "there is no plan")]
+            return [check, *all_skipped(workflow.NAMES[1:], "there is no plan")]
+        checks = [check, workflow.software(planned)]
         if any_failed(may.result()):
-            return [check, skipped("largest job", NO_RIGHT)]
-        return [check, workflow.largest(planned, self._shapes, self._run, scaled=limit is not None)]
+            return [*checks, skipped("largest job", NO_RIGHT)]
+        return [*checks, workflow.largest(planned, self._shapes, self._run, scaled=limit is not None)]
 
     def _capacity(self) -> Capacity:
         try:

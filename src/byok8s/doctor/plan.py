@@ -14,18 +14,24 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, TYPE_CHECKING, cast
 
 from byok8s import params, workspace
 from byok8s.access.preflight import Cluster
+from byok8s.choices import Software
 from byok8s.data.targets import Targets
 from byok8s.errors import InputError
+from byok8s.jobs.software import containers, environments
 from byok8s.request import Request
 from byok8s.run import snakemake_cli
 from byok8s.s3 import Bucket
+
+if TYPE_CHECKING:
+    from snakemake.dag import DAG
 
 PLAN_SECONDS = 60.0
 PLAIN = (bool, int, float, str)  # what is not known before other jobs have run is of a class of its own
@@ -41,11 +47,12 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class WorkflowPlan:
-    """jobs: those that are to be run, without those that ask for the same. fault: why there is no plan; hint: what to
-    do.
+    """jobs: those that are to be run, without those that ask for the same. software: what their rules get of what they
+    declare, in sentences. fault: why there is no plan; hint: what to do.
     """
 
     jobs: Sequence[PlannedJob] = field(default_factory=tuple)
+    software: Sequence[str] = ()
     fault: str = ""
     hint: str = ""
 
@@ -72,14 +79,15 @@ def plan(
         asked = snakemake_cli.arguments(
             replace(request, dry_run=True), bucket, cluster, "doctor", image, copy, place
         )
-        command = [sys.executable, "-m", __name__, str(found), str(cluster.cores), *asked]
+        command = [sys.executable, "-m", __name__, str(found), str(cluster.cores), request.software, *asked]
         with (folder / "words").open("w+b") as words:
             ended = _run(command, place.folder, {**os.environ, **environment}, words, ending)
             words.seek(0)
             said = words.read().decode(errors="replace").strip().rpartition("\n")[2]
         if found.is_file():
             told = json.loads(found.read_text())
-            return WorkflowPlan([PlannedJob(**job) for job in told["jobs"]], told["fault"], told["hint"])
+            jobs = [PlannedJob(**job) for job in told["jobs"]]
+            return WorkflowPlan(jobs, told["software"], told["fault"], told["hint"])
     return WorkflowPlan(fault=f"Snakemake ended without a plan: {said}") if ended else None
 
 
@@ -104,19 +112,34 @@ def _run(
     return code is not None
 
 
-def main(found: str, cores: int, arguments: list[str]) -> None:
+def main(found: str, cores: int, software: Software, arguments: list[str]) -> None:
     """Plan, in a process of its own. found: the file to write. cores: of the Snakefile's workflow.cores."""
     from snakemake.logging import logger
 
     keeper = _Keeper()
     logger.addFilter(keeper)
-    told: dict[str, object] = {"jobs": [], "fault": "", "hint": ""}
+    told: dict[str, object] = {"fault": "", "hint": ""}
+    planned = _Planned()
     try:
-        snakemake_cli.run(arguments, cores, Targets(), software="conda")
+        snakemake_cli.run(arguments, cores, planned, software=software)
     except InputError as error:
         told |= {"fault": f"{error.what} {error.where}".strip(), "hint": error.hint}
+    told["software"] = planned.software
     told["jobs"] = [{"name": name, "resources": dict(resources)} for name, resources in keeper.jobs]
     Path(found).write_text(json.dumps(told))
+
+
+class _Planned(Targets):
+    """Keeps what rules get of the software that they declare."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.software: list[str] = []
+
+    def planned(self, dag: DAG) -> None:
+        super().planned(dag)
+        with suppress(InputError):  # which is said of the plan
+            self.software = [words for words in (containers(dag), environments(dag)) if words]
 
 
 class _Keeper(logging.Filter):
@@ -136,4 +159,4 @@ class _Keeper(logging.Filter):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
+    main(sys.argv[1], int(sys.argv[2]), cast("Software", sys.argv[3]), sys.argv[4:])

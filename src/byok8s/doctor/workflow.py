@@ -14,7 +14,7 @@ from byok8s.jobs.shapes import Shapes
 from byok8s.pods.manifest import DEFAULT_MEMORY_MB, Shape
 from byok8s.run_objects.objects import RunObjects
 
-NAMES = ("plan", "largest job")
+NAMES = ("plan", "software", "largest job")
 NO_WORKFLOW = "no workflow is named: byok8s doctor WORKFLOW PARAMS"
 
 
@@ -26,6 +26,11 @@ def planned(plan: WorkflowPlan | None) -> Check:
         return failed("plan", f"Snakemake cannot plan it: {plan.fault}", plan.hint)
     rules = len({job.name for job in plan.jobs})
     return ok("plan", f"jobs of {rules} rules to run" if rules else "nothing to run: all is up to date")
+
+
+def software(plan: WorkflowPlan) -> Check:
+    """Say which rules get which images and conda environments."""
+    return ok("software", " ".join(plan.software) or "all rules get what the image has")
 
 
 def shapes(plan: WorkflowPlan, of: Shapes) -> Mapping[str, Shape]:
