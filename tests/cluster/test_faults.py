@@ -269,7 +269,7 @@ def test_a_job_that_writes_a_log_of_200_mb(cluster: Sandbox) -> None:
 def test_64_jobs_fail_at_once(cluster: Sandbox) -> None:
     cluster.write(many(64, "echo the reason of {wildcards.i}; exit 5"))
     said = cluster.run("wf", "params", "--jobs", "64", "--", "--keep-going", expect=1)
-    assert said.count("exit code 5") == 64
+    assert said.count("Failed: exit code 5") == 64
     assert {job["outcome"] for job in jobs(cluster)} == {"failed"}
     assert len(list((cluster.folder / ".byok8s").glob("runs/*/logs/*.log"))) == 64
     assert cluster.made() == []
