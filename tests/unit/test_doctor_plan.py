@@ -78,7 +78,7 @@ def test_which_rules_get_which_software(tmp_path: Path) -> None:
     both = ("--software-deployment-method", "conda", "apptainer")
     told = planned(tmp_path, SOFTWARE, *both, software="declared")
     software = [
-        "Containers: docker.io/library/debian:12 (a), docker.io/library/busybox (b).",
+        "Containers: docker.io/library/busybox (b), docker.io/library/debian:12 (a).",
         "Conda environments: a.yaml (a).",
     ]
     assert (told["fault"], told["software"]) == ("", software)

@@ -132,7 +132,7 @@ def containers(dag: Dag) -> str:
     for job in _of_pods(dag):
         if found := image_of(job):
             rules.setdefault(found, {})[job.rule.name] = None
-    found = ", ".join(f"{name} ({_named(of)})" for name, of in rules.items())
+    found = ", ".join(f"{name} ({_named(sorted(of))})" for name, of in sorted(rules.items()))
     return f"Containers: {found}." if found else ""
 
 
@@ -144,7 +144,7 @@ def environments(dag: Dag) -> str:
     for job in _of_pods(dag):
         if job.conda_env_spec and job.conda_env_spec.is_file:
             rules.setdefault(str(job.conda_env_spec.file.simplify_path()), {})[job.rule.name] = None
-    found = ", ".join(f"{source} ({_named(of)})" for source, of in rules.items())
+    found = ", ".join(f"{source} ({_named(sorted(of))})" for source, of in sorted(rules.items()))
     return f"Conda environments: {found}." if found else ""
 
 
