@@ -41,11 +41,8 @@ def digests(pod: Object) -> dict[str, str]:
 
     By that its registry has it; or, if it was loaded into the node and pulled from nowhere, that of its configuration.
     """
-    found = {
-        text(status(pod), "imageID"): text(spec(pod), "image"),
-        text(_tool(pod), "imageID"): tool_image(pod),
-    }
-    told = {name: DIGEST.search(id_) for id_, name in found.items()}
+    found = {text(spec(pod), "image"): status(pod), tool_image(pod): _tool(pod)}
+    told = {name: DIGEST.search(text(of, "imageID")) for name, of in found.items()}
     return {name: digest[0] for name, digest in told.items() if name and digest}
 
 
