@@ -12,7 +12,7 @@ from byok8s.access.rights import RIGHTS, Right
 from byok8s.errors import ClusterError
 from byok8s.kube import ApiError, KubeClient, connect
 from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
-from byok8s.kube.objects import get_in, text
+from byok8s.kube.objects import Object, get_in, text
 from byok8s.request import Request
 
 OLDEST_KUBERNETES = (1, 20)
@@ -71,33 +71,24 @@ def _by_resource(rights: list[Right]) -> str:
 
 def check_namespace(client: KubeClient, namespace: str) -> None:
     """Raises ClusterError if the cluster has no such namespace, Unreachable if it does not answer."""
-    try:
-        client.get(f"/api/v1/namespaces/{namespace}", patience=PATIENCE_SECONDS)
-    except ApiError as error:
-        if error.code == NOT_FOUND:
-            raise ClusterError(
-                f"The cluster has no namespace {namespace!r}.",
-                where=f"Context {client.context.name!r}, {client.context.server}.",
-                hint=f"Name another with -k, or create it: kubectl create namespace {namespace}",
-            ) from error
-        if error.code != FORBIDDEN:  # reading namespaces is a right of its own, which a run does not need
-            raise
+    _read(
+        client,
+        f"/api/v1/namespaces/{namespace}",
+        f"The cluster has no namespace {namespace!r}.",
+        f"Name another with -k, or create it: kubectl create namespace {namespace}",
+    )
 
 
 def check_claim(client: KubeClient, namespace: str, claim: str) -> None:
     """Raises ClusterError if a namespace has no such claim, or one that several pods cannot write to at once."""
     path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{quote(claim, safe='')}"
-    try:
-        found = client.get(path, patience=PATIENCE_SECONDS)
-    except ApiError as error:
-        if error.code == NOT_FOUND:
-            raise ClusterError(
-                f"Namespace {namespace!r} has no PersistentVolumeClaim {claim!r}, which --cache names.",
-                where=f"Context {client.context.name!r}, {client.context.server}.",
-                hint=f"Make it, name another (kubectl get pvc -n {namespace}), or leave --cache out.",
-            ) from error
-        if error.code != FORBIDDEN:
-            raise
+    found = _read(
+        client,
+        path,
+        f"Namespace {namespace!r} has no PersistentVolumeClaim {claim!r}, which --cache names.",
+        f"Make it, name another (kubectl get pvc -n {namespace}), or leave --cache out.",
+    )
+    if found is None:
         return
     modes = get_in(found, "spec", "accessModes")
     if not SHARED_MODES.intersection(modes if isinstance(modes, Sequence) else ()):
@@ -106,3 +97,19 @@ def check_claim(client: KubeClient, namespace: str, claim: str) -> None:
             where=f"Its access modes are {modes}, and phase {text(found, 'status', 'phase')}.",
             hint="Name one of ReadWriteMany; of ReadWriteOnce if all pods of the run are at one node.",
         )
+
+
+def _read(client: KubeClient, path: str, absent: str, hint: str) -> Object | None:
+    """Return an object; None if we may not read it, which is a right of its own, and a run does without.
+
+    Raises ClusterError with the words and the hint if there is no such object.
+    """
+    try:
+        return client.get(path, patience=PATIENCE_SECONDS)
+    except ApiError as error:
+        if error.code == NOT_FOUND:
+            where = f"Context {client.context.name!r}, {client.context.server}."
+            raise ClusterError(absent, where=where, hint=hint) from error
+        if error.code != FORBIDDEN:
+            raise
+        return None

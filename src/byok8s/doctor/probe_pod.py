@@ -113,7 +113,7 @@ def _follow(changes: queue.SimpleQueue[Object | str | Exception], ending: thread
     began = changed = time.monotonic()
     probe = Probe(Outcome(State.WAITING), {})
     while not (
-        _is_over(probe.outcome) or ending.is_set() or _overdue(probe.outcome, time.monotonic() - changed)
+        probe.outcome.settled or ending.is_set() or _overdue(probe.outcome, time.monotonic() - changed)
     ):
         with suppress(queue.Empty):
             before, probe = probe.outcome, _after(probe, changes.get(timeout=0.1))
@@ -133,10 +133,6 @@ def _after(probe: Probe, change: Object | str | Exception) -> Probe:
             return replace(probe, outcome=recall(probe.outcome, GONE))
         case pod:
             return replace(probe, outcome=recall(probe.outcome, outcome(pod)), pod=pod, seen=_seen(pod))
-
-
-def _is_over(found: Outcome) -> bool:
-    return found.ended or found.state is State.STUCK
 
 
 def _overdue(found: Outcome, seconds: float) -> bool:

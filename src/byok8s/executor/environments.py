@@ -124,12 +124,11 @@ class Environments:
                 name, found = self._news.get(timeout=TICK_SECONDS)
                 for each in [one for one in making if one.pod == name]:
                     self._say_why_it_waits(each.spec, found)
-                    is_over = found.ended or found.state is State.STUCK
-                    if is_over and self._has_ended(each, found, pods, time.monotonic() - began):
+                    if found.settled and self._has_ended(each, found, pods, time.monotonic() - began):
                         making.remove(each)
 
     def _say_why_it_waits(self, spec: Spec, found: Outcome) -> None:
-        if found.state in {State.WAITING, State.UNPLACED} and found.why and found.why not in self._told:
+        if found.waits and not found.settled and found.why and found.why not in self._told:
             self._told.add(found.why)
             self._logger.warning(f"The conda environment {spec.source} waits: {found.why}.")
 

@@ -25,9 +25,8 @@ class Starts:
     def __init__(self, logger: Logger, dag: Any) -> None:
         self._logger, self._dag = logger, dag
         self._local: dict[object, bool] = {}  # by Snakemake's id of a job
-        self._pending: dict[
-            str, tuple[Sequence[int], str]
-        ] = {}  # by job: those that it consists of, and its pod
+        # by job: those that it consists of, and its pod
+        self._pending: dict[str, tuple[Sequence[int], str]] = {}
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="starts")
         logger.addFilter(self._filter)

@@ -47,7 +47,7 @@ class Choice:
                 return Choice(failed=not by_name, name=self.name, typing=by_name)
             case "l":
                 return replace(self, log=_next(self.log, [each.id for each in self.with_logs(state)]))
-            case "\x1b":
+            case _ if key == ESCAPE:
                 return replace(self, log="") if self.log else Choice()
         return self
 

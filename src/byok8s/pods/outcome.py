@@ -120,6 +120,11 @@ class Outcome:
         """Whether nothing more comes of it."""
         return self.state in {State.SUCCEEDED, State.FAILED}
 
+    @property
+    def settled(self) -> bool:
+        """Whether it has ended or is stuck: for whoever gives a pod that is stuck no grace."""
+        return self.ended or self.state is State.STUCK
+
 
 GONE = Outcome(State.FAILED, "its pod was deleted while the job was under way", cause=Cause.POD_DELETED)
 

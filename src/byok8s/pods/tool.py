@@ -1,7 +1,7 @@
 """The container of a rule's own image, beside the worker's in a pod. Pods in, pods out.
 
-It has the job's share of the node; of the pod's volumes the job's folder, conda environments to
-read, those for temporary files and what the user has mounted; no credentials, and no environment but its image's.
+It has the job's share of the node; of the pod's volumes the job's folder, conda environments to read, those for
+temporary files and what the user has mounted; no credentials, and no environment but its image's.
 """
 
 from __future__ import annotations
