@@ -20,6 +20,7 @@ from byok8s.errors import InputError
 from byok8s.locks.folder import last_holder
 from byok8s.locks.heartbeat import EVERY_SECONDS
 from byok8s.settings import Settings
+from byok8s.workspace import walk
 
 RUNS: Final = Path(".byok8s", "runs")
 LOCK: Final = Path(".byok8s", "lock")
@@ -88,8 +89,10 @@ class InFolder:
         self.place = str(self._folder)
 
     def files(self) -> dict[str, int]:
-        found = ((path, path.lstat()) for path in self._folder.rglob("*") if path.is_file())
-        return {path.relative_to(self._folder).as_posix(): status.st_size for path, status in found}
+        return {
+            path.relative_to(self._folder).as_posix(): status.st_size
+            for path, status in walk.files(self._folder)
+        }
 
     def size(self, name: str) -> int:
         try:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +19,11 @@ from byok8s.jobs.description import Describer, Undescribable
 from byok8s.jobs.run_description import run_description
 from byok8s.worker.description import JobDescription, Member
 from byok8s.worker.values import decode
+from folders import write_files
 from planned import planned
+
+if TYPE_CHECKING:
+    from snakemake.dag import DAG
 
 SNAKEFILE = r"""
 import os, sys
@@ -27,7 +36,7 @@ BACK = "a\\b {x}"
 def helped(w):
     return SAMPLES, TABLE
 rule all:
-    input: "s/a.txt", "t/a.json", "r/a.txt", "d/a", "n.txt"
+    input: "s/a.txt", "t/a.json", "r/a.txt", "d/a", "p.txt", "n.txt"
 rule command:
     output: temp("s/{w}.txt"), e=ensure("s/{w}.csv", non_empty=True, sha256=lambda w: "of " + w.w)
     log: "log/{w}.log"
@@ -45,6 +54,10 @@ rule code:
     output: touch("r/{w}.txt")
     run:
         print(helped(wildcards), len(SAMPLES), sys.version)
+rule packaged:
+    output: "p.txt"
+    params: workflow.source_path("scripts/a word.txt")
+    shell: "cp '{params}' {output}"
 rule folder:
     output: directory("d/{w}")
     shell: f"mkdir {{output}} # {len(SAMPLES)}"
@@ -56,21 +69,28 @@ rule unsendable:
 
 
 @contextmanager
-def described(
+def at_work(
     folder: Path, server: s3.EmbeddedS3, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[dict[str, object]]:
-    """By rule, what describing its job gives: a description, or the error."""
+) -> Iterator[tuple[Describer, DAG]]:
     for name, value in (
         ("AWS_ACCESS_KEY_ID", server.credentials.access_key),
         ("AWS_SECRET_ACCESS_KEY", server.credentials.secret_key),
         ("AWS_ENDPOINT_URL", server.endpoint_url),
     ):
         monkeypatch.setenv(name, value)
-    files = {"Snakefile": SNAKEFILE, "scripts/a.py": "print('a')\n"}
+    files = {"Snakefile": SNAKEFILE, "scripts/a.py": "print('a')\n", "scripts/a word.txt": "word\n"}
     with planned(folder, files, "all", cores=4, bucket=f"{server.bucket.url}/describer") as dag:
         run = run_description(dag.workflow, folder)
-        describer = Describer(run, folder, compat.source_caches(dag.workflow))
-        found: dict[str, object] = {"run": run}
+        yield Describer(run, folder, compat.source_caches(dag.workflow)), dag
+
+
+@contextmanager
+def described(
+    folder: Path, server: s3.EmbeddedS3, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, object]]:
+    """By rule, what describing its job gives: a description, or the error."""
+    with at_work(folder, server, monkeypatch) as (describer, dag):
+        found: dict[str, object] = {"run": run_description(dag.workflow, folder)}
         for job in dag.jobs:
             try:
                 found[job.rule.name] = describer.describe(job)
@@ -155,3 +175,30 @@ def test_a_run_is_described_without_what_is_this_machines(found: dict[str, objec
     assert run.environment["SET_HERE"] == (None, "yes")  # type: ignore[attr-defined]
     assert run.places == [(str(tmp_path / "flow"), "")]  # type: ignore[attr-defined]
     assert not {"access_key", "secret_key", "token"} & run.storage.keys()  # type: ignore[attr-defined]
+
+
+def test_source_files_go_along_while_other_runs_of_the_machine_begin_and_end(
+    tmp_path: Path, server: s3.EmbeddedS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They keep theirs in one folder with this one."""
+    with at_work(tmp_path / "flow", server, monkeypatch) as (describer, dag), ThreadPoolExecutor(1) as others:
+        (job,) = (job for job in dag.jobs if job.rule.name == "packaged")
+        own = Path(dag.workflow.sourcecache.runtime_cache_path)
+        ended = Event()
+        running = others.submit(begin_and_end, own.parent, ended)
+        try:
+            found = [describer.describe(job) for _ in range(200)]
+        finally:
+            ended.set()
+        assert running.result() > 20
+    assert [[*each.files.values()] for each in found] == [[base64.b64encode(b"word\n").decode()]] * 200
+
+
+def begin_and_end(caches: Path, ended: Event) -> int:
+    """Do to the folder of caches what runs do to it. Return how many."""
+    runs = 0
+    while not ended.is_set():
+        runs += 1
+        with tempfile.TemporaryDirectory(dir=caches) as cache:
+            write_files(Path(cache), {f"local/{n}/there.txt": "" for n in range(5)})
+    return runs

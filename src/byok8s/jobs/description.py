@@ -29,6 +29,7 @@ from byok8s.worker.description import (
 )
 from byok8s.worker.parsed import described
 from byok8s.worker.values import Encoded, Unsendable, encode, encode_named
+from byok8s.workspace import walk
 
 if TYPE_CHECKING:
     from snakemake.io import _IOFile
@@ -284,7 +285,9 @@ class Describer:
             if cache in text:
                 # with what leads up and down again in them; and those with a space, or a quote, in their names
                 found += re.findall(re.escape(cache) + PATH_CHARACTERS, text)
-                found += [str(path) for path in Path(cache).rglob("*") if str(path) in text]
+                found += [str(path) for path, _ in walk.files(Path(cache)) if str(path) in text]
+                # one lies in the other, which all runs on this machine share, and which may be large
+                text = text.replace(cache, "")
         return [path for path in dict.fromkeys(found) if Path(path).is_file()]
 
     def _of_this_machine(self, path: str, rule: str) -> dict[str, str]:

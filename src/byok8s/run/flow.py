@@ -42,6 +42,7 @@ from byok8s.run_objects import clean
 from byok8s.s3 import profile
 from byok8s.s3.prefix_lock import prefix_lock
 from byok8s.settings import default_image
+from byok8s.workspace import walk
 
 FOLDER = Path(".byok8s")
 # for the record of a run to get into the bucket; after Ctrl-C somebody waits
@@ -245,7 +246,7 @@ def _keep_record(plan: RunPlan, view: View, *, interrupted: bool) -> None:
     """
     folder, request = record.folder(plan.run), plan.request
     kept_here = {_params_copy(plan), key.file(plan.run)}
-    files = [file for file in folder.rglob("*") if file.is_file() and file not in kept_here]
+    files = [file for file, _ in walk.files(folder) if file not in kept_here]
     if request.bucket is None or not files:
         return
     under = folder.as_posix()

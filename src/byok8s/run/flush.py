@@ -16,6 +16,7 @@ from byok8s import s3
 from byok8s.errors import BucketError
 from byok8s.history.event import COMPLETE, parsed
 from byok8s.history.writer import History
+from byok8s.workspace import walk
 
 EVERY_SECONDS: Final = 10.0
 URGENT_SECONDS: Final = 1.0  # between two flushes, however much fails
@@ -113,5 +114,5 @@ class _Flusher:
 
 
 def _logs(folder: Path, job: str) -> Iterator[Path]:
-    found = [folder / f"{job}.log", folder / f"{job}.events", *(folder / job).rglob("*")]
+    found = [folder / f"{job}.log", folder / f"{job}.events", *(path for path, _ in walk.files(folder / job))]
     return (file for file in found if file.is_file())

@@ -18,6 +18,7 @@ from byok8s.history.state import State, Try, fold
 from byok8s.run.keyboard import pressed
 from byok8s.shown import visible
 from byok8s.tail import last_lines, without_frame
+from byok8s.workspace import walk
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +54,7 @@ class Events:
     def log(self, job: Try, most: int) -> list[str]:
         """Return the last lines of a rule's own log if it says something, else of what the job has written."""
         logs = self._path.parent / "logs"
-        own = sorted((file for file in (logs / job.name).rglob("*") if file.is_file()), reverse=True)
+        own = sorted((file for file, _ in walk.files(logs / job.name)), reverse=True)
         for file in [*own, logs / f"{job.name}.log"]:
             with suppress(OSError):
                 lines = without_frame(last_lines(file, most * LINE_BYTES))
