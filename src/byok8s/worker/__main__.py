@@ -14,6 +14,7 @@ import signal
 import sys
 
 from byok8s.worker import job_folder, sections, termination, tool
+from byok8s.worker.confined import Confined, anywhere
 from byok8s.worker.job import Job
 
 
@@ -61,8 +62,8 @@ def one(bucket: str, key: str) -> int:
     result = job.result()
     if other:
         other.quit()
-    logs = tool.inside(job.folder, order.logs) if other else order.logs
-    sections.write_files(sys.stdout.buffer, job.folder, logs)
+    open_ = Confined(job.folder).open if other else anywhere
+    sections.write_files(sys.stdout.buffer, job.folder, order.logs, open_)
     termination.leave(result)
     return result.code
 

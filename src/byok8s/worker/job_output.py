@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from byok8s.worker.confined import Open, anywhere
 from byok8s.worker.protocol import Result
 
 CHUNK_BYTES = 64 * 1024
@@ -30,12 +29,12 @@ class JobOutput:
         with suppress(OSError):
             self._output.write(data)
 
-    def keep_files(self, work: Path, names: Sequence[str]) -> None:
-        """Keep those of the rule's log files that are there. work: the job's folder."""
+    def keep_files(self, work: Path, names: Sequence[str], open_: Open = anywhere) -> None:
+        """Keep those of the rule's log files that are there, and that may be opened. work: the job's folder."""
         for number, name in enumerate(names):
             copy = self._folder / str(number)
             with suppress(OSError, ValueError):  # a name may hold a NUL
-                _copy(work / name, copy)
+                _copy(open_(work / name), copy)
                 self._files.append((name, copy))
 
     def output(self, start: int) -> Iterator[tuple[str, int]]:
@@ -55,17 +54,12 @@ class JobOutput:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _copy(source: Path, copy: Path) -> None:
-    """Copy a regular file as long as it is now. Raises OSError for anything else, as a device without an end."""
-    # not to wait for whoever may write into a pipe
-    with os.fdopen(os.open(source, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
-        status = os.fstat(opened.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "no regular file", str(source))
-        with copy.open("wb") as kept:
-            left = status.st_size
-            while left and (data := opened.read(min(left, CHUNK_BYTES))):
-                left -= kept.write(data)
+def _copy(source: int, copy: Path) -> None:
+    """Copy a file as long as it is now. source: its descriptor, which is closed."""
+    with os.fdopen(source, "rb") as opened, copy.open("wb") as kept:
+        left = os.fstat(source).st_size
+        while left and (data := opened.read(min(left, CHUNK_BYTES))):
+            left -= kept.write(data)
 
 
 def _pieces(path: Path, start: int) -> Iterator[bytes]:

@@ -75,8 +75,8 @@ class Runner:
             with suppress(Exception):  # the failure is what matters
                 hand.end()
                 logs = _logs(self._began)
-                hand.check(self.root, (log.path for log in logs))
-                self.transfer.store(logs)
+                hand.check(log.path for log in logs)
+                self.transfer.store(logs, hand.open)
             if not self._whole:
                 raise
             found = failure(error)
@@ -84,21 +84,22 @@ class Runner:
                 found.stored = tuple(self._store_whole(hand, kept))
             raise found from error
         hand.end()
-        hand.check(self.root, self._made(kept))
+        hand.check(self._made(kept))
         # level after level, so that no file of the bucket is newer than what was made of it
         with self.phases.timed("store"):
             stored = [
                 stored
                 for level, beside in zip(self.job.levels, kept, strict=True)
                 # what is kept first: an output that is there counts as made, with all that belongs to it
-                for stored in [*self.transfer.store(beside), *self._store(level)]
+                for stored in self.transfer.store(beside, hand.open)
+                + self.transfer.store(self._files(level), hand.open)
             ]
         return Done(stored, undeclared.left())
 
     def _hand(self) -> Hand:
         images = {member.image for member in self.job.members if member.image}
         asked_for = os.environ.get("BYOK8S_TOOL_VARIABLES", "").split(",")
-        return Hand(images, [*self.run.environment, *asked_for])
+        return Hand(images, [*self.run.environment, *asked_for], self.root)
 
     def _made(self, kept: Sequence[Sequence[File]]) -> Iterator[str]:
         for level, beside in zip(self.job.levels, kept, strict=True):
@@ -120,9 +121,6 @@ class Runner:
         for environment in wanted:
             self.transfer.bring(environment)
 
-    def _store(self, level: Sequence[Member]) -> list[Stored]:
-        return self.transfer.store(self._files(level))
-
     def _store_whole(self, hand: Hand, kept: Sequence[Sequence[File]]) -> Iterator[Stored]:
         """Store what the members have made that ended well before another failed: at home it stays, too.
 
@@ -133,8 +131,8 @@ class Runner:
             # whose undeclared files are not known by themselves has to run again to have them kept
             whole = [m for m in level if m in self._whole and (beside is not None or not m.keep)]
             files = [*(beside or ()), *self._files(whole)]
-            hand.check(self.root, (file.path for file in files if file.stored))
-            yield from self.transfer.store(files)
+            hand.check(file.path for file in files if file.stored)
+            yield from self.transfer.store(files, hand.open)
 
     def _files(self, level: Sequence[Member]) -> list[File]:
         files = [file for member in level for file in member.output]

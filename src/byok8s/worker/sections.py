@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from byok8s.worker.confined import Open, anywhere
 
 _HEADING: Final = (
     "\x1ebyok8s: the rule's log file "  # \x1e is ASCII's record separator: people do not type it
 )
 
 
-def write_files(output: BinaryIO, work: Path, names: Iterable[str]) -> None:
-    """Those that are there. work: the job's folder."""
+def write_files(output: BinaryIO, work: Path, names: Iterable[str], open_: Open = anywhere) -> None:
+    """Write those that are there, and that may be opened. work: the job's folder."""
     for name in names:
-        if "\0" not in name and (file := work / name).is_file():
+        with (
+            suppress(OSError, ValueError),
+            os.fdopen(open_(work / name), "rb") as content,
+        ):  # it may hold a NUL
             output.write(f"\n{_HEADING}{name}\n".encode())
-            with file.open("rb") as content:
-                while data := content.read(64 * 1024):
-                    output.write(data)
+            while data := content.read(64 * 1024):
+                output.write(data)
     output.flush()
 
 

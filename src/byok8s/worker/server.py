@@ -20,6 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from byok8s.worker import job_folder, seclusion, termination, tool
+from byok8s.worker.confined import Confined, anywhere
 from byok8s.worker.job import POD_DELETED, Job
 from byok8s.worker.job_output import JobOutput
 from byok8s.worker.process import Order
@@ -251,8 +252,8 @@ class Server:
         result = job.result()
         self._workplace.keep()
         clean = self._tool is None or self._tool.clear()
-        logs = tool.inside(job.folder, job.order.logs) if self._tool else job.order.logs
-        self._kept[job.order.job].keep_files(job.folder, logs)
+        open_ = Confined(job.folder).open if self._tool else anywhere
+        self._kept[job.order.job].keep_files(job.folder, job.order.logs, open_)
         spared = self._near_ends() | self._workplace.processes
         self._spoilt |= not (self._room.restore(spared) and clean)
         if result.cause == POD_DELETED:

@@ -18,12 +18,13 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from byok8s.worker.job_folder import SHARED_FOLDERS, WORK
+from byok8s.worker.confined import Confined, Open
+from byok8s.worker.job_folder import WORK
 from byok8s.worker.protocol import Result
 
 IMAGE: Final = os.environ.get("BYOK8S_TOOL_IMAGE", "")
@@ -111,11 +112,13 @@ def opened() -> Tool | None:
 class Hand:
     """The job's end, in its own process.
 
-    images: those that its members want, which is one. workflow: the variables that it has set, or has asked for.
+    images: those that its members want, which is one. workflow: the variables that it has set, or has asked for. root:
+    of the job.
     """
 
-    def __init__(self, images: Collection[str], workflow: Iterable[str]) -> None:
+    def __init__(self, images: Collection[str], workflow: Iterable[str], root: Path) -> None:
         self._used = bool(images)
+        self._confined = Confined(root)
         if not images:
             return
         if wrong := [image for image in images if image != IMAGE]:
@@ -128,10 +131,15 @@ class Hand:
         if self._used and not _clear(self._alive):
             raise Unusable("what runs in the container of its image does not end", "worker-lost")
 
-    def check(self, root: Path, paths: Iterable[str]) -> None:
-        """Raise Unusable for a path that leads out of what both containers have: it would be read with our rights."""
-        if self._used and (outside := next(_leading_out(root, paths), None)):
-            raise Unusable(f"{outside} leads out of the job's folder", "unfit-output")
+    def check(self, paths: Iterable[str]) -> None:
+        """Raise Outside for a path that leads out of what both containers have: before anything is stored."""
+        if self._used:
+            self._confined.check(paths)
+
+    @property
+    def open(self) -> Open | None:
+        """Return how files are to be opened that the other container may exchange; None if there is no other."""
+        return self._confined.open if self._used else None
 
 
 def bring_packages() -> None:
@@ -144,20 +152,6 @@ def bring_packages() -> None:
     leave_out = shutil.ignore_patterns("*.pyc", "assets", "unit_tests")
     for name in NEEDED:
         shutil.copytree(source / name, target / name, ignore=leave_out)
-
-
-def inside(root: Path, paths: Iterable[str]) -> tuple[str, ...]:
-    """Return those paths that lead nowhere but into what both containers have."""
-    return tuple(path for path in paths if not next(_leading_out(root, [root / path]), None))
-
-
-def _leading_out(root: Path, paths: Iterable[str | Path]) -> Iterator[str]:
-    within: Sequence[Path] = [folder.resolve() for folder in (root.parent, *SHARED_FOLDERS)]
-    for path in paths:
-        inside = [Path(at, name) for at, *names in os.walk(path) for each in names for name in each]
-        for each in (Path(path), *inside):
-            if not any(each.resolve().is_relative_to(folder) for folder in within):
-                yield str(each)
 
 
 def _clear(alive: int) -> Literal["cleared", "cannot", "gone", ""]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from byok8s.worker import conda
 from byok8s.worker.cache import SMALLEST_BYTES, Cache
 from byok8s.worker.claim_cache import ClaimCache, checksum_of
+from byok8s.worker.confined import Open, held
 from byok8s.worker.description import Environment, File, Stored
 from byok8s.worker.measured import BYTES
 
@@ -89,10 +90,13 @@ class Transfer:
         if self._cache:
             self._cache.close()
 
-    def store(self, files: Iterable[File]) -> list[Stored]:
-        """Put files and directories where they belong. Raises Unstorable or StorageError."""
+    def store(self, files: Iterable[File], open_: Open | None = None) -> list[Stored]:
+        """Put files and directories where they belong. open_: opens those that others may exchange meanwhile.
+
+        Raises Unstorable or StorageError, and Outside for a file that leads out of the job's folder.
+        """
         wanted = [file for file in files if file.stored]
-        return self._each(self._store, wanted)
+        return self._each(lambda file: self._store(file, open_), wanted)
 
     def bring(self, environment: Environment) -> None:
         """Bring a conda environment to its place. Raises Unusable or StorageError."""
@@ -223,9 +227,17 @@ class Transfer:
 
     # -- up --
 
-    def _store(self, file: File) -> Stored:
+    def _store(self, file: File, open_: Open | None) -> Stored:
         path = Path(file.path)
-        return self._store_directory(file, path) if path.is_dir() else self._put(file.bucket, file.key, path)
+        if path.is_dir():
+            return self._store_directory(file, path, open_)
+        return self._put_held(file.bucket, file.key, path, open_)
+
+    def _put_held(self, bucket: str, key: str, path: Path, open_: Open | None) -> Stored:
+        if open_ is None:
+            return self._put(bucket, key, path)
+        with held(path, open_) as same:
+            return self._put(bucket, key, same)
 
     def _put(self, bucket: str, key: str, path: Path) -> Stored:
         status = path.stat()
@@ -255,7 +267,7 @@ class Transfer:
                 return answer
         raise Damaged(f"s3://{bucket}/{key} is not stored as it was sent, {TRIES} times")
 
-    def _store_directory(self, file: File, path: Path) -> Stored:
+    def _store_directory(self, file: File, path: Path, open_: Open | None) -> Stored:
         """Leave the files of this directory and no others in the bucket: a half, or an older one, may be there."""
         from snakemake_storage_plugin_byok8s.facts import UNFINISHED
         from snakemake_storage_plugin_byok8s.tree import walk
@@ -265,7 +277,9 @@ class Transfer:
         mark = f"{file.key}/{UNFINISHED}"
         begun = self._mark(file.bucket, mark)
         old = self._list(file).keys() - keys - {mark}
-        stored = self._each(lambda name: self._put(file.bucket, f"{file.key}/{name}", path / name), files)
+        stored = self._each(
+            lambda name: self._put_held(file.bucket, f"{file.key}/{name}", path / name, open_), files
+        )
         made = self._each(lambda name: self._mark(file.bucket, f"{file.key}/{name}"), folders)
         self._delete(file.bucket, [*old, mark])
         newest = max((item.mtime for item in stored), default=max([begun, *made]))
