@@ -29,6 +29,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 import snakemake_executor_plugin_byok8s as plugin
 import standin
 from byok8s.bundle import delivery
+from byok8s.executor.executor import Executor
 from byok8s.pods import manifest
 
 CPU_REQUEST_SHARE = 0.05  # of a core for each worker, so that many are there at once on a small node
@@ -189,10 +190,11 @@ def main() -> None:
     side, step, report, *arguments = sys.argv[1:]
     manifest.CPU_REQUEST_SHARE = CPU_REQUEST_SHARE
     delivery.worker_files = lambda: {**_real_files(), "worker.pyz": _worker()}
+    executor: type[AbstractExecutor] = Executor
     if side == "null":
-        vars(plugin)["Executor"] = Null
+        executor = vars(plugin)["Executor"] = Null
     meter = Meter(int(step))
-    meter.attach(plugin.Executor)
+    meter.attach(executor)
     from byok8s.cli import byok8s
 
     try:

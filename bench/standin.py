@@ -12,19 +12,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from byok8s.worker.process import Order
+from byok8s.worker.description import Stored
+from byok8s.worker.job import Job
+from byok8s.worker.process import Order
+from byok8s.worker.protocol import Result
 
 CONTENT = b"stand-in\n"
 
 
-class StandIn:
-    """What the server sees of a job."""
+class StandIn(Job):
+    """What the server sees of a job. There is no process: what asks for one is not to be reached."""
 
-    def __init__(self, order: Order, folder: Path, _: object) -> None:
-        self.order, self.deadline, self.folder = order, None, folder
+    def __init__(self, order: Order, folder: Path, *_: object) -> None:
+        self.order, self.deadline, self.folder, self._tool = order, None, folder, None
         self._output = order.description["levels"][0][0]["output"][0]
         store(f"s3://{self._output['bucket']}/{self._output['key']}")
         self.output, writing = os.pipe()  # an `echo` into a file says nothing
@@ -39,13 +40,7 @@ class StandIn:
     def end(self, because: str, cause: str) -> None:
         """It has nothing to end."""
 
-    def end_with_pod(self) -> None:
-        """Nor here."""
-
-    def result(self) -> object:
-        from byok8s.worker.description import Stored
-        from byok8s.worker.protocol import Result
-
+    def result(self) -> Result:
         os.close(self.output)
         stored = Stored(self._output["bucket"], self._output["key"], int(time.time()), len(CONTENT))
         return Result(0, stored=(stored,))
@@ -81,8 +76,8 @@ def main() -> int:
     from byok8s.worker.workplace import Workplace
 
     vars(server).update(Job=StandIn, warm_up=lambda: None)
-    # no process is forked for a job: it would do the work
-    for name in ("expect_job", "begin"):
+    # no process is forked for a job: it would do the work, and would tell what it has fetched
+    for name in ("expect_job", "begin", "keep"):
         setattr(Workplace, name, lambda *_: None)
     return worker.main()
 
