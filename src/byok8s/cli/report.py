@@ -34,6 +34,12 @@ Exit codes:
 @click.option("--text", "as_text", is_flag=True, help="In short, in this terminal; no file is written.")
 @click.option("--json", "as_json", is_flag=True, help="The figures, for machines; no file is written.")
 @click.option(
+    "--ro-crate",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A new folder, for the run as a Provenance Run RO-Crate with its Snakefile and this report.",
+)
+@click.option(
     "--prices",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -48,6 +54,7 @@ def report(
     output: Path | None,
     as_text: bool,
     as_json: bool,
+    ro_crate: Path | None,
     prices: Path | None,
     s3_bucket: str | None,
     s3_endpoint_url: str | None,
@@ -66,24 +73,29 @@ def report(
     def carry_out() -> int:
         from byok8s import runs, view
         from byok8s.errors import InputError
-        from byok8s.report import file
+        from byok8s.report import crate_folder, file
         from byok8s.report import prices as price_table
         from byok8s.report.figures import figures
         from byok8s.settings import Settings
 
-        if as_text + as_json + (output is not None) > 1:
-            raise InputError("--text, --json and -o are three ways to have a report: say one of them.")
+        if as_text + as_json + (output is not None) + (ro_crate is not None) > 1:
+            raise InputError("--text, --json, --ro-crate and -o are ways to have a report: say one of them.")
         table = price_table.read(prices) if prices else None
         recorded = runs.recorded(run, Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
         id_ = recorded.record.run
         place = output or Path(f"report-{id_}.html")
-        if not (as_text or as_json):
+        if ro_crate:
+            crate_folder.check(ro_crate)
+        elif not (as_text or as_json):
             file.check(place)
         found = figures(id_, recorded.events(), recorded.now, alive=recorded.alive, table=table)
         if as_text or as_json:
             view.say(_shown(found, as_json=as_json))
+        elif ro_crate:
+            _write_crate(ro_crate, found, recorded)
+            view.say(f"RO-Crate: {ro_crate}")
         else:
-            _write(place, found, recorded)
+            file.write(place, _page(found, recorded))
             view.say(f"Report: {place}")
         return 0
 
@@ -99,12 +111,20 @@ def _shown(found: Figures, *, as_json: bool) -> str:
     return json.dumps(for_machines(found), indent=2) if as_json else "\n".join(text.lines(found))
 
 
-def _write(place: Path, found: Figures, recorded: Recorded) -> None:
+def _write_crate(folder: Path, found: Figures, recorded: Recorded) -> None:
     from byok8s import logs
-    from byok8s.report import file
+    from byok8s.report import crate_folder
+
+    of = crate_folder.sources(found)
+    made = {job.name: job.output for job in logs.jobs(recorded.record)}
+    crate_folder.write(folder, found, of, made, _page(found, recorded), recorded.now / 1000)
+
+
+def _page(found: Figures, recorded: Recorded) -> bytes:
+    from byok8s import logs
     from byok8s.report.page import page
     from byok8s.report.told import MOST_FAILURES, MOST_LINES, Tail
 
     failed = [each.name for each in found.failures[:MOST_FAILURES]]
     ends = logs.ends(recorded.record, failed, MOST_LINES) if failed else {}
-    file.write(place, page(found, {name: Tail(*end) for name, end in ends.items()}))
+    return page(found, {name: Tail(*end) for name, end in ends.items()})
