@@ -157,7 +157,7 @@ def test_what_it_tells_is_what_the_record_has(snakefile: Path, tmp_path: Path) -
     well, bad = graph[f"#job-{'a' * 12}"], graph[f"#job-{'b' * 12}"]
     assert [*links(well["result"])] == ["s3://lab/rnaseq/out/a%20b.txt", "s3://other/x.txt"]
     assert (well["startTime"], well["endTime"]) == ("2026-01-01T00:00:06+00:00", "2026-01-01T00:00:09+00:00")
-    assert well["description"] == "A job of rule sort with sample=x"
+    assert well["description"] == "A job of sort with sample=x"
     assert (bad["error"], "result" in bad) == ("exit code 3", False)
     image = graph[well["containerImage"]["@id"]]
     assert [image[name] for name in ("registry", "name", "tag", "sha256")] == [
@@ -167,6 +167,16 @@ def test_what_it_tells_is_what_the_record_has(snakefile: Path, tmp_path: Path) -
         "ab" * 32,
     ]
     assert graph[f"#max_rss-{'a' * 12}"]["value"] == "20.5"
+
+
+def test_a_group_is_a_tool_of_its_rules(snakefile: Path, tmp_path: Path) -> None:
+    c = "c" * 12
+    group = [
+        given(13, c, "mine", rules=["trim", "count", "trim"]),
+        at(15, "job.ended", id=c, state="COMPLETE"),
+    ]
+    graph = written(of(snakefile, *group), tmp_path / "crate")
+    assert graph[graph[f"#job-{c}"]["instrument"]["@id"]]["name"] == "trim + count"
 
 
 def test_without_a_licence_none_is_made_up(snakefile: Path, tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def _job(found: Figures, job: Try, outputs: Sequence[str]) -> Iterator[Entity]:
         **_entity(f"#job-{job.id}", "CreateAction"),
         "name": visible(job.name),
         "description": visible(_told(job)),
-        "instrument": _to(_tool(job.rule)),
+        "instrument": _to(_tool(_rule(job))),
         **_times(job),
         **_status(job.state, job.why),
         **_all("result", outputs),
@@ -187,7 +187,7 @@ def _job(found: Figures, job: Try, outputs: Sequence[str]) -> Iterator[Entity]:
     yield {
         **_entity(f"#control-{job.id}", "ControlAction"),
         "name": visible(f"Run {job.name}"),
-        "instrument": _to(_step(job.rule)),
+        "instrument": _to(_step(_rule(job))),
         "object": _to(f"#job-{job.id}"),
         **_status(job.state, job.why),
     }
@@ -239,7 +239,7 @@ def _file(id_: str, name: str) -> Entity:
 
 def _told(job: Try) -> str:
     wildcards = ", ".join(f"{name}={value}" for name, value in job.wildcards.items())
-    return f"A job of rule {job.rule}" + (f" with {wildcards}" if wildcards else "")
+    return f"A job of {_rule(job)}" + (f" with {wildcards}" if wildcards else "")
 
 
 def _times(job: Try) -> Entity:
@@ -259,7 +259,12 @@ def _time(milliseconds: float) -> str:
 
 
 def _rules(found: Figures) -> list[str]:
-    return list(dict.fromkeys(each.rule for each in found.tries.values() if each.rule))
+    return list(dict.fromkeys(map(_rule, found.tries.values())))
+
+
+def _rule(job: Try) -> str:
+    """Return the rule of a job; of a group's those of all its jobs."""
+    return " + ".join(dict.fromkeys(job.rules)) or job.rule
 
 
 def _tool(rule: str) -> str:
