@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from byok8s.dns.fix import DnsPlan
     from byok8s.local_cluster.status import ClusterStatus
     from byok8s.request import Request
-    from byok8s.run.flow import RunPlan
+    from byok8s.run.plan import RunPlan
     from byok8s.run_objects.clean import Found
     from byok8s.run_objects.leftovers import Run
     from byok8s.s3 import Bucket, Unfinished

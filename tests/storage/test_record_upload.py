@@ -12,8 +12,8 @@ import pytest
 
 from byok8s import s3
 from byok8s.request import read_request
-from byok8s.run import flow
-from byok8s.run.flow import RunPlan
+from byok8s.run import kept
+from byok8s.run.plan import RunPlan
 from byok8s.settings import Settings
 from provide import Provide, write_file
 
@@ -95,7 +95,7 @@ def write_logs() -> None:
 def test_all_but_the_params(plan: RunPlan, client: s3.S3Client, interrupted: bool) -> None:
     write_logs()
     told = Told()
-    flow._keep_record(plan, told, interrupted=interrupted)
+    kept.put_record(plan, told, interrupted=interrupted)
     assert keys(plan, client) == ["jobs.jsonl", *(f"logs/rule-{number:02}.log" for number in range(40))]
     assert told.records == [f"{plan.bucket.url}/.byok8s/runs/run-1"]
     assert told.warnings == []
@@ -103,14 +103,14 @@ def test_all_but_the_params(plan: RunPlan, client: s3.S3Client, interrupted: boo
 
 def test_where_nothing_ran_nothing_is_put(plan: RunPlan, client: s3.S3Client) -> None:
     told = Told()
-    flow._keep_record(plan, told, interrupted=False)
+    kept.put_record(plan, told, interrupted=False)
     assert (keys(plan, client), told.records, told.warnings) == ([], [], [])
 
 
 def test_the_embedded_bucket_needs_none(plan: RunPlan, client: s3.S3Client) -> None:
     write_logs()
     told = Told()
-    flow._keep_record(replace(plan, request=replace(plan.request, bucket=None)), told, interrupted=False)
+    kept.put_record(replace(plan, request=replace(plan.request, bucket=None)), told, interrupted=False)
     assert (keys(plan, client), told.records, told.warnings) == ([], [], [])
 
 
@@ -118,7 +118,7 @@ def test_a_failure_is_a_warning(plan: RunPlan, monkeypatch: pytest.MonkeyPatch) 
     write_logs()
     told = Told()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    flow._keep_record(plan, told, interrupted=False)
+    kept.put_record(plan, told, interrupted=False)
     assert told.records == []
     assert "SignatureDoesNotMatch" in told.warnings[0]
     assert ".byok8s/runs/run-1 alone" in told.warnings[0]
@@ -131,14 +131,14 @@ def test_a_second_ctrl_c_skips_it(plan: RunPlan, monkeypatch: pytest.MonkeyPatch
     write_logs()
     told = Told()
     monkeypatch.setattr(sys.modules["byok8s.s3.upload"], "wait", interrupt)
-    flow._keep_record(plan, told, interrupted=True)
+    kept.put_record(plan, told, interrupted=True)
     assert told.records == []
     assert ".byok8s/runs/run-1 alone" in told.warnings[0]
 
 
 def test_globbing_passes_over_what_byok8s_keeps(provide: Provide, plan: RunPlan, client: s3.S3Client) -> None:
     write_logs()
-    flow._keep_record(plan, Told(), interrupted=False)
+    kept.put_record(plan, Told(), interrupted=False)
     client.put_object(Bucket="local", Key=f"{plan.bucket.prefix}/a.log", Body=b"")
     found = provide().object(f"{plan.bucket.url}/{{name}}.log").list_candidate_matches()
     assert list(found) == [f"{plan.bucket.url}/a.log"]

@@ -13,7 +13,7 @@ from byok8s import registry as registry_module
 from byok8s.access.preflight import Cluster
 from byok8s.fleet import record
 from byok8s.registry import pinned
-from byok8s.run import flow
+from byok8s.run import plan
 from byok8s.settings import default_image
 
 IMAGE = "snakemake/snakemake:v9.27.1"
@@ -75,9 +75,9 @@ def test_a_run_that_goes_on_has_the_image_that_it_began_with(
     request: Any = SimpleNamespace(image=None)
     own: Any = SimpleNamespace(image="mine:1")
     cluster = Cluster("x", "n", "v1.30.0")
-    assert flow._image(request, cluster, "1") == f"{default_image()}@now"
+    assert plan.image(request, cluster, "1") == f"{default_image()}@now"
     record.folder("1").mkdir(parents=True)
     (record.folder("1") / "image").write_text("snakemake/snakemake@then\n")
-    assert flow._image(request, cluster, "1") == "snakemake/snakemake@then"
-    assert flow._image(own, cluster, "1") == "mine:1"
-    assert flow._image(request, None, "1") == default_image()
+    assert plan.image(request, cluster, "1") == "snakemake/snakemake@then"
+    assert plan.image(own, cluster, "1") == "mine:1"
+    assert plan.image(request, None, "1") == default_image()
