@@ -40,7 +40,9 @@ clear() {
   [ $$ = 1 ] || return
   end KILL
   wait
-  until alone; do :; done
+  looks=0
+  # what hangs in the kernel may take long to die
+  until alone; do looks=$((looks + 1)); [ "$looks" -lt 100 ] || sleep 0.1 2>/dev/null || sleep 1; done
   said=cleared
 }
 
