@@ -8,7 +8,6 @@ that content alone (If-Match), and the file is compared with the object's checks
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,17 +16,17 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_storage_plugin_byok8s import etag
 from snakemake_storage_plugin_byok8s.halves import Half, half_of
+from snakemake_storage_plugin_byok8s.parallel import each_file
 from snakemake_storage_plugin_byok8s.send import SUM
 from snakemake_storage_plugin_byok8s.whole import TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
     from snakemake_storage_plugin_byok8s.connection import Connection
 
-_FILES_AT_ONCE: Final = 16
-_PARTS_AT_ONCE: Final = 8
 _BLOCK: Final = etag.MIB
 _CUT_OFF: Final = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _OTHER_CONTENT: Final = frozenset({"PreconditionFailed", "412"})
@@ -60,27 +59,16 @@ class Receiving:
 
         Raises WorkflowError for the first that cannot be, and OSError for a place that cannot be written to.
         """
-        with (
-            ThreadPoolExecutor(_PARTS_AT_ONCE, "part") as self._parts,
-            ThreadPoolExecutor(_FILES_AT_ONCE, "download") as pool,
-        ):
-            each = [pool.submit(self._file, file, done) for file in files]
-            try:
-                for one in each:
-                    one.result()
-            except BaseException:
-                self._parts.shutdown(wait=False, cancel_futures=True)
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        each_file(files, lambda file, parts: self._file(file, parts, done))
 
-    def _file(self, file: Incoming, done: Callable[[Incoming], None]) -> None:
+    def _file(self, file: Incoming, parts: ThreadPoolExecutor, done: Callable[[Incoming], None]) -> None:
         address = f"s3://{self._bucket}/{file.key}"
         pieces, judge = file.parts(), _Judge(self._connection, self._bucket, file)
         content = f"{address} {file.tag} {file.size}"
         file.path.parent.mkdir(parents=True, exist_ok=True)
         with half_of(file.path, content if len(pieces) > 1 else "") as half:
             for _ in range(TRIES):
-                self._fill(half, file, pieces)
+                self._fill(half, file, pieces, parts)
                 if judge.is_whole(half.path):
                     break
                 half.forget()
@@ -91,11 +79,13 @@ class Receiving:
             half.path.replace(file.path)
         done(file)
 
-    def _fill(self, half: Half, file: Incoming, pieces: Sequence[etag.Part]) -> None:
+    def _fill(
+        self, half: Half, file: Incoming, pieces: Sequence[etag.Part], parts: ThreadPoolExecutor
+    ) -> None:
         if len(pieces) == 1:
             self._part(half, file, pieces[0])
         else:
-            list(self._parts.map(lambda part: self._part(half, file, part), pieces))
+            list(parts.map(lambda part: self._part(half, file, part), pieces))
 
     def _part(self, half: Half, file: Incoming, part: etag.Part) -> None:
         """Fetch a part, again if it is cut off on its way."""

@@ -8,7 +8,6 @@ have it. A part is read as it is sent, so memory is bounded by the threads, not 
 from __future__ import annotations
 
 import base64
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -19,16 +18,16 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_storage_plugin_byok8s import etag
 from snakemake_storage_plugin_byok8s.facts import Facts
+from snakemake_storage_plugin_byok8s.parallel import each_file
 from snakemake_storage_plugin_byok8s.whole import TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
     from snakemake_storage_plugin_byok8s.connection import Connection
 
-_FILES_AT_ONCE: Final = 16
-_PARTS_AT_ONCE: Final = 8
 SUM: Final = "byok8s-etag"  # in an object's metadata: for a bucket whose own ETags tell nothing
 _REFUSED_SUM: Final = frozenset({"BadDigest", "InvalidDigest"})
 
@@ -70,23 +69,14 @@ class Sending:
 
         Raises WorkflowError for the first that cannot be; what is being sent then comes to its end.
         """
-        with (
-            ThreadPoolExecutor(_PARTS_AT_ONCE, "part") as self._parts,
-            ThreadPoolExecutor(_FILES_AT_ONCE, "upload") as pool,
-        ):
-            each = [pool.submit(self._file, file, done) for file in files]
-            try:
-                for one in each:
-                    one.result()
-            except BaseException:
-                self._parts.shutdown(wait=False, cancel_futures=True)
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        each_file(files, lambda file, parts: self._file(file, parts, done))
 
-    def _file(self, file: Outgoing, done: Callable[[Outgoing, Facts], None]) -> None:
+    def _file(
+        self, file: Outgoing, parts: ThreadPoolExecutor, done: Callable[[Outgoing, Facts], None]
+    ) -> None:
         with self._connection.explained("upload", f"s3://{self._bucket}/{file.key}"):
             pieces = etag.parts(file.size, etag.part_bytes(file.size))
-            facts = self._by_parts(file, pieces) if len(pieces) > 1 else self._at_once(file)
+            facts = self._by_parts(file, pieces, parts) if len(pieces) > 1 else self._at_once(file)
         done(file, facts)
 
     def _check(self, file: Outgoing) -> None:
@@ -110,12 +100,12 @@ class Sending:
         self._check(file)
         return _facts(answer, file.size)
 
-    def _by_parts(self, file: Outgoing, pieces: Sequence[etag.Part]) -> Facts:
+    def _by_parts(self, file: Outgoing, pieces: Sequence[etag.Part], parts: ThreadPoolExecutor) -> Facts:
         sums = etag.sums(file.path, pieces)
         self._check(file)
         upload, there = self._begun(file.key)
         if upload:
-            answer = self._completed(file, upload, pieces, sums, there)
+            answer = self._completed(file, upload, pieces, parts, sums, there)
             if self._noted(file.key) == etag.joined(sums):
                 return _facts(answer, file.size)
             # another's, or begun when the file was another: the object is the file, but what is noted at it is not
@@ -124,13 +114,14 @@ class Sending:
         upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=file.key, Metadata=metadata)[
             "UploadId"
         ]
-        return _facts(self._completed(file, upload, pieces, sums, {}), file.size)
+        return _facts(self._completed(file, upload, pieces, parts, sums, {}), file.size)
 
     def _completed(
         self,
         file: Outgoing,
         upload: str,
         pieces: Sequence[etag.Part],
+        parts: ThreadPoolExecutor,
         sums: Sequence[str],
         there: Mapping[int, str],
     ) -> Mapping[str, Any]:
@@ -155,7 +146,7 @@ class Sending:
             )
             return str(answer["ETag"]).strip('"')
 
-        tags = list(self._parts.map(send, pieces, sums))
+        tags = list(parts.map(send, pieces, sums))
         self._check(file)
         whole = [
             {"PartNumber": part.number, "ETag": f'"{tag}"'} for part, tag in zip(pieces, tags, strict=True)
