@@ -48,7 +48,9 @@ def in_order(*events: Event) -> list[Event]:
     return sorted(events, key=lambda event: str(event["time"]))
 
 
-def job(id_: str, give: float, begin: float, end: float, rule: str = "sort", **ending: object) -> list[Event]:
+def job(
+    id_: str, give: float, begin: float, end: float, rule: str = "sort", /, **ending: object
+) -> list[Event]:
     return [
         given(give, id_, rule, wildcards={"sample": id_[0]}, mem_mb=900),
         at(begin, "job.began", id=id_, pod=POD),
@@ -101,7 +103,13 @@ def test_a_run_is_a_tree_of_its_jobs_and_their_phases_with_the_times_of_the_reco
 
 
 def test_attributes_are_those_of_the_conventions_and_of_the_record(collector: Collector) -> None:
-    ending = {"max_rss": 7.5, "cpu_time": 3.5, "fetched_bytes": 10, "cached_bytes": 0, "stored_bytes": 20}
+    ending: dict[str, object] = {
+        "max_rss": 7.5,
+        "cpu_time": 3.5,
+        "fetched_bytes": 10,
+        "cached_bytes": 0,
+        "stored_bytes": 20,
+    }
     found = sent(collector, *in_order(STARTED, *job(A, 1, 12, 20, **ending), ENDED))
     whole, one = found["RUN rnaseq"], found["RUN rnaseq/sort"]
     record = f"s3://lab/rnaseq/.byok8s/runs/{RUN}"
