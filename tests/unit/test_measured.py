@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.worker.measured import Measured, Phases, from_json, measured, over
+from byok8s.worker.measured import Measured, Phases, Used, from_json, measured, over
 from byok8s.worker.protocol import Result, done, result
 
 
@@ -19,10 +19,13 @@ def test_phases_are_noted_as_they_end_and_also_if_they_fail(tmp_path: Path) -> N
     assert [name for name, _ in over(tmp_path / "phases").phases()] == ["fetch"]
     with pytest.raises(ValueError, match="the job's own"), phases.timed("run"):
         raise ValueError("the job's own")
-    found = measured(tmp_path / "phases", resource.getrusage(resource.RUSAGE_SELF))
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    found = measured(tmp_path / "phases", Used(usage, (0, 3 * 1024 * 512)))
     assert [name for name, _ in found.phases()] == ["fetch", "run"]
     assert found.max_rss
     assert found.cpu_time
+    assert (found.io_in, found.io_out) == (0, 1.5)
+    assert measured(tmp_path / "phases", Used(usage, None)).io_out is None
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,8 @@ def test_attributes_are_those_of_the_conventions_and_of_the_record(collector: Co
     ending: dict[str, object] = {
         "max_rss": 7.5,
         "cpu_time": 3.5,
+        "io_in": 0.5,
+        "io_out": 2.25,
         "fetched_bytes": 10,
         "cached_bytes": 0,
         "stored_bytes": 20,
@@ -143,6 +145,8 @@ def test_attributes_are_those_of_the_conventions_and_of_the_record(collector: Co
         "byok8s.job.mem_mb": 900,
         "byok8s.job.max_rss": 7.5,
         "byok8s.job.cpu_time": 3.5,
+        "byok8s.job.io_in": 0.5,
+        "byok8s.job.io_out": 2.25,
         "byok8s.job.fetched_bytes": 10,
         "byok8s.job.cached_bytes": 0,
         "byok8s.job.stored_bytes": 20,

@@ -186,6 +186,8 @@ class Record:
             "node": found.node,
             "max_rss": measured.max_rss,
             "cpu_time": measured.cpu_time,
+            "io_in": measured.io_in,
+            "io_out": measured.io_out,
             **measured.moved(),
         }
         self.events.count(measured.moved())

@@ -148,6 +148,8 @@ class Spans:
             "byok8s.job.mem_mb": each.mem_mb,
             "byok8s.job.max_rss": each.max_rss,
             "byok8s.job.cpu_time": each.cpu_time,
+            "byok8s.job.io_in": each.io_in,
+            "byok8s.job.io_out": each.io_out,
             "byok8s.job.fetched_bytes": each.fetched,
             "byok8s.job.cached_bytes": each.cached,
             "byok8s.job.stored_bytes": each.stored,

@@ -13,6 +13,7 @@ from resource import struct_rusage
 from typing import Any, Final
 
 FILE: Final = "phases"
+_COUNT: Final = "/proc/self/io"
 _MOST_BYTES: Final = 4096
 PHASES: Final = ("fetch", "run", "store")
 _AWAY: Final = "s3_away"
@@ -24,9 +25,11 @@ BYTES: Final = ("fetched_bytes", "cached_bytes", "stored_bytes")
 class Measured:
     """None for what is not known. fetch, run, store: seconds by the clock of the job's own node.
 
-    max_rss, cpu_time: by the names of Snakemake's benchmarks: MB that the largest of the job's processes had, and
-    seconds of a processor that all of them have used. fetched_bytes, cached_bytes, stored_bytes: of the job's files
-    those that came from the bucket, that its worker or a claim had kept of an earlier job, and that went to the bucket.
+    max_rss, cpu_time, io_in, io_out: by the names of Snakemake's benchmarks: MB that the largest of the job's processes
+    had; seconds of a processor that all of them have used; MB that disks gave to them and got of them, as the kernel
+    counts it: what memory has already is read from no disk. fetched_bytes, cached_bytes, stored_bytes: of the job's
+    files those that came from the bucket, that its worker or a claim had kept of an earlier job, and that went to the
+    bucket.
     """
 
     fetch: float | None = None
@@ -34,6 +37,8 @@ class Measured:
     store: float | None = None
     max_rss: float | None = None
     cpu_time: float | None = None
+    io_in: float | None = None
+    io_out: float | None = None
     fetched_bytes: int | None = None
     cached_bytes: int | None = None
     stored_bytes: int | None = None
@@ -85,10 +90,55 @@ class Phases:
 NOWHERE: Final = Phases()
 
 
-def measured(file: Path, usage: struct_rusage) -> Measured:
+class Disks:
+    """The bytes that disks have moved for this process and for those that it has waited for.
+
+    The kernel adds those of a process to its parent's, as it does with the time of processors. A process that nobody
+    may look into cannot open its own count either, so it is opened before that.
+    """
+
+    def __init__(self) -> None:
+        self._file = -1
+        with suppress(OSError):  # not Linux, or a kernel that does not count
+            self._file = os.open(_COUNT, os.O_RDONLY | os.O_CLOEXEC)
+
+    def moved(self) -> tuple[int, int] | None:
+        """Return how many bytes were read and written so far; None if nobody counts."""
+        with suppress(OSError, ValueError, KeyError):
+            rows = (row.split(b":") for row in os.pread(self._file, _MOST_BYTES, 0).splitlines())
+            count = {name: int(value) for name, value in rows}
+            return count[b"read_bytes"], count[b"write_bytes"]
+        return None
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a process has used that was waited for. moved: bytes that it has read from disks and written to them."""
+
+    usage: struct_rusage
+    moved: tuple[int, int] | None
+
+
+def waited(pid: int, disks: Disks) -> tuple[int, Used]:
+    """Wait for a process. Returns its status and what it has used."""
+    before = disks.moved()
+    _, status, usage = os.wait4(pid, 0)
+    after = disks.moved()
+    moved = (after[0] - before[0], after[1] - before[1]) if before and after else None
+    return status, Used(usage, moved)
+
+
+def measured(file: Path, used: Used) -> Measured:
     """Return what a job has taken that has ended. file: of its phases."""
-    max_rss, cpu_time = round(usage.ru_maxrss / 1024, 2), round(usage.ru_utime + usage.ru_stime, 2)
-    return replace(over(file), max_rss=max_rss, cpu_time=cpu_time)
+    usage = used.usage
+    io_in, io_out = (round(count / 1024 / 1024, 4) for count in used.moved) if used.moved else (None, None)
+    return replace(
+        over(file),
+        max_rss=round(usage.ru_maxrss / 1024, 2),
+        cpu_time=round(usage.ru_utime + usage.ru_stime, 2),
+        io_in=io_in,
+        io_out=io_out,
+    )
 
 
 def over(file: Path) -> Measured:
