@@ -7,10 +7,10 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
-from resource import struct_rusage
-from typing import Any, Final
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage, struct_rusage
+from typing import Any, Final, Self
 
 FILE: Final = "phases"
 _COUNT: Final = "/proc/self/io"
@@ -18,6 +18,7 @@ _MOST_BYTES: Final = 4096
 PHASES: Final = ("fetch", "run", "store")
 _AWAY: Final = "s3_away"
 _LONGEST_WHY: Final = 200
+_APART: Final = "apart-"  # with the number of a process: what that has used
 BYTES: Final = ("fetched_bytes", "cached_bytes", "stored_bytes")
 
 
@@ -76,7 +77,7 @@ class Phases:
         finally:
             self.note({phase: round(time.monotonic() - start, 3)})
 
-    def note(self, facts: Mapping[str, float | str]) -> None:
+    def note(self, facts: Mapping[str, object]) -> None:
         """Note facts by their names in Measured; a later one counts."""
         if self.file:
             with suppress(OSError), self.file.open("a") as file:
@@ -113,10 +114,23 @@ class Disks:
 
 @dataclass(frozen=True)
 class Used:
-    """What a process has used that was waited for. moved: bytes that it has read from disks and written to them."""
+    """What processes have used. max_rss: MB. cpu_time: seconds. moved: bytes from and to disks, None if unknown."""
 
-    usage: struct_rusage
+    max_rss: float
+    cpu_time: float
     moved: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, moved: tuple[int, int] | None, *usages: struct_rusage) -> Self:
+        """Return what was used according to the kernel: by the largest, and by all together."""
+        cpu_time = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+        return cls(max(usage.ru_maxrss for usage in usages) / 1024, cpu_time, moved)
+
+    def joined(self, other: Used) -> Used:
+        moved = None
+        if self.moved and other.moved:
+            moved = self.moved[0] + other.moved[0], self.moved[1] + other.moved[1]
+        return Used(max(self.max_rss, other.max_rss), self.cpu_time + other.cpu_time, moved)
 
 
 def waited(pid: int, disks: Disks) -> tuple[int, Used]:
@@ -125,20 +139,46 @@ def waited(pid: int, disks: Disks) -> tuple[int, Used]:
     _, status, usage = os.wait4(pid, 0)
     after = disks.moved()
     moved = (after[0] - before[0], after[1] - before[1]) if before and after else None
-    return status, Used(usage, moved)
+    return status, Used.of(moved, usage)
+
+
+def note_apart(file: Path) -> None:
+    """Note what this process has used, which works for a job and is waited for by none of its processes."""
+    used = Used.of(Disks().moved(), *map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
+    Phases(file).note({f"{_APART}{os.getpid()}": astuple(used)})
 
 
 def measured(file: Path, used: Used) -> Measured:
-    """Return what a job has taken that has ended. file: of its phases."""
-    usage = used.usage
+    """Return what a job has taken that has ended. file: of its phases. used: by what its worker has waited for."""
+    for other in _apart(_noted(file)):
+        used = used.joined(other)
     io_in, io_out = (round(count / 1024 / 1024, 4) for count in used.moved) if used.moved else (None, None)
     return replace(
         over(file),
-        max_rss=round(usage.ru_maxrss / 1024, 2),
-        cpu_time=round(usage.ru_utime + usage.ru_stime, 2),
+        max_rss=round(used.max_rss, 2),
+        cpu_time=round(used.cpu_time, 2),
         io_in=io_in,
         io_out=io_out,
     )
+
+
+def _apart(noted: Mapping[str, object]) -> Iterator[Used]:
+    """Yield what was noted apart, as far as it can be: a job may have written anything."""
+    for name, value in noted.items():
+        if name.startswith(_APART) and (found := _used(value)):
+            yield found
+
+
+def _used(value: object) -> Used | None:
+    match value:
+        case [int() | float() as max_rss, int() | float() as cpu_time, [int() as read, int() as written]]:
+            found = Used(max_rss, cpu_time, (read, written))
+        case [int() | float() as max_rss, int() | float() as cpu_time, None]:
+            found = Used(max_rss, cpu_time, None)
+        case _:
+            return None
+    numbers = (found.max_rss, found.cpu_time, *(found.moved or ()))
+    return found if all(0 <= number < float("inf") for number in numbers) else None
 
 
 def over(file: Path) -> Measured:
