@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import requests
@@ -33,7 +34,9 @@ class Collector:
         self._session.why = ""
         # what OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say counts more
         whole = Resource.create(dict(resource)).merge(OTELResourceDetector().detect())
-        result = self._exporter.export([_readable(each, whole) for each in spans])
+        result = SpanExportResult.FAILURE
+        with suppress(requests.RequestException):  # older exporters let it through
+            result = self._exporter.export([_readable(each, whole) for each in spans])
         return "" if result is SpanExportResult.SUCCESS else self._session.why or "it is not known why"
 
 
