@@ -102,6 +102,7 @@ def assert_is_shown(folder: Path) -> None:
     rows = json.loads(byok8s(folder, "trace", "--json"))
     assert sorted(row["status"] for row in rows) == ["COMPLETED"] * 7 + ["FAILED"]
     assert json.loads(byok8s(folder, "report", "--json"))["jobs"]["done"] == 7
+    byok8s(folder, "logs")
     byok8s(folder, "report", "-o", "r.html")
     assert (folder / "r.html").is_file()
 
@@ -120,12 +121,22 @@ def test_what_failed_is_in_the_record_with_its_log(tmp_path: Path, more: list[st
     assert "Failures:" in byok8s(tmp_path, "status")
 
 
+def test_the_record_is_next_to_snakemakes_own_files(tmp_path: Path) -> None:
+    rule = "workdir: 'below'\nrule a:\n    output: 'a.txt'\n    log: 'a.log'\n    shell: 'echo x > {log}; exit 1'\n"
+    write_files(tmp_path, {"Snakefile": rule})
+    snakemake(tmp_path, expect=1)
+    (run,) = (tmp_path / "below" / ".byok8s" / "runs").iterdir()
+    assert sorted(path.name for path in run.iterdir()) == ["events.jsonl", "jobs.jsonl", "logs"]
+    assert events_of(tmp_path / "below")[0]["snakefile"] == str(tmp_path / "Snakefile")
+
+
 def test_nothing_to_do_and_a_dry_run_leave_no_record(tmp_path: Path) -> None:
     write_files(tmp_path, {"Snakefile": "rule a:\n    output: 'a.txt'\n    shell: 'touch {output}'\n"})
     snakemake(tmp_path, "-n")
     assert not (tmp_path / ".byok8s").exists()
     snakemake(tmp_path)
     snakemake(tmp_path)
+    assert "no job has a log" in byok8s(tmp_path, "logs")
     assert len(list((tmp_path / ".byok8s" / "runs").iterdir())) == 1
 
 

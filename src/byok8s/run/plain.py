@@ -82,7 +82,7 @@ class PlainRun:
         self._record.events.close()
         with suppress(OSError):
             os.close(self._at_work)
-            (users_folder() / record.folder(self._run) / AT_WORK).unlink()
+            (self._folder / AT_WORK).unlink()
 
     def _outcome(self) -> tuple[str, int]:
         """Return the state of the run and its exit code."""
@@ -149,10 +149,11 @@ class PlainRun:
                 "resumed": False,
             },
         )
-        place = users_folder() / record.folder(self._run) / AT_WORK
+        folder = self._folder = users_folder().absolute() / record.folder(self._run)
         self._at_work = -1
         with suppress(OSError):
-            self._at_work = os.open(place, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            (folder / "logs").mkdir()  # so that `byok8s logs` says that none has one if no job fails
+            self._at_work = os.open(folder / AT_WORK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._at_work, fcntl.LOCK_EX)
         found.events.note("run.planned", {"jobs": self._planned})
         return found
