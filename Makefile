@@ -24,7 +24,7 @@ venv: .venv/installed  ## .venv with byok8s (editable) and everything it and its
 
 constraints: venv  ## write constraints*.txt anew from pyproject.toml; UPGRADE=-U takes newer versions
 	printf 'snakemake==9.27.1\nhatchling\neditables\n' | \
-	  $(pin) --extra local --group corpus --group dev --group docs pyproject.toml - -o constraints.txt
+	  $(pin) --extra local --extra otlp --group corpus --group dev --group docs pyproject.toml - -o constraints.txt
 	# what a worker image needs of it
 	printf 'snakemake\nsnakemake-storage-plugin-s3\npy-rattler\nzstandard\n' | \
 	  $(pin) -c constraints.txt - -o constraints-worker.txt

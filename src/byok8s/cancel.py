@@ -13,9 +13,9 @@ from byok8s import runs, s3
 from byok8s.data import contents
 from byok8s.errors import InputError
 from byok8s.history.status import WORDS, word
-from byok8s.locks.folder import last_holder, try_lock
+from byok8s.locks.folder import is_locked, last_holder, try_lock
 from byok8s.locks.owner import LockOwner, identity
-from byok8s.logs import LOCK, RUNS
+from byok8s.logs import AT_WORK, LOCK, RUNS
 from byok8s.run.cancel_watch import LOOK_SECONDS, NAME
 from byok8s.settings import Settings
 
@@ -34,6 +34,11 @@ def cancel(id_: str | None, said: Settings, tell: Callable[[str], None]) -> bool
         raise InputError(
             f"Nobody is at work on run {run.id}: {WORDS.get(word(run.state, alive=False), 'it has failed')}.",
             hint=f"If it has left pods in the cluster, `byok8s clean {run.id}` removes them.",
+        )
+    if is_locked(RUNS / run.id / AT_WORK):
+        raise InputError(
+            f"Run {run.id} is one of plain Snakemake, which byok8s does not end.",
+            hint="Press Ctrl-C where it was started.",
         )
     if here := _controller_here(run.id):
         os.kill(here.process, signal.SIGINT)

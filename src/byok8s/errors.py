@@ -4,6 +4,7 @@ Byok8sError                exit code
 ├── InputError             2    what the user gave cannot be used
 ├── ClusterError           3    the cluster cannot be used
 ├── BucketError            3    the bucket cannot be used
+├── CollectorError         3    the OpenTelemetry collector does not take a run's record
 └── InUse                  3    another run uses the folder, or the place in the bucket
 
 A workflow that runs and fails is no exception: Snakemake has said why by then, and the exit code is 1.
@@ -47,6 +48,12 @@ class ClusterError(Byok8sError):
 
 class BucketError(Byok8sError):
     """The bucket cannot be reached, or does not let us do what a run needs."""
+
+    exit_code = 3
+
+
+class CollectorError(Byok8sError):
+    """The OpenTelemetry collector cannot be reached, or does not take a run's record."""
 
     exit_code = 3
 

@@ -17,13 +17,14 @@ from typing import Final, Protocol
 from byok8s import s3, tail
 from byok8s.data import contents
 from byok8s.errors import InputError
-from byok8s.locks.folder import last_holder
+from byok8s.locks.folder import is_locked, last_holder
 from byok8s.locks.heartbeat import EVERY_SECONDS
 from byok8s.settings import Settings
 from byok8s.workspace import walk
 
 RUNS: Final = Path(".byok8s", "runs")
 LOCK: Final = Path(".byok8s", "lock")
+AT_WORK: Final = "at-work"  # of a run of plain Snakemake: a file that it keeps locked
 ROWS: Final = "jobs.jsonl"
 LINES: Final = 1000  # of a log, unless more are wanted
 LINE_BYTES: Final = 200  # of a line, as far as it is read for them
@@ -375,6 +376,8 @@ class _Follower:
 
 def is_alive(run: str) -> bool:
     """Return whether a controller of this folder is at work on a run."""
+    if is_locked(RUNS / run / AT_WORK):
+        return True
     holder = last_holder(LOCK)
     if holder is None or holder.run != run or holder.ended or holder.is_gone():
         return False

@@ -42,6 +42,7 @@ class Request:
     learned: whether rules get the memory and threads that earlier runs have shown to be enough.
     cache: the claim in which workers and runs keep inputs for each other, None for none.
     channel_alias: mirror of the conda channels, None for none. plain: whether no view of the run is drawn.
+    otlp: the OpenTelemetry collector that gets the record, as a setting has it; None for none.
     ignore_lock: run beside another run at the same place in the bucket. snakemake_arguments: for Snakemake, unchanged.
     """
 
@@ -63,6 +64,7 @@ class Request:
     no_credentials: bool
     strict_threads: bool
     plain: bool
+    otlp: str | None
     oom_retries: int | None
     oom_factor: float | None
     pending_timeout: float | None
@@ -124,6 +126,7 @@ def read_request(
         no_credentials=bool(settings.no_credentials),
         strict_threads=bool(settings.strict_threads),
         plain=bool(settings.plain),
+        otlp=settings.otlp,
         oom_retries=_at_least(0, "oom_retries", settings.oom_retries),
         oom_factor=_at_least(1, "oom_factor", settings.oom_factor),
         pending_timeout=_at_least(0, "pending_timeout", settings.pending_timeout),

@@ -66,6 +66,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     plain: bool | None = None
     """Whether no view of the run is drawn in a terminal."""
 
+    otlp: str | None = None
+    """The OpenTelemetry collector that gets the run's record: its URL, or env for what its own variables name."""
+
     oom_retries: int | None = None
     """How many more tries a job has that ran out of memory."""
 

@@ -71,6 +71,33 @@ def assert_all_is_noted(cluster: Sandbox, jobs: int) -> None:
     assert {row["native_id"] for row in rows} == {event["pod"] for event in ends} | {None}
 
 
+@pytest.mark.parametrize("more", [[], ["--no-reuse"]])
+def test_what_a_job_writes_to_disks_is_in_its_record(cluster: Sandbox, more: list[str]) -> None:
+    written = 7 * 1024 * 1024
+    rule = f"rule w:\n    output: 'w.txt'\n    shell: 'head -c {written} /dev/zero > {{output}}'\n"
+    cluster.write({"Snakefile": rule})
+    cluster.run("-s", "Snakefile", *more)
+    (ended,) = of_kind(events_of(cluster.folder), "job.ended")
+    assert 7 <= cast(float, ended["io_out"]) < 8
+    assert cast(float, ended["io_in"]) >= 0
+
+
+def test_a_run_block_is_measured_as_any_job(cluster: Sandbox) -> None:
+    """It runs in a process that the job's own does not wait for."""
+    block = """
+rule w:
+    output: "w.txt"
+    run:
+        held = bytearray(b"x") * 400_000_000
+        open(output[0], "wb").write(held[:7 * 2**20])
+"""
+    cluster.write({"Snakefile": block})
+    cluster.run("-s", "Snakefile")
+    (ended,) = of_kind(events_of(cluster.folder), "job.ended")
+    assert cast(float, ended["max_rss"]) > 400
+    assert 7 <= cast(float, ended["io_out"]) < 8
+
+
 def id_of_all(events: list[Event]) -> object:
     """Return the id of the job of rule all, which runs on this machine."""
     return next(event["id"] for event in of_kind(events, "job.given") if event["rule"] == "all")

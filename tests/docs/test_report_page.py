@@ -136,8 +136,10 @@ def test_the_csv_has_what_the_record_has_and_no_formula(opened: Page, found: Fig
     for row, each in zip(rows, found.tries.values(), strict=True):
         assert row["cpu_time_s"] == ("" if each.cpu_time is None else f"{each.cpu_time:g}")
         assert row["run_s"] == (
-            f"{round(each.seconds['run'] * 100) / 100:.2f}" if "run" in each.seconds else ""
+            f"{round(each.seconds['run'] * 1000 / 10) / 100:.2f}" if "run" in each.seconds else ""
         )
+        for name, mb in (("io_in_mb", each.io_in), ("io_out_mb", each.io_out)):
+            assert row[name] == ("" if mb is None else f"{round(mb, 1):g}")
         assert row["pod"] == each.pod
     assert "'=all" in [row["rule"] for row in rows]
 

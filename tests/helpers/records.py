@@ -121,6 +121,8 @@ def _job(
         yield when, f"job.{phase}", {"id": id_, "seconds": round(seconds, 3)}
     used = {
         "max_rss": round(chance.uniform(100, 900), 2),
+        "io_in": round(chance.expovariate(0.1), 4),
+        "io_out": round(chance.expovariate(0.01), 4),
         "cpu_time": round(run * chance.uniform(0.2, 0.9), 2),
     }
     yield end, "job.ended", {"id": id_, "state": "COMPLETE", "exit": 0, "pod": pod, "node": node, **used}

@@ -14,7 +14,7 @@ from byok8s.worker import cache, process
 from byok8s.worker.cache import Cache, CacheIndex
 from byok8s.worker.description import Action, Done, File, JobDescription, Member, RunDescription, Snakefile
 from byok8s.worker.job import Job
-from byok8s.worker.measured import FILE, Phases
+from byok8s.worker.measured import FILE, Disks, Phases
 from byok8s.worker.process import Order, Process
 from byok8s.worker.runner import Runner
 from byok8s.worker.transfer import Transfer
@@ -77,7 +77,7 @@ class Worker:
         order = Order(str(self.jobs), {}, cached=self.keeper.checked())
         self.proxy.requests.clear()
         begun.begin(order, root)
-        job = Job(order, root, begun)
+        job = Job(order, root, begun, Disks())
         self.said = ""
         while data := job.read():
             self.said += data.decode()

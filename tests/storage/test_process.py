@@ -20,6 +20,7 @@ from answering import Answer, answering, authority, keys, server_side
 from byok8s import s3
 from byok8s.worker.description import Done, File
 from byok8s.worker.job import Job
+from byok8s.worker.measured import Disks
 from byok8s.worker.process import Order, Process
 from byok8s.worker.protocol import Result
 from byok8s.worker.transfer import Transfer
@@ -60,7 +61,7 @@ def run(process: Process, folder: Path, *names: str) -> Result:
     root.mkdir()
     order = Order(folder.name, {"names": names})
     process.begin(order, root)
-    job = Job(order, root, process)
+    job = Job(order, root, process, Disks())
     while job.read():
         pass
     return job.result()
@@ -186,6 +187,7 @@ import ctypes, pathlib, sys
 from byok8s.worker import seclusion
 from byok8s.worker.description import Done
 from byok8s.worker.job import Job
+from byok8s.worker.measured import Disks
 from byok8s.worker.process import Order, Process
 PR_GET_DUMPABLE = 3
 root = pathlib.Path({str(tmp_path)!r}) / "work"
@@ -199,7 +201,7 @@ class Telling:
 seclusion.close_to_others()
 order, process = Order("1", {{}}), Process(Telling())
 process.begin(order, root)
-job = Job(order, root, process)
+job = Job(order, root, process, Disks())
 while job.read():
     pass
 sys.exit(job.result().code)
@@ -238,7 +240,7 @@ def test_what_the_worker_held_closes_nothing_of_a_jobs(tmp_path: Path) -> None:
     root.mkdir()
     order = Order("1", {"name": "out"})
     process.begin(order, root)
-    job = Job(order, root, process)
+    job = Job(order, root, process, Disks())
     while job.read():
         pass
     assert job.result().code == 0

@@ -27,6 +27,7 @@ from byok8s.worker.description import (
     Snakefile,
 )
 from byok8s.worker.job import Job
+from byok8s.worker.measured import Disks
 from byok8s.worker.parsed import Parsed
 from byok8s.worker.process import Order, Process
 from byok8s.worker.protocol import Result
@@ -58,7 +59,7 @@ class Pod:
         root.mkdir(parents=True)
         order, process = Order(str(self.jobs), {}), Process(Work(self, job))
         process.begin(order, root)
-        under_way = Job(order, root, process)
+        under_way = Job(order, root, process, Disks())
         self.said = ""
         while data := under_way.read():
             self.said += data.decode()

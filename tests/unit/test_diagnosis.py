@@ -13,6 +13,7 @@ from byok8s.worker.description import Done
 from byok8s.worker.failure import Failure
 from byok8s.worker.job import Job
 from byok8s.worker.machinery import WrongSnakemake
+from byok8s.worker.measured import Disks
 from byok8s.worker.process import Order, Process
 from byok8s.worker.protocol import Result
 from byok8s.worker.transfer import Missing
@@ -21,6 +22,8 @@ from snakemake_storage_plugin_byok8s.tree import Unstorable
 
 SERVER = "http://vm:4"
 RESOLVING = "Could not connect (Failed to resolve 'vm' ([Errno -3] Temporary failure in name resolution))"
+
+MB = 1024 * 1024
 
 
 def storage_error(code: str, words: str = "By the test.") -> StorageError:
@@ -158,6 +161,20 @@ def test_a_disk_that_is_really_full_is_named(tmp_path: Path, monkeypatch: pytest
     assert f"MB are free at {tmp_path}" in result.why
 
 
+def test_what_a_job_moves_to_and_from_disks_is_measured_with_all_that_it_has_started(tmp_path: Path) -> None:
+    written, read = tmp_path / "written", tmp_path / "read"
+    read.write_bytes(b"x" * 3 * MB)
+    # past the page cache, so that it is a disk that is read; a process of a process, as tools have them
+    command = (
+        f"(sh -c 'head -c {5 * MB} /dev/zero > {written}; dd if={read} of=/dev/null bs=1M iflag=direct')"
+    )
+    found = run(command, tmp_path).measured
+    assert found.io_in is not None
+    assert found.io_out is not None
+    assert 3 <= found.io_in < 4
+    assert 5 <= found.io_out < 6  # a few pages are what else a job writes
+
+
 class Nothing:
     """The work of a job that has none but its command."""
 
@@ -172,7 +189,7 @@ def run(command: str, folder: Path) -> Result:
     (folder / "work").mkdir()
     order, process = Order("1", {}, command), Process(Nothing())
     process.begin(order, folder / "work")
-    under_way = Job(order, folder / "work", process)
+    under_way = Job(order, folder / "work", process, Disks())
     while under_way.read():
         pass
     return under_way.result()

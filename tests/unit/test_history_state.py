@@ -233,7 +233,19 @@ def test_the_trace() -> None:
         at(9, f"job.{name}", id=A, seconds=n)
         for name, n in (("fetched", 0.5), ("ran", 2.25), ("stored", 0.25))
     ]
-    end = at(9, "job.ended", id=A, state="COMPLETE", exit=0, pod=POD, node="n", max_rss=1.5, cpu_time=4.5)
+    end = at(
+        9,
+        "job.ended",
+        id=A,
+        state="COMPLETE",
+        exit=0,
+        pod=POD,
+        node="n",
+        max_rss=1.5,
+        cpu_time=4.5,
+        io_in=0,
+        io_out=2,
+    )
     events = (*GIVEN[:3], given(2, A, wildcards={"s": "x\ty"}, mem_mb=100), BEGAN, *phases, end, given(9, B))
     head, one, two = (row.split("\t") for row in trace.table(folded(events)))
     assert dict(zip(head, one, strict=True)) == {
@@ -252,6 +264,8 @@ def test_the_trace() -> None:
         "realtime": "2250",
         "%cpu": "150.0",
         "peak_rss": "1572864",
+        "read_bytes": "0",
+        "write_bytes": "2097152",
         "cpus": "1",
         "memory": "100000000",
         "attempt": "1",

@@ -104,14 +104,23 @@ def test_a_phase_is_noted_once_whether_it_is_told_on_the_way_or_with_the_end(
     record.phase(task, "fetch", 1.5)
     record.phase(task, "fetch", 1.5)
     record.phase(task, "flight", 1.5)
-    measured = Measured(fetch=1.5, run=2.0, max_rss=8.0, fetched_bytes=7, cached_bytes=0, stored_bytes=3)
+    measured = Measured(
+        fetch=1.5,
+        run=2.0,
+        max_rss=8.0,
+        io_in=0.0,
+        io_out=2.5,
+        fetched_bytes=7,
+        cached_bytes=0,
+        stored_bytes=3,
+    )
     record.ended(task, "pod", Outcome(State.SUCCEEDED, exit=0, measured=measured))
     record.phase(task, "store", 1.0)  # too late
     noted = events_of(tmp_path)
     assert [event["event"] for event in noted] == [
         *("job.given", "job.began", "job.fetched", "job.ran", "job.ended")
     ]
-    assert noted[-1]["max_rss"] == 8.0
+    assert [noted[-1][name] for name in ("max_rss", "io_in", "io_out")] == [8.0, 0.0, 2.5]
     assert (noted[-1]["fetched_bytes"], noted[-1]["cached_bytes"], noted[-1]["stored_bytes"]) == (7, 0, 3)
     assert record.events.totals == {"fetched_bytes": 7, "cached_bytes": 0, "stored_bytes": 3}
 

@@ -38,7 +38,17 @@ def in_order(events: Iterable[Event]) -> list[Event]:
     return sorted(events, key=lambda event: str(event["time"]))
 
 
-ENDING = ("state", "cause", "max_rss", "cpu_time", "fetched_bytes", "cached_bytes", "stored_bytes")
+ENDING = (
+    "state",
+    "cause",
+    "max_rss",
+    "cpu_time",
+    "io_in",
+    "io_out",
+    "fetched_bytes",
+    "cached_bytes",
+    "stored_bytes",
+)
 
 
 def job(
@@ -436,11 +446,14 @@ def test_nothing_that_others_wrote_is_markup() -> None:
 
 
 def test_the_tables_numbers_are_those_of_the_record() -> None:
-    found = of(STARTED, *LIFE, *job(A, 1, 12, 20, fetch=1.25, run=6, max_rss=10.26), given(21, B))
+    found = of(
+        STARTED, *LIFE, *job(A, 1, 12, 20, fetch=1.25, run=6, max_rss=10.26, io_out=2.52), given(21, B)
+    )
     tries = columns(found)["tries"]
     assert isinstance(tries, dict)
     shown = {
-        name: tries[name] for name in ("given", "waited", "lasted", "fetch", "run", "store", "peak", "exit")
+        name: tries[name]
+        for name in ("given", "waited", "lasted", "fetch", "run", "store", "peak", "written", "exit")
     }
     assert shown == {
         "given": [100, 2000],
@@ -450,6 +463,7 @@ def test_the_tables_numbers_are_those_of_the_record() -> None:
         "run": [600, -1],
         "store": [-1, -1],
         "peak": [10.3, -1],
+        "written": [2.5, -1],
         "exit": [None, None],
     }
 

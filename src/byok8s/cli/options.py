@@ -138,6 +138,13 @@ _SETTINGS = (
         help="Draw no view of the run in a terminal: say a line for each job's end instead.",
     ),
     click.option(
+        "--otlp",
+        envvar="BYOK8S_OTLP",
+        metavar="URL",
+        help="OpenTelemetry collector that gets the run as traces, or env for that of OTEL_EXPORTER_OTLP_ENDPOINT. "
+        "[default: none]",
+    ),
+    click.option(
         "--no-credentials",
         envvar="BYOK8S_NO_CREDENTIALS",
         is_flag=True,

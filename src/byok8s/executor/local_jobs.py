@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from byok8s.fleet.record import Record
 from byok8s.jobs import tasks
 from byok8s.pods.cause import named
+from byok8s.pods.manifest import Task
 from byok8s.pods.outcome import Outcome, State
 from byok8s.worker.failure import of_exit_code
 
@@ -64,12 +65,17 @@ def _members(job: Any) -> Iterator[JobExecutorInterface]:
 def words(job: JobExecutorInterface, error: BaseException | None, record: Record) -> str:
     """Return what is said of a failed job, of which the record then has the logs."""
     task, found = tasks.here(job), _outcome(error)
-    for path in task.logs:
-        with suppress(OSError), Path(path).open(encoding="utf-8", errors="replace") as log:
-            record.add_file(task, path, iter(partial(log.read, CHUNK_CHARACTERS), ""), first=True)
+    keep_logs(task, record)
     record.ended(task, "", found)
     said = record.said(task)
     return found.words("", said, record.log(task).stem if said else "")
+
+
+def keep_logs(task: Task, record: Record) -> None:
+    """Copy a job's own log files into the record."""
+    for path in task.logs:
+        with suppress(OSError), Path(path).open(encoding="utf-8", errors="replace") as log:
+            record.add_file(task, path, iter(partial(log.read, CHUNK_CHARACTERS), ""), first=True)
 
 
 def _outcome(error: BaseException | None) -> Outcome:

@@ -95,8 +95,9 @@ class Record:
     def given(self, task: Task) -> None:
         with self._lock:
             self._times[task.id] = _Times(time.time())
-            last = sorted(task.after, key=lambda job: self._ended.get(job, 0))[-MOST_BEFORE:]
-        facts = {**_asked(task), "name": self.log(task).stem, "after": last[::-1]}
+            last = sorted(task.after or (), key=lambda job: self._ended.get(job, 0))[-MOST_BEFORE:]
+        after = None if task.after is None else last[::-1]
+        facts = {**_asked(task), "name": self.log(task).stem, "after": after}
         self.events.note("job.given", facts)
 
     def began(self, task: Task, pod: str) -> bool:
@@ -186,6 +187,8 @@ class Record:
             "node": found.node,
             "max_rss": measured.max_rss,
             "cpu_time": measured.cpu_time,
+            "io_in": measured.io_in,
+            "io_out": measured.io_out,
             **measured.moved(),
         }
         self.events.count(measured.moved())

@@ -24,9 +24,9 @@ class Try(Struct, frozen=True):  # of a long run a million copies are made, whic
     """A try of a job. Times are in milliseconds since 1970, None for what has not happened.
 
     state: empty before it has begun, then one of `event`'s. rules: of a group's jobs, else its own. seconds: by phase.
-    threads, mem_mb: asked for. max_rss: in MB. cpu_time: in seconds. fetched, cached, stored: bytes of its files that
-    came from the bucket, that its worker had kept, and that went into the bucket. after: the jobs that made its inputs,
-    the last to end first; None if that is not known.
+    threads, mem_mb: asked for. max_rss: MB. cpu_time: seconds. io_in, io_out: MB that disks gave and got. fetched,
+    cached, stored: bytes of its files that came from the bucket, that its worker had kept, and that went into the
+    bucket. after: the jobs that made its inputs, the last to end first; None if that is not known.
     """
 
     id: str
@@ -50,6 +50,8 @@ class Try(Struct, frozen=True):  # of a long run a million copies are made, whic
     seconds: Mapping[str, float] = {}
     max_rss: float | None = None
     cpu_time: float | None = None
+    io_in: float | None = None
+    io_out: float | None = None
     fetched: int | None = None
     cached: int | None = None
     stored: int | None = None
@@ -246,6 +248,8 @@ def _ended(event: Event, found: Try, when: int) -> Try:
         cached=_int(event, "cached_bytes"),
         stored=_int(event, "stored_bytes"),
         cpu_time=_number(event, "cpu_time"),
+        io_in=_number(event, "io_in"),
+        io_out=_number(event, "io_out"),
     )
 
 

@@ -65,6 +65,8 @@ COLUMNS: Final[Mapping[str, Callable[[int, Try], object]]] = {
     "realtime": lambda _, each: _realtime(each),
     "%cpu": lambda _, each: _percent(each),
     "peak_rss": lambda _, each: _bytes(each.max_rss),
+    "read_bytes": lambda _, each: _bytes(each.io_in),
+    "write_bytes": lambda _, each: _bytes(each.io_out),
     "cpus": lambda _, each: each.threads,
     "memory": lambda _, each: None if each.mem_mb is None else each.mem_mb * 1_000_000,
     "attempt": lambda _, each: each.attempt,

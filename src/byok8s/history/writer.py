@@ -21,7 +21,7 @@ class History:
 
     A controller that goes on with a run adds to what the one before it has written. on_trouble: is told once of a disk
     that takes no more. urgent: is set when there is an event for which nobody should wait. any_urgent: whether there
-    has been one. totals: of what was counted, since this process began.
+    has been one. totals: of what was counted, since this process began. clock: returns the milliseconds since 1970.
     """
 
     def __init__(self, path: Path, on_trouble: Callable[[str], None]) -> None:
@@ -29,6 +29,7 @@ class History:
         self.urgent = threading.Event()
         self.any_urgent = False
         self.totals = Counter[str]()
+        self.clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
         self._on_trouble = on_trouble
         self._hearers: list[Callable[[Event], None]] = []
         self._lock = threading.Lock()
@@ -45,7 +46,7 @@ class History:
         """Note an event. No event is earlier than the one before it, whatever becomes of the clock."""
         with self._lock:
             self._attempt(self._open)
-            self._last = max(self._last, time.time_ns() // 1_000_000)
+            self._last = max(self._last, self.clock())
             row = line(self._last, name, facts)
             self._attempt(lambda: os.write(self._file, row))
         if urgent:
@@ -101,6 +102,11 @@ class History:
 
 
 _OPEN: dict[Path, History] = {}  # a process has one writer for each file, whoever wants to write
+
+
+def is_any_open() -> bool:
+    """Return whether this process writes the events of any run."""
+    return bool(_OPEN)
 
 
 def history(path: Path, on_trouble: Callable[[str], None]) -> History:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,9 +70,12 @@ def here(job: JobExecutorInterface) -> Task:
 @cache  # of a job that many others come after it is asked as often
 def _identity(job: JobExecutorInterface) -> str:
     """Of rule and wildcards, of a group of all its jobs': Snakemake's own numbers differ from run to run."""
-    specs = sorted(
-        json.dumps([spec.rulename, spec.wildcards_dict], sort_keys=True) for spec in job.get_target_spec()
-    )
+    return identity((spec.rulename, spec.wildcards_dict) for spec in job.get_target_spec())
+
+
+def identity(members: Iterable[tuple[str, Mapping[str, str]]]) -> str:
+    """Return what a job is known by. members: the rule and the wildcards of each of its jobs."""
+    specs = sorted(json.dumps(member, sort_keys=True) for member in members)
     return hashlib.sha256("".join(specs).encode()).hexdigest()[:12]
 
 
@@ -95,7 +98,10 @@ def _rules(job: JobExecutorInterface) -> tuple[str, ...]:
 
 def _title(job: JobExecutorInterface) -> str:
     """For people and file names, as in sort-sample=a."""
-    wildcards = [f"{name}={value}" for name, value in _wildcards(job).items()]
-    return re.sub(r"[^A-Za-z0-9_.=,-]+", "_", "-".join([job.name, ",".join(wildcards)]).strip("-"))[
-        :LONGEST_TITLE
-    ]
+    return title(job.name, _wildcards(job))
+
+
+def title(rule: str, wildcards: Mapping[str, str]) -> str:
+    """Return what people and file names call a job."""
+    pairs = [f"{name}={value}" for name, value in wildcards.items()]
+    return re.sub(r"[^A-Za-z0-9_.=,-]+", "_", "-".join([rule, ",".join(pairs)]).strip("-"))[:LONGEST_TITLE]

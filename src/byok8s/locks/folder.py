@@ -94,6 +94,15 @@ def last_holder(path: Path) -> LockOwner | None:
         return None
 
 
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock of a file. Where the file system has no locks, none does."""
+    try:
+        with path.open("rb") as file:
+            return not try_lock(file)
+    except OSError:
+        return False
+
+
 def try_lock(file: IO[str] | IO[bytes]) -> bool:
     """Whether the lock of an open file is now ours. Raises OSError if the file system has no locks."""
     try:

@@ -82,7 +82,7 @@ class Task:
     rules: of a group's jobs. attempt: Snakemake's own count. losses, ooms: tries lost to infrastructure, and to too
     little memory. adopted: the id of the try that an earlier controller of the run has begun. shared: the inputs that
     other tasks take, too, each with its size in bytes: a worker that has them need not fetch them. after: the jobs that
-    make its inputs.
+    make its inputs, None if they are not known.
     """
 
     job: str
@@ -101,7 +101,7 @@ class Task:
     ooms: int = 0
     adopted: str = ""
     shared: tuple[tuple[str, int], ...] = field(default=(), compare=False)
-    after: tuple[str, ...] = field(default=(), compare=False)
+    after: tuple[str, ...] | None = field(default=(), compare=False)
 
     @property
     def id(self) -> str:

@@ -63,6 +63,8 @@ def columns(found: Figures) -> dict[str, object]:
         "threads": [UNKNOWN if each.threads is None else each.threads for each in tries],
         "asked": [UNKNOWN if each.mem_mb is None else each.mem_mb for each in tries],
         "peak": [UNKNOWN if each.max_rss is None else round(each.max_rss, 1) for each in tries],
+        "read": [UNKNOWN if each.io_in is None else round(each.io_in, 1) for each in tries],
+        "written": [UNKNOWN if each.io_out is None else round(each.io_out, 1) for each in tries],
         "cpu": [UNKNOWN if each.cpu_time is None else round(each.cpu_time, 2) for each in tries],
     }
     return {

@@ -76,6 +76,8 @@
     ["CPU", (at) => tries.cpu[at], (at) => (tries.cpu[at] === UNKNOWN ? "-" : span(tries.cpu[at] * 100))],
     ["Memory", (at) => tries.asked[at], (at) => memory(tries.asked[at])],
     ["Most used", (at) => tries.peak[at], (at) => memory(tries.peak[at])],
+    ["Read", (at) => tries.read[at], (at) => memory(tries.read[at])],
+    ["Written", (at) => tries.written[at], (at) => memory(tries.written[at])],
     ["Try", (at) => tries.attempt[at], (at) => tries.attempt[at]],
     ["Exit", (at) => tries.exit[at] ?? -Infinity, (at) => tries.exit[at] ?? "-"],
     ["Node", (at) => named(data.nodes, tries.node[at]), (at) => named(data.nodes, tries.node[at]) || "-"],
@@ -170,7 +172,8 @@
     attempt: (at) => tries.attempt[at], given_s: (at) => seconds(tries.given[at]), began_s: (at) => seconds(began(at)),
     lasted_s: (at) => seconds(tries.lasted[at]), fetch_s: (at) => seconds(tries.fetch[at]), run_s: (at) => seconds(tries.run[at]),
     store_s: (at) => seconds(tries.store[at]), threads: (at) => known(tries.threads[at]), mem_mb: (at) => known(tries.asked[at]),
-    max_rss_mb: (at) => known(tries.peak[at]), cpu_time_s: (at) => known(tries.cpu[at]), node: (at) => named(data.nodes, tries.node[at]),
+    max_rss_mb: (at) => known(tries.peak[at]), cpu_time_s: (at) => known(tries.cpu[at]),
+    io_in_mb: (at) => known(tries.read[at]), io_out_mb: (at) => known(tries.written[at]), node: (at) => named(data.nodes, tries.node[at]),
     pod: (at) => named(data.workers, tries.worker[at]),
   };
   function quoted(value) {

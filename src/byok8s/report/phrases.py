@@ -22,7 +22,9 @@ STATES: Final[Mapping[str, str]] = {
     LOST: "its controller is gone",
 }
 PARAMS: Final = "What the params file held is not in the record, as it may be secret."
-NO_PATH: Final = "Not recorded: the record is of an older version of byok8s, which did not note it."
+NO_PATH: Final = (
+    "Not recorded: plain Snakemake and older versions of byok8s do not note what jobs come after."
+)
 LARGEST_PROCESS: Final = (
     "Memory is that of a job's largest process: ask for more if several large ones run at once."
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from byok8s.history.state import Try
@@ -52,18 +52,18 @@ def spent(each: Try, worker: Worker | None, until: int) -> Spent:
 
 def _waited(given: int, began: int, worker: Worker | None) -> dict[str, float]:
     """Divide the time before a try began: by how the worker was that took it."""
-    if worker is None:
-        return {"queue": began - given}
-    phases = {
-        "node": _common(given, began, worker.created, worker.scheduled),
-        "pull": _common(given, began, worker.scheduled, worker.started),
-        "start": _common(given, began, worker.started, worker.ready),
-    }
+    phases = {phase: float(end - begin) for phase, begin, end in waits(given, began, worker)}
     return {"queue": began - given - sum(phases.values()), **phases}
 
 
-def _common(begin: int, end: int, first: int, last: int) -> float:
-    return max(0, min(end, last) - max(begin, first))
+def waits(given: int, began: int, worker: Worker | None) -> Iterator[tuple[str, int, int]]:
+    """Yield how the worker was between two times, with when that began and ended: what is left is the queue's."""
+    if worker is None:
+        return
+    marks = (worker.created, worker.scheduled, worker.started, worker.ready)
+    for phase, first, last in zip(("node", "pull", "start"), marks, marks[1:], strict=False):
+        if (end := min(began, last)) > (begin := max(given, first)):
+            yield phase, begin, end
 
 
 def _worked(each: Try, whole: int) -> dict[str, float]:

@@ -69,17 +69,13 @@ def workers(state: State, marks: Marks, until: int) -> list[Worker]:
     for each in state.tries.values():
         if each.pod and each.began is not None:
             own.setdefault(each.pod, []).append(each)
-    found = [
-        _worker(state, pod, marked, marks.why.get(pod, ""), own.get(pod, []), until)
-        for pod, marked in marks.of.items()
-    ]
-    return sorted(found, key=lambda worker: worker.created)
+    found = [worker(state, marks, pod, own.get(pod, []), until) for pod in marks.of]
+    return sorted(found, key=lambda each: each.created)
 
 
-def _worker(
-    state: State, pod: str, marked: Mapping[str, int], why: str, own: Iterable[Try], until: int
-) -> Worker:
-    known = state.workers.get(pod)
+def worker(state: State, marks: Marks, pod: str, own: Iterable[Try], until: int) -> Worker:
+    """Return a worker. own: the tries that it had. until: the end of what is known."""
+    known, marked = state.workers.get(pod), marks.of.get(pod, {})
     gone = marked.get("gone", until)
     # what was not seen happened with what came next
     ready = min(marked.get("ready", gone), gone)
@@ -95,7 +91,7 @@ def _worker(
         *(created, scheduled, started, ready, gone),
         len(spans),
         _covered(spans, gone),
-        why,
+        marks.why.get(pod, ""),
     )
 
 

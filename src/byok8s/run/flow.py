@@ -24,6 +24,7 @@ from byok8s.history.sizes import profile as profile_of
 from byok8s.history.writer import History
 from byok8s.kube import connect
 from byok8s.locks.folder import FolderLock, folder_lock
+from byok8s.otlp import address, export
 from byok8s.provenance.book import Book, opened
 from byok8s.provenance.persistence import Records
 from byok8s.request import Request
@@ -44,6 +45,7 @@ def execute(request: Request, view: View) -> int:
     Returns the exit code. Raises Byok8sError if cluster or bucket cannot be used, and if another run uses
     the folder or the place in the bucket.
     """
+    traces = address.address(request.otlp) if request.otlp else None
     with contextlib.ExitStack() as stack:
         lock = None if request.dry_run else stack.enter_context(folder_lock(FOLDER / "lock", view.warn))
         bucket = request.bucket or stack.enter_context(environment.embedded_bucket(FOLDER / "s3"))
@@ -58,6 +60,8 @@ def execute(request: Request, view: View) -> int:
         targets = Targets()
         if not lock:
             return _run_snakemake(plan, view, targets)
+        noted = record.of_run(plan.run, view.warn).path
+        stack.enter_context(export.sent(traces, plan.run, noted, view.warn))
         code, events = _carried_out(plan, view, targets)
         if plan.resumed:
             _clear(plan, view)

@@ -16,6 +16,7 @@ import sys
 from byok8s.worker import job_folder, sections, termination, tool
 from byok8s.worker.confined import Confined, anywhere
 from byok8s.worker.job import Job
+from byok8s.worker.measured import Disks
 
 
 def main() -> int:
@@ -48,7 +49,7 @@ def one(bucket: str, key: str) -> int:
     workplace = Workplace(many=False)
     order = workplace.order(bucket, key)
     root = job_folder.make(order.job)
-    job = Job(order, root, workplace.begin(order, root), other)
+    job = Job(order, root, workplace.begin(order, root), Disks(), other)
     signal.signal(signal.SIGTERM, lambda *_: job.end_with_pod())
     while not job.output_is_over():
         if not select.select([job.output], [], [], 1.0)[0]:

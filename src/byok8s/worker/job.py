@@ -14,7 +14,7 @@ from pathlib import Path
 from byok8s.worker import diagnosis
 from byok8s.worker.failure import SIGNAL_BASE, of_exit_code
 from byok8s.worker.job_folder import SHARED_FOLDERS
-from byok8s.worker.measured import FILE, measured, outage, over
+from byok8s.worker.measured import FILE, Disks, measured, outage, over, waited
 from byok8s.worker.process import Order, Process, left
 from byok8s.worker.protocol import Result
 from byok8s.worker.tool import Tool
@@ -28,9 +28,11 @@ GRACE_SECONDS = 3.0
 class Job:
     """A job under way. `output` is the file descriptor to read from until it ends; then ask for `result`."""
 
-    def __init__(self, order: Order, folder: Path, process: Process, tool: Tool | None = None) -> None:
-        """process: has this order, and works in this folder. tool: the container of the rule's own image."""
-        self.order, self._tool = order, tool
+    def __init__(
+        self, order: Order, folder: Path, process: Process, disks: Disks, tool: Tool | None = None
+    ) -> None:
+        """process: has this order, and works in this folder. disks: of this process. tool: of the rule's own image."""
+        self.order, self._disks, self._tool = order, disks, tool
         if tool:
             tool.begin()
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
@@ -84,7 +86,7 @@ class Job:
 
     def result(self) -> Result:
         """Waits for the process, whose output has ended."""
-        _, status, usage = os.wait4(self.pid, 0)
+        status, used = waited(self.pid, self._disks)
         os.close(self.output)
         _kill_group(self.pid, signal.SIGKILL)
         if self._partial:
@@ -92,7 +94,7 @@ class Job:
         result = self._judge(os.waitstatus_to_exitcode(status))
         phases = self.folder.parent / FILE
         # of what another container has used, this process knows nothing
-        return replace(result, measured=over(phases) if self._tool else measured(phases, usage))
+        return replace(result, measured=over(phases) if self._tool else measured(phases, used))
 
     def _judge(self, exit_code: int) -> Result:
         last_lines = "\n".join(self._last)

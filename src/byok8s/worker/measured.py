@@ -7,16 +7,18 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
-from resource import struct_rusage
-from typing import Any, Final
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage, struct_rusage
+from typing import Any, Final, Self
 
 FILE: Final = "phases"
+_COUNT: Final = "/proc/self/io"
 _MOST_BYTES: Final = 4096
 PHASES: Final = ("fetch", "run", "store")
 _AWAY: Final = "s3_away"
 _LONGEST_WHY: Final = 200
+_APART: Final = "apart-"  # with the number of a process: what that has used
 BYTES: Final = ("fetched_bytes", "cached_bytes", "stored_bytes")
 
 
@@ -24,9 +26,11 @@ BYTES: Final = ("fetched_bytes", "cached_bytes", "stored_bytes")
 class Measured:
     """None for what is not known. fetch, run, store: seconds by the clock of the job's own node.
 
-    max_rss, cpu_time: by the names of Snakemake's benchmarks: MB that the largest of the job's processes had, and
-    seconds of a processor that all of them have used. fetched_bytes, cached_bytes, stored_bytes: of the job's files
-    those that came from the bucket, that its worker or a claim had kept of an earlier job, and that went to the bucket.
+    max_rss, cpu_time, io_in, io_out: by the names of Snakemake's benchmarks: MB that the largest of the job's processes
+    had; seconds of a processor that all of them have used; MB that disks gave to them and got of them, as the kernel
+    counts it: what memory has already is read from no disk. fetched_bytes, cached_bytes, stored_bytes: of the job's
+    files those that came from the bucket, that its worker or a claim had kept of an earlier job, and that went to the
+    bucket.
     """
 
     fetch: float | None = None
@@ -34,6 +38,8 @@ class Measured:
     store: float | None = None
     max_rss: float | None = None
     cpu_time: float | None = None
+    io_in: float | None = None
+    io_out: float | None = None
     fetched_bytes: int | None = None
     cached_bytes: int | None = None
     stored_bytes: int | None = None
@@ -71,7 +77,7 @@ class Phases:
         finally:
             self.note({phase: round(time.monotonic() - start, 3)})
 
-    def note(self, facts: Mapping[str, float | str]) -> None:
+    def note(self, facts: Mapping[str, object]) -> None:
         """Note facts by their names in Measured; a later one counts."""
         if self.file:
             with suppress(OSError), self.file.open("a") as file:
@@ -85,10 +91,94 @@ class Phases:
 NOWHERE: Final = Phases()
 
 
-def measured(file: Path, usage: struct_rusage) -> Measured:
-    """Return what a job has taken that has ended. file: of its phases."""
-    max_rss, cpu_time = round(usage.ru_maxrss / 1024, 2), round(usage.ru_utime + usage.ru_stime, 2)
-    return replace(over(file), max_rss=max_rss, cpu_time=cpu_time)
+class Disks:
+    """The bytes that disks have moved for this process and for those that it has waited for.
+
+    The kernel adds those of a process to its parent's, as it does with the time of processors. A process that nobody
+    may look into cannot open its own count either, so it is opened before that.
+    """
+
+    def __init__(self) -> None:
+        self._file = -1
+        with suppress(OSError):  # not Linux, or a kernel that does not count
+            self._file = os.open(_COUNT, os.O_RDONLY | os.O_CLOEXEC)
+
+    def moved(self) -> tuple[int, int] | None:
+        """Return how many bytes were read and written so far; None if nobody counts."""
+        with suppress(OSError, ValueError, KeyError):
+            rows = (row.split(b":") for row in os.pread(self._file, _MOST_BYTES, 0).splitlines())
+            count = {name: int(value) for name, value in rows}
+            return count[b"read_bytes"], count[b"write_bytes"]
+        return None
+
+
+@dataclass(frozen=True)
+class Used:
+    """What processes have used. max_rss: MB. cpu_time: seconds. moved: bytes from and to disks, None if unknown."""
+
+    max_rss: float
+    cpu_time: float
+    moved: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, moved: tuple[int, int] | None, *usages: struct_rusage) -> Self:
+        """Return what was used according to the kernel: by the largest, and by all together."""
+        cpu_time = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+        return cls(max(usage.ru_maxrss for usage in usages) / 1024, cpu_time, moved)
+
+    def joined(self, other: Used) -> Used:
+        moved = None
+        if self.moved and other.moved:
+            moved = self.moved[0] + other.moved[0], self.moved[1] + other.moved[1]
+        return Used(max(self.max_rss, other.max_rss), self.cpu_time + other.cpu_time, moved)
+
+
+def waited(pid: int, disks: Disks) -> tuple[int, Used]:
+    """Wait for a process. Returns its status and what it has used."""
+    before = disks.moved()
+    _, status, usage = os.wait4(pid, 0)
+    after = disks.moved()
+    moved = (after[0] - before[0], after[1] - before[1]) if before and after else None
+    return status, Used.of(moved, usage)
+
+
+def note_apart(file: Path) -> None:
+    """Note what this process has used, which works for a job and is waited for by none of its processes."""
+    used = Used.of(Disks().moved(), *map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
+    Phases(file).note({f"{_APART}{os.getpid()}": astuple(used)})
+
+
+def measured(file: Path, used: Used) -> Measured:
+    """Return what a job has taken that has ended. file: of its phases. used: by what its worker has waited for."""
+    for other in _apart(_noted(file)):
+        used = used.joined(other)
+    io_in, io_out = (round(count / 1024 / 1024, 4) for count in used.moved) if used.moved else (None, None)
+    return replace(
+        over(file),
+        max_rss=round(used.max_rss, 2),
+        cpu_time=round(used.cpu_time, 2),
+        io_in=io_in,
+        io_out=io_out,
+    )
+
+
+def _apart(noted: Mapping[str, object]) -> Iterator[Used]:
+    """Yield what was noted apart, as far as it can be: a job may have written anything."""
+    for name, value in noted.items():
+        if name.startswith(_APART) and (found := _used(value)):
+            yield found
+
+
+def _used(value: object) -> Used | None:
+    match value:
+        case [int() | float() as max_rss, int() | float() as cpu_time, [int() as read, int() as written]]:
+            found = Used(max_rss, cpu_time, (read, written))
+        case [int() | float() as max_rss, int() | float() as cpu_time, None]:
+            found = Used(max_rss, cpu_time, None)
+        case _:
+            return None
+    numbers = (found.max_rss, found.cpu_time, *(found.moved or ()))
+    return found if all(0 <= number < float("inf") for number in numbers) else None
 
 
 def over(file: Path) -> Measured:

@@ -24,6 +24,7 @@ from byok8s.worker import machinery, seclusion, standard_output
 from byok8s.worker.description import Member, RunDescription, member_from_json
 from byok8s.worker.failure import Failure, failure
 from byok8s.worker.job_folder import WORK
+from byok8s.worker.measured import FILE, note_apart
 from byok8s.worker.path_mapping import PathMapping
 from byok8s.worker.values import decode
 
@@ -231,6 +232,7 @@ def _become(
     finally:
         with suppress(OSError):
             standard_output.flush()
+        note_apart(Path(request["root"]).parent / FILE)
         _leave(request, found)
         os._exit(0)
 

@@ -23,6 +23,7 @@ from byok8s.worker import job_folder, seclusion, termination, tool
 from byok8s.worker.confined import Confined, anywhere
 from byok8s.worker.job import POD_DELETED, Job
 from byok8s.worker.job_output import JobOutput
+from byok8s.worker.measured import Disks
 from byok8s.worker.process import Order
 from byok8s.worker.protocol import VERSION, Lines, Message, Result, done, line
 from byok8s.worker.warm import warm_up
@@ -41,6 +42,7 @@ GATHER_SECONDS = 0.1  # what a job says meanwhile is one message: each costs the
 
 def serve() -> int:
     """Until the controller is not heard of for a while and no job is under way; or until the pod is told to end."""
+    disks = Disks()
     seclusion.close_to_others()
     plugins = job_folder.bring_plugins()
     other = tool.opened()
@@ -52,7 +54,7 @@ def serve() -> int:
     warm_up()
     from byok8s.worker.workplace import Workplace
 
-    server = Server(listening, Workplace(many=True), room, other)
+    server = Server(listening, Workplace(many=True), room, disks, other)
     server.run()
     if other:
         other.quit()
@@ -69,11 +71,12 @@ class Server:
         listening: socket.socket,
         workplace: Workplace,
         room: job_folder.CleanRoom,
+        disks: Disks,
         other: tool.Tool | None = None,
     ) -> None:
-        """other: the container of a rule's own image if the pod has one."""
+        """disks: of this process. other: the container of a rule's own image if the pod has one."""
         self.result = Result(0)
-        self._workplace, self._room = workplace, room
+        self._workplace, self._room, self._disks = workplace, room, disks
         self._tool, self._spoilt = other, False
         self._listening = listening
         self._selector = selectors.DefaultSelector()
@@ -230,7 +233,7 @@ class Server:
         self._kept[job] = JobOutput(KEPT / job)
         try:
             order, root = _order(job, message), job_folder.make(job)
-            self._job = Job(order, root, self._workplace.begin(order, root), self._tool)
+            self._job = Job(order, root, self._workplace.begin(order, root), self._disks, self._tool)
         except OSError as error:
             cause = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "worker-lost"
             self._finish(job, Result(1, f"its working folder cannot be made: {error}", cause=cause))
