@@ -209,13 +209,17 @@ def config_map(names: Names, reference: dict[str, Json], number: int, files: Map
 
 @dataclass(frozen=True)
 class PodPlan:
-    """One pod. arguments: of the worker in it. runtime: minutes, None without an end."""
+    """One pod. arguments: of the worker in it. runtime: minutes, None without an end.
+
+    secret_files: those of the run's Secret that it has, and other pods have not.
+    """
 
     name: str
     labels: Mapping[str, str]
     shape: Shape
     arguments: tuple[str, ...]
     runtime: int | None = None
+    secret_files: tuple[str, ...] = ()
 
 
 def job_plan(names: Names, task: Task) -> PodPlan:
@@ -247,7 +251,7 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
         "enableServiceLinks": False,
         "securityContext": pod_security(),
         "containers": [_container(names, settings, plan)],
-        "volumes": [_files(names, settings), work, *_claim(settings)],
+        "volumes": [_files(names, settings, plan), work, *_claim(settings)],
     }
     if plan.runtime:
         spec["activeDeadlineSeconds"] = plan.runtime * 60
@@ -307,13 +311,13 @@ def _claim(settings: PodSettings) -> list[Json]:
     return [{"name": CLAIM_VOLUME, "persistentVolumeClaim": source}] if settings.claim else []
 
 
-def _files(names: Names, settings: PodSettings) -> dict[str, Json]:
+def _files(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, Json]:
     maps: list[Json] = [{"configMap": {"name": names.config_map(n)}} for n in range(settings.config_maps)]
     # params may hold secrets, and what a run is described by holds its params
     secrets: list[Json] = [
         # the one is absent when the pods have credentials of their own, the other when there is no run
         {"secret": {"name": names.secret, "items": [{"key": name, "path": name}], "optional": True}}
-        for name in (RUN_FILE, CREDENTIALS_FILE)
+        for name in (RUN_FILE, CREDENTIALS_FILE, *plan.secret_files)
     ]
     return {"name": "files", "projected": {"defaultMode": 0o440, "sources": [*maps, *secrets]}}
 

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import importlib
 import json
 import os
+import re
 import shlex
 import subprocess
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from byok8s.worker import conda
+from byok8s.worker.channels import Access, Hiding
 from byok8s.worker.description import Stored, run_from_json
 from byok8s.worker.failure import Failure, failure
 from byok8s.worker.job_folder import WORK, files
@@ -27,22 +32,22 @@ from byok8s.worker.transfer import connection
 from byok8s.worker.workplace import RUN
 
 if TYPE_CHECKING:
-    from rattler import Channel, RepoDataRecord, Subdir
+    from rattler import Gateway, RepoDataRecord, Subdir
 
     from snakemake_storage_plugin_byok8s.connection import Connection
 
-ALIAS: Final = "https://conda.anaconda.org"
-# conda's own, for a file that names no channel, or these by their common name
-DEFAULTS: Final = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 NEEDED: Final = ("rattler", "zstandard")
 SAID: Final[list[str]] = []  # what a user should read if it fails
+# as rattler words an answer of a channel's server
+_DENIED: Final = re.compile(r"\((?:401|403) [^)]*\) for url \((\S+)\)")
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What an environment is made of: the texts of its file, its pin file and its post-deploy script, "" for none.
 
-    name: Snakemake's hash. folder: bucket and key of where its archive goes. alias: stands for ALIAS; "" for itself.
+    name: Snakemake's hash. yaml: without channels, which are addresses of their own, the first counts first. No secret
+    is among them. bucket, folder: where its archive goes.
     """
 
     name: str
@@ -52,7 +57,7 @@ class Wanted:
     platform: str
     bucket: str
     folder: str
-    alias: str = ""
+    channels: Sequence[str] = ()
 
     def to_argument(self) -> str:
         """Return it as one word of a command line."""
@@ -66,20 +71,29 @@ class Wanted:
 
 def attempt(word: str) -> Result:
     """Make what a word describes, and return what became of it."""
+    access = Access.read(files())
+    # what is printed of an error may have an address in it, with credentials
+    out, err = Hiding(sys.stdout, access), Hiding(sys.stderr, access)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        found = _attempt(word, access)
+    return replace(found, why=access.hide(found.why), last_lines=access.hide("\n".join(SAID)))
+
+
+def _attempt(word: str, access: Access) -> Result:
     try:
         run = run_from_json(json.loads((files() / RUN).read_text()))
-        stored = make(Wanted.of_argument(word), connection(run.storage))
+        stored = make(Wanted.of_argument(word), access, connection(run.storage))
     except BaseException as error:  # noqa: BLE001 - whatever comes, the controller is to know
         found = failure(error)
-        return Result(found.code, found.why, "\n".join(SAID), found.cause)
-    return Result(0, stored=(stored,), last_lines="\n".join(SAID))
+        return Result(found.code, found.why, cause=found.cause)
+    return Result(0, stored=(stored,))
 
 
-def make(wanted: Wanted, connection: Connection) -> Stored:
+def make(wanted: Wanted, access: Access, connection: Connection) -> Stored:
     """Make an environment and store it. Raises Failure or StorageError."""
     _check(wanted)
     prefix = conda.prefix_of(wanted.name)
-    install(wanted, prefix)
+    install(wanted, access, prefix)
     packed = WORK / "environment.tar.zst"
     conda.pack(prefix, packed)
     sha256 = conda.sha256_of(packed)
@@ -104,7 +118,7 @@ def _check(wanted: Wanted) -> None:
         )
 
 
-def install(wanted: Wanted, prefix: Path) -> None:
+def install(wanted: Wanted, access: Access, prefix: Path) -> None:
     """Fill a folder with an environment. Raises Failure."""
     import yaml
 
@@ -112,11 +126,10 @@ def install(wanted: Wanted, prefix: Path) -> None:
     prefix.parent.mkdir(parents=True, exist_ok=True)
     said = yaml.safe_load(wanted.yaml) or {}
     conda_specs, pip_specs = _specs(said.get("dependencies") or [])
-    channels = _channels(said.get("channels") or [], wanted.alias)
-    asyncio.run(_install(wanted, channels, conda_specs, prefix))
+    asyncio.run(_install(wanted, access, conda_specs, prefix))
     _lay_variables(said.get("variables") or {}, prefix)
     if pip_specs:
-        _pip(pip_specs, prefix)
+        _pip(pip_specs, access, prefix)
     if wanted.deploy:
         _deploy(wanted.deploy, prefix)
 
@@ -147,32 +160,20 @@ def _specs(dependencies: Sequence[Any]) -> tuple[list[str], list[str]]:
     return conda_specs, pip_specs
 
 
-def _channels(names: Sequence[Any], alias: str) -> list[Channel]:
-    from rattler import Channel, ChannelConfig
-
-    config = ChannelConfig(channel_alias=f"{alias or ALIAS}/")
-    found: list[str] = []
-    for name in map(str, names or ["defaults"]):
-        found += DEFAULTS if name == "defaults" else [] if name == "nodefaults" else [_at(name, alias)]
-    return [Channel(name, config) for name in found]
-
-
-def _at(address: str, alias: str) -> str:
-    """Return the mirror's address for one of conda's usual server."""
-    return address.replace(ALIAS, alias, 1) if alias and address.startswith(f"{ALIAS}/") else address
-
-
-async def _install(wanted: Wanted, channels: list[Channel], specs: list[str], prefix: Path) -> None:
+async def _install(wanted: Wanted, access: Access, specs: list[str], prefix: Path) -> None:
     import rattler
     from rattler import exceptions
 
     platforms = [rattler.Subdir(wanted.platform), rattler.Subdir("noarch")]
+    client = access.client()
+    gateway = rattler.Gateway(client=client)
     try:
-        records = await _pinned(wanted, platforms) if wanted.pin else []
+        records = await _pinned(wanted, platforms, gateway) if wanted.pin else []
         if not records:
             records = await rattler.solve(
-                sources=channels,
+                sources=[rattler.Channel(address) for address in wanted.channels],
                 specs=specs,
+                gateway=gateway,
                 platforms=platforms,
                 virtual_packages=rattler.VirtualPackage.detect(),
             )
@@ -182,6 +183,7 @@ async def _install(wanted: Wanted, channels: list[Channel], specs: list[str], pr
             cache_dir=WORK / "packages",
             execute_link_scripts=True,
             show_progress=False,
+            client=client,
         )
     except exceptions.SolverError as error:
         _say(str(error))
@@ -190,24 +192,39 @@ async def _install(wanted: Wanted, channels: list[Channel], specs: list[str], pr
         raise Failure(f"its file cannot be read: {error}", "conda-unsolvable") from error
     except (exceptions.GatewayError, exceptions.FetchRepoDataError) as error:
         _say(str(error))
-        raise Failure("a channel cannot be reached", "conda-channel") from error
+        raise _denied(str(error), access) or Failure(
+            "a channel cannot be reached", "conda-channel"
+        ) from error
     except (exceptions.InstallerError, exceptions.LinkError, exceptions.IoError) as error:
         _say(str(error))
-        raise Failure("its packages cannot be installed", "conda-install") from error
+        found = _denied(str(error), access)
+        raise found or Failure("its packages cannot be installed", "conda-install") from error
 
 
-async def _pinned(wanted: Wanted, platforms: list[Subdir]) -> list[RepoDataRecord]:
+def _denied(words: str, access: Access) -> Failure | None:
+    """Return what is told if a channel's server wants other credentials."""
+    if not (denied := _DENIED.search(words)):
+        return None
+    host = urlsplit(denied[1]).hostname or ""
+    if access.has_credentials_for(host):
+        why = f"{host} refuses the credentials that this machine has for its channel"
+    else:
+        why = f"{host} wants credentials for its channel, and this machine has none"
+    return Failure(why, "conda-denied")
+
+
+async def _pinned(wanted: Wanted, platforms: list[Subdir], gateway: Gateway) -> list[RepoDataRecord]:
     """Return the packages of the pin file; none if not all are there: as with Snakemake, its own file counts then."""
-    from rattler import Channel, Gateway
+    from rattler import Channel
 
     lines = [line.strip() for line in wanted.pin.splitlines()]
-    urls = [_at(line, wanted.alias) for line in lines if "://" in line and not line.startswith(("#", "@"))]
+    urls = [line for line in lines if "://" in line and not line.startswith(("#", "@"))]
     by_channel: dict[str, set[str]] = {}
     for url in urls:
         by_channel.setdefault(url.split("#")[0].rsplit("/", 2)[0], set()).add(_package(url))
     found: dict[str, RepoDataRecord] = {}
     for channel, names in by_channel.items():
-        answer: Any = await Gateway().query([Channel(channel)], platforms, sorted(names), recursive=False)
+        answer: Any = await gateway.query([Channel(channel)], platforms, sorted(names), recursive=False)
         found |= {record.url: record for records in answer for record in records}
     for url in urls:
         address, _, checksum = url.partition("#")
@@ -230,11 +247,14 @@ def _lay_variables(variables: Mapping[str, object], prefix: Path) -> None:
         path.write_text("".join(lines))
 
 
-def _pip(specs: list[str], prefix: Path) -> None:
+def _pip(specs: list[str], access: Access, prefix: Path) -> None:
     if not (prefix / "bin/python").exists():
         raise Failure("its pip: needs pip among its dependencies, and with it Python", "conda-install")
-    command = shlex.join(["python", "-m", "pip", "install", "--no-input", "--no-cache-dir", *specs])
-    _run(command, prefix, "pip cannot install what it asks for", "conda-install")
+    asked = prefix.with_suffix(".requirements.txt")  # in which pip, as with conda, fills in ${NAME}
+    asked.write_text("".join(f"{spec}\n" for spec in specs))
+    command = shlex.join(["python", "-m", "pip", "install", "--no-input", "--no-cache-dir", "-r", str(asked)])
+    _run(command, prefix, "pip cannot install what it asks for", "conda-install", access.variables)
+    asked.unlink()
 
 
 def _deploy(text: str, prefix: Path) -> None:
@@ -246,11 +266,17 @@ def _deploy(text: str, prefix: Path) -> None:
     script.unlink()
 
 
-def _run(command: str, prefix: Path, why: str, cause: str) -> None:
-    """Run a command in an environment. Raises Failure."""
+def _run(command: str, prefix: Path, why: str, cause: str, more: Mapping[str, str] | None = None) -> None:
+    """Run a command in an environment. more: variables. Raises Failure."""
     conda.lay_base()
     script = f"source {conda.BASE}/bin/activate '{prefix}'; {command}"
-    done = subprocess.run(["bash", "-c", script], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        text=True,
+        env={**os.environ, **(more or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     _say(done.stdout)
     if done.returncode:
         raise Failure(f"{why}: exit code {done.returncode}", cause)
