@@ -60,10 +60,10 @@ class Channels:
 
         try:
             said = yaml.safe_load(spec.yaml) or {}
-        except yaml.YAMLError as error:
-            raise InputError(
-                f"The conda environment {spec.source} cannot be read.", where=str(error)
-            ) from error
+        except yaml.MarkedYAMLError as error:
+            # its own words quote the line, which may have a password in it
+            line = f"It is no YAML at line {error.problem_mark.line + 1}." if error.problem_mark else ""
+            raise InputError(f"The conda environment {spec.source} cannot be read.", where=line) from None
         named = [str(name) for name in said.pop("channels", None) or []]
         pip = [line for each in said.get("dependencies") or [] for line in _pip_lines(each)]
         _refuse_secrets(spec, named, [*pip, *spec.pin.splitlines()])
