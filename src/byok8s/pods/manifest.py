@@ -56,7 +56,8 @@ class Shape:
 
     cores: of the processor. mem_mb, disk_mb: in MB; None if the rule says nothing. said: the part of a Pod that the
     user has put in words, which counts over ours; template: that which is merged under ours; both as JSON. tool: the
-    rule's own image, which its commands run in; "" if that is the pods'.
+    rule's own image, which its commands run in; "" if that is the pods'. tool_policy: when that is pulled, "" as the
+    pods' own.
     """
 
     cores: int
@@ -65,6 +66,7 @@ class Shape:
     said: str = ""
     template: str = ""
     tool: str = ""
+    tool_policy: str = ""
 
     @property
     def memory_mb(self) -> int:
@@ -273,7 +275,8 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
     merged = template.merge(template.merge(said, ours), under, CONTAINER)
     if not plan.shape.tool:
         return merged
-    return tool.added(merged, CONTAINER, plan.shape.tool, container_security(), settings.secret_variables)
+    image = tool.Image(plan.shape.tool, plan.shape.tool_policy)
+    return tool.added(merged, CONTAINER, image, container_security(), settings.secret_variables)
 
 
 def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, Json]:
