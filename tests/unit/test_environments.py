@@ -17,9 +17,8 @@ from byok8s.errors import InputError
 from byok8s.run.adjust import made_in_pods
 from byok8s.software.channels import Channels
 from byok8s.software.spec import ENVIRONMENTS, Spec, Specs
-from byok8s.worker import conda, environment
-from byok8s.worker.environment import Wanted
-from byok8s.worker.failure import Failure
+from byok8s.worker import conda, installation
+from byok8s.worker.installation import Unmade, Wanted
 from channel import greeting
 from planned import planned
 from private_channel import CHANNEL_TOKEN, PASSWORD, USER, guarded
@@ -74,19 +73,20 @@ class Maker:
     def __call__(self, yaml: str = YAML, pin: str = "", deploy: str = "") -> Path:
         channels = Channels(self.address, self.variables, self.folder)
         plan = channels.plan(Spec("envs/a.yaml", yaml, pin, deploy))
-        said = Wanted("x", plan.yaml, plan.pin, deploy, "linux-64", "bucket", "folder", plan.channels)
+        said = Wanted("x", plan.yaml, plan.pin, deploy, "linux-64", plan.channels)
         prefix = self.folder / "envs/x_"
-        environment.install(Wanted.of_argument(said.to_argument()), plan.access, prefix)
+        installation.install(
+            Wanted.of_argument(said.to_argument()), plan.access, prefix, self.folder / "packages"
+        )
         return prefix
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Maker]:
-    monkeypatch.setattr(environment, "WORK", tmp_path)
     monkeypatch.setattr(conda, "BASE", tmp_path / "base")
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    environment.SAID.clear()
+    installation.SAID.clear()
     greeting(tmp_path / "channels/greetings")
     with served(tmp_path / "channels") as address:
         yield Maker(tmp_path, address)
@@ -121,7 +121,7 @@ def test_a_pin_file_counts_if_its_packages_are_there(version: str, pinned: bool,
     ]
     prefix = make(pin="\n".join(["@EXPLICIT", *urls]))
     assert greet(prefix).startswith(f"hello from libgreet {'1.3' if pinned else '1.2'}\n")
-    assert bool(environment.SAID) != pinned
+    assert bool(installation.SAID) != pinned
 
 
 def test_a_package_is_taken_from_the_first_channel_that_has_it(make: Maker, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_package_is_taken_from_the_first_channel_that_has_it(make: Maker, tmp_
     ],
 )
 def test_what_cannot_be_made_has_a_name(changes: dict[str, str], cause: str, words: str, make: Maker) -> None:
-    with pytest.raises(Failure, match=words) as caught:
+    with pytest.raises(Unmade, match=words) as caught:
         make(**changes)
     assert caught.value.cause == cause
 
@@ -246,7 +246,7 @@ def test_a_private_channel_is_had_with_this_machines_credentials(
     ],
 )
 def test_wrong_credentials_have_a_name(channel: str, words: str, private: Maker) -> None:
-    with pytest.raises(Failure, match=words) as caught:
+    with pytest.raises(Unmade, match=words) as caught:
         private(YAML.replace("greetings", f"'{channel}'"))
     assert caught.value.cause == "conda-denied"
 
@@ -299,9 +299,9 @@ def test_pip_gets_the_variables_that_its_lines_name(make: Maker) -> None:
     make.variables = {"TOKEN": "secret-1", "OTHER": "secret-2"}
     greeting(make.folder / "channels/greetings").add("python", "3.12.0", {"bin/python": python})
     asked = "--extra-index-url https://me:${TOKEN}@host/simple"
-    with pytest.raises(Failure, match="pip cannot install"):
+    with pytest.raises(Unmade, match="pip cannot install"):
         make(YAML.replace("greet,", f"greet, python, {{pip: ['{asked}', x]}},"))
-    assert environment.SAID[-1].splitlines() == ["asked: secret-1", asked, "x"]
+    assert installation.SAID[-1].splitlines() == ["asked: secret-1", asked, "x"]
     plan = Channels("", make.variables, make.folder).plan(
         Spec("e", f"dependencies: [{{pip: ['{asked}']}}]", "", "")
     )

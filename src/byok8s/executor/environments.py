@@ -27,7 +27,7 @@ from byok8s.software.store import Store, StoredEnvironment
 from byok8s.worker import channels
 from byok8s.worker.channels import Access
 from byok8s.worker.description import Environment
-from byok8s.worker.environment import Wanted
+from byok8s.worker.installation import Wanted
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
@@ -69,6 +69,7 @@ class Environments:
         self._specs, self._store, self._channels, self._logger = specs, store, channels, logger
         self._shape = replace(shape, cores=1, mem_mb=MEMORY_MB, disk_mb=None)
         self._there: dict[str, StoredEnvironment] = {}
+        self._in_image: set[str] = set()
         self._failed: dict[str, str] = {}
         self._plans: dict[str, Plan] = {}
         self._access = Access()  # what the run's Secret has of it
@@ -79,7 +80,7 @@ class Environments:
     def missing(self, jobs: Iterable[Job]) -> list[Spec]:
         """Return what has to be made for jobs. Raises InputError, or BucketError."""
         wanted = {spec.name: spec for spec in map(self._specs.of, jobs) if spec}
-        unknown = wanted.keys() - self._there.keys() - self._failed.keys()
+        unknown = wanted.keys() - self._there.keys() - self._in_image - self._failed.keys()
         if unknown:
             self._there |= {
                 entry.name: entry
@@ -100,6 +101,8 @@ class Environments:
             return None
         if words := self._failed.get(spec.name):
             raise Unmade(words)
+        if spec.name in self._in_image:
+            return Environment(spec.name, bucket="", key="", sha256="", platform=PLATFORM)
         entry = self._there.get(spec.name)
         if entry is None:
             raise Unmade(f"Failed: its conda environment {spec.source} was not made, as the run ends.")
@@ -202,6 +205,10 @@ class Environments:
         pods.delete_pod(making.pod)
         if found.state is State.SUCCEEDED and found.stored:
             (stored,) = found.stored
+            if not stored.key:
+                self._in_image.add(spec.name)
+                self._logger.info(f"The image has the conda environment {spec.source}.")
+                return True
             entry = StoredEnvironment(
                 name=spec.name,
                 platform=PLATFORM,

@@ -118,8 +118,9 @@ class Runner:
 
     def _bring_environments(self) -> None:
         wanted = {member.environment for member in self.job.members if member.environment}
+        linked = not any(member.image for member in self.job.members)
         for environment in wanted:
-            self.transfer.bring(environment)
+            self.transfer.bring(environment, linked=linked)
 
     def _store_whole(self, hand: Hand, kept: Sequence[Sequence[File]]) -> Iterator[Stored]:
         """Store what the members have made that ended well before another failed: at home it stays, too.
