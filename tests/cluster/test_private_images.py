@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import shutil
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from byok8s.kube.objects import Json
 from image_registry import PASSWORD, PROGRAM, Registry, registry
 from sandbox import Sandbox
 
@@ -49,28 +47,13 @@ def images(cluster: Sandbox) -> Iterator[Registry]:
         yield images
 
 
-def pull_secret(cluster: Sandbox, name: str, content: str) -> None:
-    """What `kubectl create secret docker-registry` makes."""
-    data: Json = {".dockerconfigjson": base64.b64encode(content.encode()).decode()}
-    cluster.client.post(
-        f"/api/v1/namespaces/{cluster.namespace}/secrets",
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "kubernetes.io/dockerconfigjson",
-            "metadata": {"name": name},
-            "data": data,
-        },
-    )
-
-
 def test_an_image_of_a_private_registry_needs_a_pull_secret_and_fails_its_rules_alone_without(
     cluster: Sandbox, images: Registry
 ) -> None:
     tag = uuid.uuid4().hex[:8]  # that no node has
     name = images.push(Path(ARCHIVE), IMAGES % "busybox", f"lab/tool:{tag}")
     snakefile = SNAKEFILE.replace("PUBLIC", IMAGES % "debian").replace("PRIVATE", name)
-    pull_secret(cluster, "wrong", images.docker_config("other"))
+    images.make_secret(cluster.client, cluster.namespace, "wrong", "other")
     cluster.write({"Snakefile": snakefile.replace("MORE", "")})
     said = cluster.run("-s", "Snakefile", "--", "--keep-going", expect=1)
     assert cluster.made() == ["public.txt"]
@@ -83,7 +66,7 @@ def test_an_image_of_a_private_registry_needs_a_pull_secret_and_fails_its_rules_
     # a rule's secret and policy count for its image; the pods' own, which is in no registry, is not asked for
     more = "image_pull_secrets='pull', image_pull_policy='Always'"
     cluster.write({"Snakefile": snakefile.replace("MORE", more)})
-    pull_secret(cluster, "pull", images.docker_config())
+    images.make_secret(cluster.client, cluster.namespace, "pull")
     said = cluster.run("-s", "Snakefile", "private.txt")
     assert cluster.read("private.txt") == "busybox\n"
     assert cluster.names() == []

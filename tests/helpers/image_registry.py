@@ -17,9 +17,13 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Final
 from urllib.error import URLError
+
+from byok8s.kube import KubeClient
+from byok8s.kube.objects import Json, Object
 
 PROGRAM: Final = "docker-registry"
 USER: Final = "ada"
@@ -33,6 +37,8 @@ http: {{addr: '{host}'}}
 auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}
 """
 _TYPES: Final = "application/vnd.docker."
+_LAYER: Final = "image.rootfs.diff.tar"
+_BYTES: Final = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -41,26 +47,39 @@ class Registry:
 
     host: str
 
-    def push(self, archive: Path, name: str, to: str) -> str:
-        """Put an image of an archive, as `docker save` makes them, into the registry; return its name there."""
+    def push(self, archive: Path, name: str, to: str, more: Path | None = None) -> str:
+        """Put an image of an archive, as `docker save` makes them, into the registry; return its name there.
+
+        more: a layer upon it.
+        """
         with tarfile.open(archive) as images:
             listed = json.loads(_file(images, "manifest.json"))
             image = next(each for each in listed if each["RepoTags"] == [name])
             repository, _, tag = to.partition(":")
-            config = self._blob(repository, "container.image.v1+json", _file(images, image["Config"]))
-            layers = [
-                self._blob(repository, "image.rootfs.diff.tar", _file(images, layer))
-                for layer in image["Layers"]
-            ]
+            config = json.loads(_file(images, image["Config"]))
+            layers = [self._blob(repository, _LAYER, _file(images, layer)) for layer in image["Layers"]]
+        if more:
+            layers.append(self._blob(repository, _LAYER, more.read_bytes()))
+            config["rootfs"]["diff_ids"].append(layers[-1]["digest"])
+        of_config = self._blob(repository, "container.image.v1+json", json.dumps(config).encode())
         kind = f"{_TYPES}distribution.manifest.v2+json"
-        manifest = {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers}
+        manifest = {"schemaVersion": 2, "mediaType": kind, "config": of_config, "layers": layers}
         self._ask("PUT", f"/v2/{repository}/manifests/{tag}", json.dumps(manifest).encode(), kind)
         return f"{self.host}/{to}"
 
-    def docker_config(self, password: str = PASSWORD) -> str:
-        """Return what `kubectl create secret docker-registry` would put into a Secret."""
+    def make_secret(self, client: KubeClient, namespace: str, name: str, password: str = PASSWORD) -> None:
+        """Make what `kubectl create secret docker-registry` makes."""
         auth = base64.b64encode(f"{USER}:{password}".encode()).decode()
-        return json.dumps({"auths": {self.host: {"username": USER, "password": password, "auth": auth}}})
+        content = {"auths": {self.host: {"username": USER, "password": password, "auth": auth}}}
+        data: Json = {".dockerconfigjson": base64.b64encode(json.dumps(content).encode()).decode()}
+        secret: Object = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/dockerconfigjson",
+            "metadata": {"name": name},
+            "data": data,
+        }
+        client.post(f"/api/v1/namespaces/{namespace}/secrets", secret)
 
     def _blob(self, repository: str, kind: str, content: bytes) -> Mapping[str, object]:
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -68,13 +87,14 @@ class Registry:
         self._ask("PUT", f"{place}&digest={digest}", content)
         return {"mediaType": f"{_TYPES}{kind}", "size": len(content), "digest": digest}
 
-    def _ask(self, method: str, path: str, content: bytes = b"", kind: str = "application/octet-stream"):  # type: ignore[no-untyped-def]
+    def _ask(self, method: str, path: str, content: bytes = b"", kind: str = _BYTES) -> HTTPResponse:
         address = path if "://" in path else f"http://{self.host}{path}"
         basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         headers = {"Authorization": f"Basic {basic}", "Content-Type": kind}
         request = urllib.request.Request(address, content, headers, method=method)
         with urllib.request.urlopen(request) as answer:
             answer.read()
+            assert isinstance(answer, HTTPResponse)
             return answer
 
 

@@ -306,5 +306,6 @@ def test_pip_gets_the_variables_that_its_lines_name(make: Maker) -> None:
         Spec("e", f"dependencies: [{{pip: ['{asked}']}}]", "", "")
     )
     assert plan.access.variables == {"TOKEN": "secret-1"}
+    assert Channels("", {}, make.folder).plan(Spec("e", YAML, "", "")).access.to_json() == ""
     assert plan.access.hide("it is secret-1") == "it is ***"
     assert "secret" not in repr((plan.yaml, plan.channels, plan.pin))

@@ -78,7 +78,7 @@ class Channels:
             name: self._variables[name] for name in _OF_PIP.findall("\n".join(pip)) if name in self._variables
         }
         access = places.access.with_all_of(
-            Access(variables=variables, hidden=[*filter(None, variables.values())])
+            Access(variables=variables, hidden=tuple(filter(None, variables.values())))
         )
         return Plan(yaml.safe_dump(said, sort_keys=False), pin, tuple(addresses), access)
 
@@ -174,7 +174,7 @@ class _Places:
         login = own or self._known.of(clean)
         if login is None:
             return clean
-        self._add(Access(hidden=[*_forms(login)]))
+        self._add(Access(hidden=tuple(_forms(login))))
         if login.kind == TOKEN:
             # where it was, or else where rattler has it
             return _without_user(address) if own else _with_token(clean, login.secret)

@@ -33,7 +33,7 @@ class Access:
     headers: Mapping[str, str] = field(default_factory=dict)
     mirrors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
-    hidden: Sequence[str] = ()
+    hidden: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path) -> Access:
@@ -51,7 +51,7 @@ class Access:
             {**self.headers, **other.headers},
             {**self.mirrors, **other.mirrors},
             {**self.variables, **other.variables},
-            list(dict.fromkeys([*self.hidden, *other.hidden])),
+            tuple(dict.fromkeys([*self.hidden, *other.hidden])),
         )
 
     def hide(self, text: str) -> str:
