@@ -87,6 +87,11 @@ def test_an_image_of_the_printed_dockerfile_has_the_environments_of_the_workflow
         assert flow.read("script.txt").startswith("of-conda hello from libgreet 1.3\n")
         assert [key for key in flow.kept() if "/envs/" in key] == []
 
+        # without being asked for they would not be used, which nobody would notice
+        said = flow.run("-s", "Snakefile", *with_own[:-1], "image", "-f", "script.txt", expect=1)
+        assert "which --software image leaves unused" in said
+        assert "byok8s explain conda-image" in said
+
         # what has changed since is not what the image has
         flow.write({"envs/greet.yaml": GREET.replace("1.2", "1.3")})
         said = flow.run("-s", "Snakefile", *with_own)

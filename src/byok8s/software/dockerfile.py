@@ -1,7 +1,7 @@
 """A Dockerfile with what pods need and conda environments in it. Nothing beside it is needed to build it.
 
-An environment is made as pods make it, at the path that is a part of its hash, and kept where a worker looks for it. Pods run as another user than
-the one who builds it.
+An environment is made as pods make it, at the path that is a part of its hash, and kept where a worker looks for it,
+which runs as another user than root.
 """
 
 from __future__ import annotations

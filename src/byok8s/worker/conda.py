@@ -45,6 +45,15 @@ def of_image(name: str) -> Path | None:
     return folder if folder.with_suffix(DONE).is_file() else None
 
 
+def check_use() -> None:
+    """Raise Unusable if the image was made with environments, for rules that are to do without."""
+    if OF_IMAGE.is_dir():
+        raise Unusable(
+            "its image has the conda environments of rules, which --software image leaves unused",
+            "conda-image",
+        )
+
+
 def platform() -> str:
     """Return conda's word for this machine."""
     machine = os.uname().machine
