@@ -74,5 +74,5 @@ def test_what_layers_of_an_image_would_show_is_refused(files: dict[str, str], tm
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     spec = Spec("envs/a.yaml", "channels: [lab, 'https://host/lab']\n", "", "")
-    with pytest.raises(InputError, match="channels with credentials or mirrors"):
+    with pytest.raises(InputError, match="wants credentials, variables or mirrors"):
         made(tmp_path, spec)

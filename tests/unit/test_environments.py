@@ -270,6 +270,7 @@ def test_pin_files_are_of_private_channels_too(private: Maker) -> None:
         (Spec("e", "channels: ['https://me:$NOWHERE@host/c']", "", ""), "variable NOWHERE, which is not set"),
         (Spec("e", "channels: ['https://me:$SLASH@host/c']", "", ""), "cannot be told from its host"),
         (Spec("e", "channels: [", "", ""), "cannot be read"),
+        (Spec("e", "- greet", "", ""), "cannot be read"),
     ],
 )
 def test_what_would_be_seen_by_others_is_refused(spec: Spec, words: str, tmp_path: Path) -> None:
@@ -283,6 +284,13 @@ def test_what_would_be_seen_by_others_is_refused(spec: Spec, words: str, tmp_pat
 def test_a_mirror_on_the_command_line_has_no_credentials(alias: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--channel-alias has credentials"):
         Channels(alias, {}, tmp_path)
+
+
+def test_a_login_without_a_password_hides_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text('machine host login "" password ""\n')
+    plan = Channels("", {}, tmp_path).plan(Spec("e", "channels: ['https://host/c']", "", ""))
+    assert plan.access.headers
+    assert plan.access.hide("words") == "words"
 
 
 @pytest.mark.parametrize("name", [".netrc", ".condarc", ".rattler/credentials.json"])

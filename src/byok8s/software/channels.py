@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from byok8s.errors import InputError
@@ -58,12 +58,7 @@ class Channels:
         """Return what a pod is told of an environment. Raises InputError if it cannot be told."""
         import yaml
 
-        try:
-            said = yaml.safe_load(spec.yaml) or {}
-        except yaml.MarkedYAMLError as error:
-            # its own words quote the line, which may have a password in it
-            line = f"It is no YAML at line {error.problem_mark.line + 1}." if error.problem_mark else ""
-            raise InputError(f"The conda environment {spec.source} cannot be read.", where=line) from None
+        said = _read(spec)
         named = [str(name) for name in said.pop("channels", None) or []]
         pip = [line for each in said.get("dependencies") or [] for line in _pip_lines(each)]
         _refuse_secrets(spec, named, [*pip, *spec.pin.splitlines()])
@@ -107,6 +102,21 @@ def refuse_in_alias(alias: str) -> None:
             "The address of --channel-alias has credentials in it, which the record of the run would show.",
             hint="Leave them out there, and put them into ~/.netrc, or into ~/.condarc as its channel_alias.",
         )
+
+
+def _read(spec: Spec) -> dict[str, Any]:
+    import yaml
+
+    try:
+        said = yaml.safe_load(spec.yaml) or {}
+    except yaml.YAMLError as error:
+        # its own words quote the line, which may have a password in it
+        mark = getattr(error, "problem_mark", None)
+        line = f"It is no YAML at line {mark.line + 1}." if mark else "It is no YAML."
+        raise InputError(f"The conda environment {spec.source} cannot be read.", where=line) from None
+    if not isinstance(said, dict):
+        raise InputError(f"The conda environment {spec.source} cannot be read.", where="It is no mapping.")
+    return said
 
 
 def _named(named: Sequence[str], settings: Condarc) -> Iterator[str]:
@@ -174,7 +184,7 @@ class _Places:
         login = own or self._known.of(clean)
         if login is None:
             return clean
-        self._add(Access(hidden=tuple(_forms(login))))
+        self._add(Access(hidden=tuple(filter(None, _forms(login)))))
         if login.kind == TOKEN:
             # where it was, or else where rattler has it
             return _without_user(address) if own else _with_token(clean, login.secret)

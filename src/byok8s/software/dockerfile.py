@@ -69,7 +69,7 @@ def dockerfile(declared: Sequence[Declared], channels: Channels, base: str, snak
 def _public(spec: Spec, plan: Plan) -> Plan:
     if plan.access != Access():
         raise InputError(
-            f"The conda environment {spec.source} has channels with credentials or mirrors of your .condarc, which an "
+            f"The conda environment {spec.source} wants credentials, variables or mirrors of this machine, which an "
             "image would show or not know.",
             hint="Leave it to a run, which makes it in the cluster: byok8s ... --software declared.",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import netrc
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +63,11 @@ def read(variables: Mapping[str, str], home: Path) -> Logins:
     if named := variables.get("RATTLER_AUTH_FILE"):
         rattler.insert(0, Path(named))
     known = [entry for file in rattler for entry in _of_rattler(_read(file))]
-    known += _of_mamba(_read(home / ".mamba/auth/authentication.json"))
+    mamba = home / ".mamba/auth/authentication.json"
+    try:
+        known += _of_mamba(_read(mamba))
+    except binascii.Error as error:
+        raise _unreadable(mamba, error) from None
     return Logins(known, _netrc(Path(variables.get("NETRC") or home / ".netrc")))
 
 
