@@ -122,6 +122,7 @@ def registry(folder: Path) -> Iterator[Registry]:
             yield Registry(host)
         finally:
             process.kill()
+            shutil.rmtree(folder / "images", ignore_errors=True)
 
 
 def _await(host: str) -> None:
