@@ -18,6 +18,7 @@ from byok8s.named import named
 from byok8s.root import find_root
 from byok8s.s3 import Bucket, profile
 from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
+from byok8s.software import channels
 from byok8s.workspace import Source
 
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
@@ -135,7 +136,7 @@ def read_request(
         upload=_upload(settings.upload),
         download=_download(settings.download),
         software=settings.software or ("image" if settings.image or local else "declared"),
-        channel_alias=settings.channel_alias,
+        channel_alias=_channel_alias(settings.channel_alias),
         cache=settings.cache,
         learned=settings.sizes == "learned",
         dry_run=dry_run,
@@ -143,6 +144,11 @@ def read_request(
         ignore_lock=ignore_lock,
         snakemake_arguments=tuple(snakemake_arguments),
     )
+
+
+def _channel_alias(address: str | None) -> str | None:
+    channels.refuse_in_alias(address or "")
+    return address
 
 
 def _at_least(least: int, flag: str, value: Number | None) -> Number | None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import io
+import json
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import zstandard
 
-from byok8s.kube.objects import text
+from byok8s.kube import ApiError, Object
+from byok8s.kube.objects import items, mapping, text
+from byok8s.pods.names import ENVIRONMENT_LABEL
 from byok8s.s3.client import connect
 from channel import greeting
 from folders import run_in
+from private_channel import CHANNEL_TOKEN, PASSWORD, USER, guarded
 from sandbox import Sandbox
 from serving import served
 
@@ -208,3 +219,140 @@ def test_an_image_that_cannot_make_environments_is_named(flow: Sandbox) -> None:
     said = flow.run("-s", "Snakefile", "--image", minimal_image, expect=1)
     assert "the image has no py-rattler" in said
     assert flow.made() == []
+
+
+# -- private channels --
+
+SEEN_BY_NOBODY = (CHANNEL_TOKEN, PASSWORD, base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode())
+PRIVATE = {
+    "Snakefile": "rule all:\n    input: 'basic.txt', 'token.txt'\n"
+    + ONE.format("basic")
+    + ONE.format("token"),
+    "envs/basic.yaml": "channels: ['$SERVER/basic/greetings']\ndependencies: [greet, 'libgreet=1.2']\n",
+    "envs/token.yaml": "channels: ['$SERVER/t/$CHANNEL_TOKEN/private/greetings']\n"
+    "dependencies: [greet, 'libgreet=1.3']\n",
+    # it tells what a pod knows of itself
+    "envs/token.post-deploy.sh": "env; cat /proc/1/cmdline\n",
+}
+
+
+@pytest.fixture
+def private(flow: Sandbox) -> Iterator[Sandbox]:
+    """A cluster, channels that want credentials, and a machine that has some: a home of its own with a .netrc."""
+    home = flow.folder.parent / "home"
+    home.mkdir()
+    (home / ".netrc").write_text(f"machine {BRIDGE} login {USER} password {PASSWORD}\n")
+    del flow.environment["BYOK8S_CHANNEL_ALIAS"]
+    with guarded(flow.folder.parent / "channels", BRIDGE) as address:
+        flow.environment |= {"HOME": str(home), "SERVER": address, "CHANNEL_TOKEN": CHANNEL_TOKEN}
+        flow.write(PRIVATE)
+        yield flow
+
+
+def shown(objects: list[Object]) -> str:
+    """Return what objects say, in lines, also what is packed in them; of Secrets their names alone."""
+    lines = []
+    for each in objects:
+        if each["kind"] == "secrets":
+            lines.append(f"secret {sorted(mapping(each, 'data'))}")
+            continue
+        lines.append(json.dumps(each))
+        for container in items(each, "spec", "containers") if each["kind"] == "pods" else ():
+            arguments = container["args"]
+            assert isinstance(arguments, list)
+            for word in map(str, arguments):
+                with contextlib.suppress(ValueError, zlib.error):
+                    lines.append(zlib.decompress(base64.b64decode(word)).decode())
+        for packed in mapping(each, "binaryData").values():
+            lines.append(unpacked(base64.b64decode(str(packed))).decode(errors="replace"))
+    return "\n".join(lines)
+
+
+def unpacked(content: bytes) -> bytes:
+    """Return what a file has, unpacked if it is packed in a way that is used here."""
+    if content.startswith(b"\x28\xb5\x2f\xfd"):
+        return zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)).read()
+    if content.startswith(b"\x1f\x8b"):
+        return zlib.decompressobj(wbits=31).decompress(content)  # of a large one it may be a part
+    return content
+
+
+def test_private_channels_are_had_and_nobody_sees_their_credentials(private: Sandbox) -> None:
+    run = private.start("-s", "Snakefile", "--", "--verbose")
+    output = ThreadPoolExecutor(1).submit(run.communicate)
+    seen: list[str] = []
+    has_credentials: dict[bool, set[bool]] = {True: set(), False: set()}  # by whether it makes environments
+    while not output.done():
+        objects = private.objects()
+        seen.append(shown(objects))
+        for pod in (each for each in objects if each["kind"] == "pods"):
+            has_credentials[ENVIRONMENT_LABEL in mapping(pod, "metadata", "labels")].add(
+                "channels.json" in str(pod)
+            )
+            path = f"/api/v1/namespaces/{private.namespace}/pods/{text(pod, 'metadata', 'name')}/log"
+            with contextlib.suppress(ApiError):
+                seen.append(private.client.get_text(path))
+    said, _ = output.result()
+    assert run.returncode == 0, said
+    assert private.read("basic.txt").startswith("hello from libgreet 1.2\n")
+    assert private.read("token.txt").startswith("hello from libgreet 1.3\n")
+    client, bucket = connect(private.bucket.endpoint_url), private.bucket
+    stored = [
+        unpacked(client.get_object(Bucket=bucket.name, Key=f"{bucket.prefix}/{key}")["Body"].read())
+        for key in private.kept()
+    ]
+    local = [path.read_bytes() for path in private.folder.rglob("*") if path.is_file()]
+    everything = b"".join(["\n".join([said, *seen]).encode(), *stored, *local])
+    # what was looked through has what it should have: objects, arguments, archives, logs and the record
+    for word in (
+        "channels.json",
+        '"channels": ["http',
+        "etc/conda/activate.d",
+        "CHANNEL_TOKEN",
+        '"event": "job.',
+    ):
+        assert word.encode() in everything, word
+    for secret in SEEN_BY_NOBODY:
+        assert secret.encode() not in everything
+    assert has_credentials == {True: {True}, False: {False}}
+    assert private.names() == []
+
+
+def test_credentials_that_are_wrong_fail_their_rules_and_no_others(private: Sandbox) -> None:
+    said = private.run("-s", "Snakefile", "--", "--keep-going", expect=1, CHANNEL_TOKEN="old-7c2")
+    assert private.made() == ["basic.txt"]
+    assert f"{BRIDGE} refuses the credentials that this machine has for its channel" in said
+    assert "byok8s explain conda-denied" in said
+    assert "old-7c2" not in said
+    (Path(private.environment["HOME"]) / ".netrc").unlink()
+    private.write({"envs/basic.yaml": PRIVATE["envs/basic.yaml"] + "variables: {A: b}\n"})
+    said = private.run("-s", "Snakefile", "basic.txt", expect=1)
+    assert f"{BRIDGE} wants credentials for its channel, and this machine has none" in said
+    assert private.names() == []
+
+
+CHECKPOINT = """
+checkpoint first:
+    output: "first.txt"
+    shell: "echo basic > {output}"
+def more(_):
+    with open(checkpoints.first.get().output[0]) as names:
+        return names.read().strip() + ".txt"
+rule all:
+    input: more
+    default_target: True
+"""
+
+
+def test_channels_of_rules_behind_a_checkpoint_have_their_credentials(private: Sandbox) -> None:
+    private.write({"Snakefile": CHECKPOINT + ONE.format("basic")})
+    private.run("-s", "Snakefile")
+    assert private.read("basic.txt").startswith("hello from libgreet 1.2\n")
+
+
+def test_a_password_in_a_file_of_the_workflow_is_refused_before_anything_is_made(private: Sandbox) -> None:
+    private.write({"envs/basic.yaml": "channels: ['http://ada:old-7c2@host/c']\ndependencies: [greet]\n"})
+    said = private.run("-s", "Snakefile", expect=2)
+    assert "The conda environment envs/basic.yaml has credentials in an address" in said
+    assert "old-7c2" not in said
+    assert private.made() == []

@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
@@ -22,10 +22,10 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
-    """Give the address of a server of a folder's files."""
-    with ThreadingHTTPServer((host, 0), partial(_Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
+def served(folder: Path, host: str = "127.0.0.1", by: type[Quiet] = Quiet) -> Iterator[str]:
+    """Give the address of a server of a folder's files. by: how it answers."""
+    with ThreadingHTTPServer((host, 0), partial(by, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield f"http://{host}:{server.server_address[1]}"

@@ -15,6 +15,8 @@ export BYOK8S_TEST_MINIMAL_IMAGE=localhost/byok8s/snakemake-minimal:rig
 export BYOK8S_TEST_CORPUS_IMAGE=localhost/byok8s/corpus:rig
 export BYOK8S_TEST_METAGENOMICS_IMAGE=localhost/byok8s/metagenomics:rig
 export BYOK8S_TEST_TOOL_IMAGES=localhost/byok8s/tool-%s:rig
+export BYOK8S_TEST_IMAGE_ARCHIVE=$(cat "$state/containerd/imported-images.tar")
+export BYOK8S_TEST_TOOL_ARCHIVE=$(cat "$state/containerd/imported-tools.tar")
 export BYOK8S_TEST_AUDIT_LOG=$state/log/audit.log
 export PATH=$tree/.venv/bin:\$PATH
 END

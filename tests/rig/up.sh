@@ -6,7 +6,7 @@ require_root_on_debian
 ((${#state} < 90)) || die "$state is too long for the sockets in it (108 bytes): set BYOK8S_RIG_CACHE to a shorter path"
 one_at_a_time
 
-apt_install etcd-server containerd runc containernetworking-plugins iptables iproute2 curl openssl util-linux
+apt_install docker-registry etcd-server containerd runc containernetworking-plugins iptables iproute2 curl openssl util-linux
 kubernetes=$(product kubernetes "$rig/oci_image.py")
 base=$(product base)
 images=$(product images "$base" "$tree/constraints-worker.txt" "$rig/constraints-corpus.txt" \

@@ -21,6 +21,7 @@ from byok8s.pods.cause import Cause
 from byok8s.pods.manifest import PodSettings, Shape, worker_plan
 from byok8s.pods.names import Names
 from byok8s.pods.outcome import State
+from byok8s.pods.pod_options import part_of_pod
 from byok8s.worker import hand_over
 from byok8s.worker import tool as worker_tool
 
@@ -258,6 +259,23 @@ def test_the_claim_of_inputs_is_the_workers_alone() -> None:
     assert "BYOK8S_CLAIM" not in json.dumps(other)
     # as Kubernetes reads it
     assert str(get_in(other, "command", 2)).replace("$$", "$") == tool.script()
+
+
+@pytest.mark.parametrize(
+    ("said", "own", "wanted"),
+    [
+        ("", "", ("IfNotPresent", "IfNotPresent")),
+        ("Always", "", ("Always", "Always")),
+        ("Always", "Never", ("Always", "Never")),
+        ("", "Always", ("IfNotPresent", "Always")),
+    ],
+)
+def test_a_rules_policy_is_that_of_its_image_and_a_runs_of_both(
+    said: str, own: str, wanted: tuple[str, str]
+) -> None:
+    options = json.dumps(part_of_pod({"image_pull_policy": said} if said else {}))
+    containers = items(pod(Shape(1, said=options, tool="a:1", tool_policy=own)), "spec", "containers")
+    assert tuple(each["imagePullPolicy"] for each in containers) == wanted
 
 
 def test_a_small_jobs_worker_keeps_what_it_needs() -> None:

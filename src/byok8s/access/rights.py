@@ -49,7 +49,11 @@ STREAM_RIGHTS = (
 # without these a run does all but what they are for
 HELPFUL_RIGHTS = (
     Right("list", "events", "why a pod waits or has failed, if its status does not say"),
-    Right("patch", "secrets", "renewing S3 credentials that end before the run does"),
+    Right(
+        "patch",
+        "secrets",
+        "renewing S3 credentials that end before the run does; channels of rules that a checkpoint brings",
+    ),
     Right("get", "persistentvolumeclaims", "whether the claim of --cache is there"),
     Right(
         "patch", "jobs/status", "letting the lease begin, which Kubernetes does by itself since 1.24", "batch"

@@ -15,6 +15,7 @@ from byok8s.cli.envs import envs
 from byok8s.cli.events import events
 from byok8s.cli.explain import explain
 from byok8s.cli.get import get
+from byok8s.cli.image import image
 from byok8s.cli.init import init
 from byok8s.cli.logs import logs
 from byok8s.cli.ls import ls
@@ -55,6 +56,7 @@ byok8s.add_command(envs)
 byok8s.add_command(events)
 byok8s.add_command(explain)
 byok8s.add_command(get)
+byok8s.add_command(image)
 byok8s.add_command(init)
 byok8s.add_command(logs)
 byok8s.add_command(ls)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, cast
@@ -25,10 +25,12 @@ from byok8s.access.preflight import Cluster
 from byok8s.choices import Software
 from byok8s.data.targets import Targets
 from byok8s.errors import InputError
-from byok8s.jobs.software import containers, environments
+from byok8s.jobs.software import containers, environments, honours_conda
 from byok8s.request import Request
 from byok8s.run import snakemake_cli
 from byok8s.s3 import Bucket
+from byok8s.software.dockerfile import Declared
+from byok8s.software.spec import Spec, Specs
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -48,11 +50,13 @@ class PlannedJob:
 @dataclass(frozen=True)
 class WorkflowPlan:
     """jobs: those that are to be run, without those that ask for the same. software: what their rules get of what they
-    declare, in sentences. fault: why there is no plan; hint: what to do.
+    declare, in sentences. environments: of all rules, whether they are to run or not. fault:
+    why there is no plan; hint: what to do.
     """
 
     jobs: Sequence[PlannedJob] = field(default_factory=tuple)
     software: Sequence[str] = ()
+    environments: Sequence[Declared] = ()
     fault: str = ""
     hint: str = ""
 
@@ -87,7 +91,8 @@ def plan(
         if found.is_file():
             told = json.loads(found.read_text())
             jobs = [PlannedJob(**job) for job in told["jobs"]]
-            return WorkflowPlan(jobs, told["software"], told["fault"], told["hint"])
+            declared = [Declared(Spec(**each["spec"]), tuple(each["rules"])) for each in told["environments"]]
+            return WorkflowPlan(jobs, told["software"], declared, told["fault"], told["hint"])
     return WorkflowPlan(fault=f"Snakemake ended without a plan: {said}") if ended else None
 
 
@@ -125,6 +130,7 @@ def main(found: str, cores: int, software: Software, arguments: list[str]) -> No
     except InputError as error:
         told |= {"fault": f"{error.what} {error.where}".strip(), "hint": error.hint}
     told["software"] = planned.software
+    told["environments"] = [asdict(each) for each in planned.environments]
     told["jobs"] = [{"name": name, "resources": dict(resources)} for name, resources in keeper.jobs]
     Path(found).write_text(json.dumps(told))
 
@@ -135,11 +141,27 @@ class _Planned(Targets):
     def __init__(self) -> None:
         super().__init__()
         self.software: list[str] = []
+        self.environments: list[Declared] = []
 
     def planned(self, dag: DAG) -> None:
         super().planned(dag)
+        self.environments = _declared(dag) if honours_conda(dag.workflow) else []
         with suppress(InputError):  # which is said of the plan
             self.software = [words for words in (containers(dag), environments(dag)) if words]
+
+
+def _declared(dag: DAG) -> list[Declared]:
+    """Return the environments of all jobs, by their sources. Raises InputError for one that a run would refuse."""
+    specs, rules = Specs(dag.workflow), dict[Spec, set[str]]()
+    for job in dag.jobs:
+        try:
+            if spec := specs.of(job):
+                rules.setdefault(spec, set()).add(job.rule.name)
+        except InputError:
+            if dag.needrun(job):
+                raise
+    found = [Declared(spec, tuple(sorted(of))) for spec, of in rules.items()]
+    return sorted(found, key=lambda each: (each.spec.source, each.spec.name))
 
 
 class _Keeper(logging.Filter):

@@ -59,6 +59,7 @@ from byok8s.run_objects.objects import Contents, RunObjects
 from byok8s.run_objects.renewal import Renewal
 from byok8s.s3 import Bucket, CurrentCredentials
 from byok8s.shown import guard_snakemake
+from byok8s.software.channels import Channels
 from byok8s.software.spec import Spec, Specs
 from byok8s.software.store import Store
 from byok8s.worker.description import to_json
@@ -158,7 +159,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             Specs(self.workflow),
             Store(bucket),
             self._shapes.of_run(),
-            (settings.channel_alias or "").rstrip("/"),
+            Channels((settings.channel_alias or "").rstrip("/")),
             self.logger,
         )
 
@@ -307,14 +308,15 @@ class Executor(RealExecutor):  # type: ignore[misc]
         current = CurrentCredentials()
         no_copy = self.executor_settings.no_credentials
         credentials = {} if no_copy else pod_environment.credentials_file(current)
-        secret = dict(self.envvars()) | credentials
+        of_channels = self._environments.secret() if self._environments else {}
+        secret = dict(self.envvars()) | credentials | of_channels
         contents = Contents(secret, shares, json.dumps(to_json(self._run)))
         self._dispatch.start(contents, self._annotations(), first)
         if credentials:
             self._renewal = Renewal(
                 credentials,
                 lambda: pod_environment.file_of(current.read()),
-                cluster.renew_secret,
+                cluster.change_secret,
                 self.logger.warning,
             )
             self._renewal.start()

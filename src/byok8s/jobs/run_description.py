@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from byok8s.jobs.software import honours_conda
 from byok8s.worker.description import RunDescription, ShellSettings, Snakefile
 from byok8s.worker.values import Encoded, encode
 
@@ -41,6 +42,7 @@ def run_description(workflow: Workflow, root: Path) -> RunDescription:
         storage=_storage(workflow),
         bucket=bucket,
         prefix=f"{prefix.rstrip('/')}/" if prefix else "",
+        unused_environments=not honours_conda(workflow) and any(rule.conda_env for rule in workflow.rules),
     )
 
 

@@ -15,7 +15,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from byok8s.errors import InputError
 from byok8s.pods import template
 from byok8s.pods.manifest import Shape
-from byok8s.pods.pod_options import POD_OPTIONS, Value, part_of_pod
+from byok8s.pods.pod_options import POD_OPTIONS, PULL_POLICY, Value, part_of_pod, pull_policy
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
@@ -56,7 +56,10 @@ class Shapes:
             if isinstance(resources[name], Value)
         }
         path = resources.get("pod_template")
+        image = self._image(job)
         try:
+            # a rule that names an image speaks of that, not of the pods'
+            policy = pull_policy(own.pop(PULL_POLICY)) if image and PULL_POLICY in own else ""
             return Shape(
                 cores=cores(job),
                 mem_mb=number(job, "mem_mb"),
@@ -65,7 +68,8 @@ class Shapes:
                 template=template.join(_load(path), self._template)
                 if isinstance(path, str)
                 else self._template,
-                tool=self._image(job),
+                tool=image,
+                tool_policy=policy,
             )
         except InputError as error:
             raise InputError(

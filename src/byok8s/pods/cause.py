@@ -30,6 +30,7 @@ class Cause(Enum):
 
     CONDA_UNSOLVABLE = "conda-unsolvable"
     CONDA_CHANNEL = "conda-channel"
+    CONDA_DENIED = "conda-denied"
     CONDA_INSTALL = "conda-install"
     CONDA_POST_DEPLOY = "conda-post-deploy"
     CONDA_IMAGE = "conda-image"

@@ -56,7 +56,8 @@ class Shape:
 
     cores: of the processor. mem_mb, disk_mb: in MB; None if the rule says nothing. said: the part of a Pod that the
     user has put in words, which counts over ours; template: that which is merged under ours; both as JSON. tool: the
-    rule's own image, which its commands run in; "" if that is the pods'.
+    rule's own image, which its commands run in; "" if that is the pods'. tool_policy: when that is pulled, "" as the
+    pods' own.
     """
 
     cores: int
@@ -65,6 +66,7 @@ class Shape:
     said: str = ""
     template: str = ""
     tool: str = ""
+    tool_policy: str = ""
 
     @property
     def memory_mb(self) -> int:
@@ -209,13 +211,17 @@ def config_map(names: Names, reference: dict[str, Json], number: int, files: Map
 
 @dataclass(frozen=True)
 class PodPlan:
-    """One pod. arguments: of the worker in it. runtime: minutes, None without an end."""
+    """One pod. arguments: of the worker in it. runtime: minutes, None without an end.
+
+    secret_files: those of the run's Secret that it has, and other pods have not.
+    """
 
     name: str
     labels: Mapping[str, str]
     shape: Shape
     arguments: tuple[str, ...]
     runtime: int | None = None
+    secret_files: tuple[str, ...] = ()
 
 
 def job_plan(names: Names, task: Task) -> PodPlan:
@@ -247,7 +253,7 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
         "enableServiceLinks": False,
         "securityContext": pod_security(),
         "containers": [_container(names, settings, plan)],
-        "volumes": [_files(names, settings), work, *_claim(settings)],
+        "volumes": [_files(names, settings, plan), work, *_claim(settings)],
     }
     if plan.runtime:
         spec["activeDeadlineSeconds"] = plan.runtime * 60
@@ -269,7 +275,8 @@ def pod(names: Names, reference: dict[str, Json], settings: PodSettings, plan: P
     merged = template.merge(template.merge(said, ours), under, CONTAINER)
     if not plan.shape.tool:
         return merged
-    return tool.added(merged, CONTAINER, plan.shape.tool, container_security(), settings.secret_variables)
+    image = tool.Image(plan.shape.tool, plan.shape.tool_policy)
+    return tool.added(merged, CONTAINER, image, container_security(), settings.secret_variables)
 
 
 def _container(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, Json]:
@@ -307,13 +314,13 @@ def _claim(settings: PodSettings) -> list[Json]:
     return [{"name": CLAIM_VOLUME, "persistentVolumeClaim": source}] if settings.claim else []
 
 
-def _files(names: Names, settings: PodSettings) -> dict[str, Json]:
+def _files(names: Names, settings: PodSettings, plan: PodPlan) -> dict[str, Json]:
     maps: list[Json] = [{"configMap": {"name": names.config_map(n)}} for n in range(settings.config_maps)]
     # params may hold secrets, and what a run is described by holds its params
     secrets: list[Json] = [
         # the one is absent when the pods have credentials of their own, the other when there is no run
         {"secret": {"name": names.secret, "items": [{"key": name, "path": name}], "optional": True}}
-        for name in (RUN_FILE, CREDENTIALS_FILE)
+        for name in (RUN_FILE, CREDENTIALS_FILE, *plan.secret_files)
     ]
     return {"name": "files", "projected": {"defaultMode": 0o440, "sources": [*maps, *secrets]}}
 

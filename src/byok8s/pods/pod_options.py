@@ -18,6 +18,7 @@ from byok8s.pods.manifest import CONTAINER
 
 OURS = ("byok8s.io/", "app.kubernetes.io/")  # by these an object says whose it is
 EFFECTS = frozenset({"NoSchedule", "PreferNoSchedule", "NoExecute"})
+PULL_POLICY = "image_pull_policy"
 PULL_POLICIES = frozenset({"Always", "IfNotPresent", "Never"})
 GPU_RESOURCES = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu", "intel": "gpu.intel.com/i915"}
 
@@ -55,6 +56,12 @@ def part_of_pod(options: PodOptions) -> Object:
         except (ValueError, yaml.YAMLError) as error:
             raise InputError(f"{word}={value!r} cannot be used in a pod: {error}.") from error
     return part
+
+
+def pull_policy(value: Value) -> str:
+    """Return when an image is pulled. Raises InputError for no such word."""
+    part_of_pod({PULL_POLICY: value})
+    return str(value)
 
 
 def _spec(name: str, read: Callable[[str], Json]) -> Callable[[str], Object]:
@@ -166,7 +173,7 @@ READERS: Mapping[str, Callable[[str], Object]] = {
     "affinity": _spec("affinity", _yaml_mapping),
     "annotations": lambda value: {"metadata": {"annotations": _own_names(_mapping(value))}},
     "container_image": lambda value: _container(image=_plain(value)),
-    "image_pull_policy": lambda value: _container(imagePullPolicy=_pull_policy(value)),
+    PULL_POLICY: lambda value: _container(imagePullPolicy=_pull_policy(value)),
     "image_pull_secrets": _spec("imagePullSecrets", _references),
     "labels": lambda value: {"metadata": {"labels": _own_names(_mapping(value))}},
     "limits": lambda value: _limits(_mapping(value)),

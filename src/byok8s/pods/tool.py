@@ -7,6 +7,7 @@ temporary files and what the user has mounted; no credentials, and no environmen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
@@ -23,7 +24,17 @@ SHARES: Final = frozenset({"cpu", "memory"})
 KEPT_BACK: Final = frozenset({"configMap", "csi", "downwardAPI", "projected", "secret"})
 
 
-def added(pod: Object, worker: str, image: str, security: Json, variables: Sequence[str]) -> dict[str, Json]:
+@dataclass(frozen=True)
+class Image:
+    """A rule's own. policy: when it is pulled; "" for when the worker's is."""
+
+    name: str
+    policy: str = ""
+
+
+def added(
+    pod: Object, worker: str, image: Image, security: Json, variables: Sequence[str]
+) -> dict[str, Json]:
     """Return a pod with the container of an image. worker: the name of the one that has the job's share so far.
 
     security: of each container. variables: those of the worker's that the workflow has asked for by name.
@@ -32,7 +43,10 @@ def added(pod: Object, worker: str, image: str, security: Json, variables: Seque
     containers = items(spec, "containers")
     ours = next(each for each in containers if text(each, "name") == worker)
     others = [each for each in containers if each != ours]
-    both: list[Json] = [_worker(ours, image, variables), _tool(ours, image, security, _mounts(pod, ours))]
+    both: list[Json] = [
+        _worker(ours, image.name, variables),
+        _tool(ours, image, security, _mounts(pod, ours)),
+    ]
     # else each would see the other's processes
     return {**pod, "spec": {**spec, "shareProcessNamespace": False, "containers": [*both, *others]}}
 
@@ -50,11 +64,11 @@ def _worker(ours: Object, image: str, variables: Sequence[str]) -> Json:
     return {**ours, "env": [*items(ours, "env"), *told], "resources": share}
 
 
-def _tool(ours: Object, image: str, security: Json, mounts: list[Json]) -> Json:
+def _tool(ours: Object, image: Image, security: Json, mounts: list[Json]) -> Json:
     return {
         "name": TOOL,
-        "image": image,
-        "imagePullPolicy": ours["imagePullPolicy"],
+        "image": image.name,
+        "imagePullPolicy": image.policy or ours["imagePullPolicy"],
         # Kubernetes makes one dollar of two, and what $(NAME) says
         "command": ["/bin/sh", "-c", script().replace("$", "$$"), "byok8s", FOLDER],
         "env": [{"name": "HOME", "value": "/tmp"}, {"name": "USER", "value": "byok8s"}],  # noqa: S108

@@ -124,7 +124,7 @@ class RunObjects:
         with ThreadPoolExecutor(len(shares) + 1) as threads:
             list(threads.map(self._create, *zip((self._secrets, secret), *shares, strict=True)))
 
-    def renew_secret(self, values: Mapping[str, str]) -> None:
+    def change_secret(self, values: Mapping[str, str]) -> None:
         """Change values of the run's Secret, which kubelets then bring to its pods. Raises ClusterError."""
         self._client.patch(f"{self._secrets}/{self.names.secret}", {"stringData": dict(values)})
 

@@ -13,6 +13,8 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from byok8s.worker import activation
+from byok8s.worker.activation import DONE
 from byok8s.worker.description import Environment
 from byok8s.worker.job_folder import ENVIRONMENTS
 
@@ -20,16 +22,7 @@ if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s.connection import Connection
 
 BASE: Final = ENVIRONMENTS / "base"  # where Snakemake looks for conda's own bin/activate
-VARIABLES: Final = (
-    "etc/conda/byok8s-variables.sh"  # within an environment: what its file says under variables:
-)
-# what `conda activate` does to a shell that has no environment yet
-ACTIVATE: Final = f"""\
-export CONDA_PREFIX="$1" CONDA_DEFAULT_ENV="$1" CONDA_SHLVL=1 CONDA_PROMPT_MODIFIER="($1) " PATH="$1/bin:$PATH"
-[ -r "$1/{VARIABLES}" ] && . "$1/{VARIABLES}"
-for _byok8s in "$1"/etc/conda/activate.d/*.sh; do [ -r "$_byok8s" ] && . "$_byok8s"; done
-unset _byok8s
-"""
+OF_IMAGE: Final = Path("/opt/byok8s/envs")  # in an image that was made with environments
 _CHUNK: Final = 1 << 20
 
 
@@ -46,6 +39,21 @@ def prefix_of(name: str) -> Path:
     return ENVIRONMENTS / f"{name}_"
 
 
+def of_image(name: str) -> Path | None:
+    """Return the folder in which the image has an environment, None if it has not."""
+    folder = OF_IMAGE / prefix_of(name).name
+    return folder if folder.with_suffix(DONE).is_file() else None
+
+
+def check_use() -> None:
+    """Raise Unusable if the image was made with environments, for rules that are to do without."""
+    if OF_IMAGE.is_dir():
+        raise Unusable(
+            "its image has the conda environments of rules, which --software image leaves unused",
+            "conda-image",
+        )
+
+
 def platform() -> str:
     """Return conda's word for this machine."""
     machine = os.uname().machine
@@ -55,10 +63,7 @@ def platform() -> str:
 
 def lay_base() -> None:
     """Lay what activates an environment."""
-    script = BASE / "bin/activate"
-    if not script.is_file():
-        script.parent.mkdir(parents=True, exist_ok=True)
-        script.write_text(ACTIVATE)
+    activation.lay_base(BASE)
 
 
 def use_base(image: str) -> None:
@@ -74,10 +79,13 @@ def use_base(image: str) -> None:
     Conda.instances[image or None] = conda
 
 
-def bring(environment: Environment, connection: Connection) -> None:
-    """Fetch an environment, unless an earlier job of this worker has. Raises Unusable or StorageError."""
+def bring(environment: Environment, connection: Connection, *, linked: bool) -> None:
+    """Bring an environment to its place, unless an earlier job of this worker has: from the image, or the bucket.
+
+    linked: what the image has need not be copied, as no other container is to have it. Raises Unusable or StorageError.
+    """
     prefix = prefix_of(environment.name)
-    done = prefix.with_suffix(".env_setup_done")  # Snakemake's own mark
+    done = prefix.with_suffix(DONE)
     if done.is_file():
         return
     if environment.platform != (here := platform()):
@@ -86,6 +94,21 @@ def bring(environment: Environment, connection: Connection) -> None:
             "conda-platform",
         )
     lay_base()
+    if built := of_image(environment.name):
+        if linked:
+            prefix.symlink_to(built)
+        else:
+            shutil.copytree(built, prefix, symlinks=True)
+    else:
+        _fetch(environment, prefix, connection)
+    done.touch()
+
+
+def _fetch(environment: Environment, prefix: Path, connection: Connection) -> None:
+    if not environment.key:
+        raise Unusable(
+            "its pod's image lacks its conda environment, which the run's image has", "conda-image"
+        )
     packed, new = prefix.with_suffix(".packed"), prefix.with_suffix(".new")
     with connection.explained("download", f"s3://{environment.bucket}/{environment.key}"):
         connection.client.download_file(environment.bucket, environment.key, str(packed))
@@ -99,7 +122,6 @@ def bring(environment: Environment, connection: Connection) -> None:
     unpack(packed, new)
     packed.unlink()
     new.replace(prefix)
-    done.touch()
 
 
 def pack(prefix: Path, packed: Path) -> None:

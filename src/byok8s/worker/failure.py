@@ -15,6 +15,7 @@ from typing import Final
 from byok8s.worker import conda, diagnosis, tool
 from byok8s.worker.confined import Outside
 from byok8s.worker.description import Stored
+from byok8s.worker.installation import Unmade
 from byok8s.worker.machinery import WrongSnakemake
 from byok8s.worker.transfer import Damaged, Missing
 
@@ -44,6 +45,8 @@ def failure(error: BaseException) -> Failure:
         return Failure(_words(error), "s3-unreachable")
     if isinstance(error, Outside):
         return Failure(_words(error), "unfit-output")
+    if isinstance(error, Unmade):
+        return Failure(error.why, error.cause)
     if isinstance(error, conda.Unusable | tool.Unusable):
         return Failure(_words(error), error.cause)
     if isinstance(error, WrongSnakemake):

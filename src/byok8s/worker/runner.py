@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from byok8s.worker import machinery, outputs
+from byok8s.worker import conda, machinery, outputs
 from byok8s.worker.description import Done, File, JobDescription, Member, RunDescription, Stored
 from byok8s.worker.failure import failure
 from byok8s.worker.measured import NOWHERE, Phases
@@ -117,9 +117,12 @@ class Runner:
         self.transfer.fetch([*inputs, *(file for member in members for file in member.output if file.update)])
 
     def _bring_environments(self) -> None:
+        if self.run.unused_environments:
+            conda.check_use()
         wanted = {member.environment for member in self.job.members if member.environment}
+        linked = not any(member.image for member in self.job.members)
         for environment in wanted:
-            self.transfer.bring(environment)
+            self.transfer.bring(environment, linked=linked)
 
     def _store_whole(self, hand: Hand, kept: Sequence[Sequence[File]]) -> Iterator[Stored]:
         """Store what the members have made that ended well before another failed: at home it stays, too.

@@ -98,9 +98,9 @@ class Transfer:
         wanted = [file for file in files if file.stored]
         return self._each(lambda file: self._store(file, open_), wanted)
 
-    def bring(self, environment: Environment) -> None:
-        """Bring a conda environment to its place. Raises Unusable or StorageError."""
-        conda.bring(environment, self._connection)
+    def bring(self, environment: Environment, *, linked: bool) -> None:
+        """Bring a conda environment to its place. linked: a link will do. Raises Unusable or StorageError."""
+        conda.bring(environment, self._connection, linked=linked)
 
     def _each(self, action: Callable[[T], R], items: Sequence[T]) -> list[R]:
         if len(items) < 2:
