@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_world import run
@@ -13,7 +13,7 @@ NUMBERS = st.integers(0, 200).flatmap(lambda n: st.lists(st.integers(0, 10_000),
 
 
 @pytest.mark.parametrize("reuse", [True, False], ids=["workers", "single pods"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(numbers=NUMBERS, limit=st.integers(1, 4))
 def test_whatever_happens_each_task_ends_once_in_one_pod_and_no_pod_is_left(
     reuse: bool, numbers: list[int], limit: int

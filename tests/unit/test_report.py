@@ -126,7 +126,7 @@ TIMES = st.lists(st.integers(0, 60_000), min_size=9, max_size=9).map(sorted)
 PHASES = st.fixed_dictionaries({}, optional={name: st.floats(0, 100) for name in ("fetch", "run", "store")})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @for_all(TIMES, st.permutations(range(4)), PHASES, st.booleans(), st.integers(0, 5))
 def test_every_second_of_every_try_is_of_a_phase_and_so_is_the_runs(
     times: list[int], places: list[int], phases: dict[str, float], ends: bool, marks: int
