@@ -63,6 +63,7 @@ def flow(cluster: Sandbox) -> Iterator[Sandbox]:
         yield cluster
 
 
+@pytest.mark.timeout(900)  # it makes, pushes and pulls an image of several hundred MB
 def test_an_image_of_the_printed_dockerfile_has_the_environments_of_the_workflow(flow: Sandbox) -> None:
     printed = flow.run("-s", "Snakefile", "--base", BASE, command="image dockerfile")
     root, layer = flow.folder.parent / "root", flow.folder.parent / "layer.tar"
