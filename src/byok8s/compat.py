@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from byok8s.errors import InputError
 from byok8s.worker.machinery import lacking
 
 if TYPE_CHECKING:
@@ -114,14 +115,18 @@ class Wrappers:
         self._found: dict[tuple[str, str | None], Any] = {}
 
     def script(self, workflow: Workflow, wrapper: str, prefix: str | None) -> Any:
-        """Return Snakemake's word for where a wrapper's script is. Raises WorkflowError."""
+        """Return Snakemake's word for where a wrapper's script is. Raises InputError if there is none."""
         from snakemake.wrapper import get_script
 
         if (wrapper, prefix) not in self._found:
             self._found[wrapper, prefix] = get_script(wrapper, workflow.sourcecache, prefix=prefix)
         found = self._found[wrapper, prefix]
         if isinstance(found, dict):
-            raise WorkflowError(f"The wrapper {wrapper} cannot be had: {found}")
+            raise InputError(
+                f"The wrapper {wrapper} cannot be had.",
+                where="\n".join(f"{name}: {why}" for name, why in found.items()),
+                hint="Check its name, and the prefix of wrappers if you give one: -- --wrapper-prefix ADDRESS",
+            )
         return found
 
 

@@ -276,3 +276,29 @@ def test_jobs_of_one_image_share_a_container_and_nothing_of_one_reaches_the_next
     assert images.keys() == {flow.environment["BYOK8S_IMAGE"], IMAGES % "debian"}
     assert all(re.fullmatch("sha256:[0-9a-f]{64}", digest) for digest in images.values())
     assert flow.names() == []
+
+
+WRAPPED = """
+rule wrapped:
+    output: "out.txt"
+    log: "out.log"
+    params: end="!"
+    container: "docker://PYTHON"
+    wrapper: "v1/say"
+"""
+WRAPPERS = {
+    "wrappers/v1/say/wrapper.py": "import pathlib, sys\nfrom snakemake.shell import shell\n"
+    "sys.path.insert(0, str(pathlib.Path(__file__).parent))\nfrom helper import word\n"
+    "log = snakemake.log_fmt_shell(stdout=False)\n"
+    "shell('(cat /etc/tool > {snakemake.output}; echo {word}{snakemake.params.end} >> {snakemake.output}; "
+    "echo said >&2) {log}')\n",
+    "wrappers/v1/say/helper.py": "word = 'beside it'\n",
+}
+
+
+def test_a_wrapper_runs_in_the_image_of_its_rule(flow: Sandbox) -> None:
+    flow.write({"Snakefile": of(WRAPPED), **WRAPPERS})
+    prefix = ("--wrapper-prefix", f"file://{flow.folder}/wrappers/")
+    flow.run("-s", "Snakefile", "--", "--sdm", "apptainer", *prefix)
+    assert flow.read("out.txt") == "python\nbeside it!\n"
+    assert flow.read("out.log") == "said\n"

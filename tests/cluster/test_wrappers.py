@@ -72,3 +72,13 @@ def test_pods_need_no_way_to_where_wrappers_and_includes_are_served(cluster: San
         )
         cluster.run("-s", "Snakefile", "included.txt", "--", "--wrapper-prefix", f"{address}/w/")
     assert cluster.read("included.txt") == "wrapped by http and included"
+
+
+def test_a_wrapper_that_is_not_there_is_named_before_anything_is_created(cluster: Sandbox) -> None:
+    cluster.write({"Snakefile": "rule a:\n    output: 'a.txt'\n    wrapper: 'v1/none'\n"})
+    flags = ("--wrapper-prefix", f"file://{cluster.folder}/wrappers/")
+    said = cluster.run("-s", "Snakefile", "--", *flags, expect=2)
+    assert "byok8s: The wrapper v1/none cannot be had." in said
+    assert "wrapper.py: " in said
+    assert 'File "' not in said
+    assert cluster.names() == cluster.made() == []

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+import byok8s
 from byok8s import workspace
 from byok8s.access.preflight import Cluster
 from byok8s.choices import Software
@@ -350,8 +351,11 @@ class _Planning(logging.Filter):
         return False
 
 
+# not any folder of this name: a user's may have it
 OUR_FRAME = re.compile(
-    r'^ *File "[^"\n]*/snakemake_storage_plugin_byok8s/[^"\n]*", line \d+, in \w+\n?', re.MULTILINE
+    rf'^ *File "(?:{re.escape(str(Path(byok8s.__file__).parent))}|[^"\n]*/snakemake_storage_plugin_byok8s)/[^"\n]*", '
+    r"line \d+, in [\w<>]+\n?",
+    re.MULTILINE,
 )
 
 
