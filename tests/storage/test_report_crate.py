@@ -76,6 +76,15 @@ def test_a_snakefile_that_was_changed_or_is_gone_is_not_taken_for_the_runs(folde
     assert not (folder / "crate").exists()
 
 
+def test_of_a_run_without_a_job_there_is_no_crate(folder: Path) -> None:
+    record = folder / ".byok8s" / "runs" / RUN / "events.jsonl"
+    record.write_bytes(
+        b"".join(line for line in record.read_bytes().splitlines(True) if b'"job.' not in line)
+    )
+    assert "No job of run" in report("--ro-crate", "crate", code=2)
+    assert not (folder / "crate").exists()
+
+
 def test_one_way_to_have_a_report_at_a_time(folder: Path) -> None:
     assert "say one of them" in report("--ro-crate", "crate", "--json", code=2)
     assert not (folder / "crate").exists()

@@ -34,12 +34,16 @@ class Sources:
 def sources(found: Figures) -> Sources:
     """Find the Snakefile of a run that is over.
 
-    Raises InputError if the run goes on, and if the Snakefile is not here, or was changed since the run began.
+    Raises InputError if the run goes on or no job of it has ended, and if the Snakefile is not here, or was changed
+    since the run began.
     """
     if found.alive:
         raise InputError(
             f"Run {found.run} goes on.", hint="A crate is made of a run that is over: wait, or cancel it."
         )
+    if all(each.ended is None for each in found.tries.values()):
+        # an RO-Crate has to have steps, and what was done at them
+        raise InputError(f"No job of run {found.run} has ended, so a crate would tell nothing.")
     said = str(found.facts.get("snakefile") or "")
     snakefile = Path(said)
     if not said or not snakefile.is_file():
