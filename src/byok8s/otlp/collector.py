@@ -60,9 +60,8 @@ class _Session(requests.Session):
     def _sent_again(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:
         try:
             return super().send(request, **how)
-        except (
-            requests.ConnectionError
-        ):  # also of a connection that was kept, and that the collector has closed
+        except requests.ConnectionError:
+            # also of a connection that was kept, and that the collector has closed
             return super().send(request, **how)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -18,10 +17,11 @@ _HEADING: Final = (
 def write_files(output: BinaryIO, work: Path, names: Iterable[str], open_: Open = anywhere) -> None:
     """Write those that are there, and that may be opened. work: the job's folder."""
     for name in names:
-        with (
-            suppress(OSError, ValueError),
-            os.fdopen(open_(work / name), "rb") as content,
-        ):  # it may hold a NUL
+        try:
+            descriptor = open_(work / name)
+        except (OSError, ValueError):  # a name may hold a NUL
+            continue
+        with os.fdopen(descriptor, "rb") as content:
             output.write(f"\n{_HEADING}{name}\n".encode())
             while data := content.read(64 * 1024):
                 output.write(data)

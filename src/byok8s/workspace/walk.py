@@ -18,5 +18,5 @@ def files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
             try:
                 if path.is_file():
                     yield path, path.lstat()
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):  # a folder above it may be a file by now
                 continue
