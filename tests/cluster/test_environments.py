@@ -21,13 +21,11 @@ from byok8s.kube import ApiError, Object
 from byok8s.kube.objects import items, mapping, text
 from byok8s.pods.names import ENVIRONMENT_LABEL
 from byok8s.s3.client import connect
-from channel import greeting
+from channel import BRIDGE, greetings
 from folders import run_in
 from private_channel import CHANNEL_TOKEN, PASSWORD, USER, guarded
 from sandbox import Sandbox
-from serving import served
 
-BRIDGE = "10.88.0.1"  # where pods of the rig reach this machine
 ENVIRONMENT = "channels: [greetings, nodefaults]\ndependencies: [greet, 'libgreet=1.2', python]\n"
 SNAKEFILE = """
 rule all:
@@ -70,8 +68,7 @@ ONE = "rule {0}:\n    output: '{0}.txt'\n    conda: 'envs/{0}.yaml'\n    shell: 
 def flow(cluster: Sandbox) -> Iterator[Sandbox]:
     """A cluster whose runs find a channel."""
     assert shutil.which("conda") is None
-    greeting(cluster.folder.parent / "channels" / "greetings")
-    with served(cluster.folder.parent / "channels", BRIDGE) as address:
+    with greetings(cluster.folder.parent) as address:
         cluster.environment |= {"BYOK8S_SOFTWARE": "conda", "BYOK8S_CHANNEL_ALIAS": address}
         yield cluster
 

@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from channel import greeting
+from channel import greetings
 from dockerfiles import carry_out, unpack
 from image_registry import PROGRAM, registry
 from sandbox import Sandbox
-from serving import served
 
-BRIDGE = "10.88.0.1"
 ARCHIVE = os.environ.get("BYOK8S_TEST_IMAGE_ARCHIVE", "")
 BASE = os.environ.get("BYOK8S_IMAGE", "")
 TOOLS = os.environ.get("BYOK8S_TEST_TOOL_IMAGES", "")
@@ -56,8 +54,7 @@ FILES = {
 def flow(cluster: Sandbox) -> Iterator[Sandbox]:
     if not (ARCHIVE and shutil.which(PROGRAM)):
         pytest.skip(f"BYOK8S_TEST_IMAGE_ARCHIVE is not set (the rig's environment has it), or no {PROGRAM}")
-    greeting(cluster.folder.parent / "channels" / "greetings")
-    with served(cluster.folder.parent / "channels", BRIDGE) as address:
+    with greetings(cluster.folder.parent) as address:
         cluster.environment["BYOK8S_CHANNEL_ALIAS"] = address
         cluster.write(FILES)
         yield cluster

@@ -11,11 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from channel import greeting
+from channel import greetings
 from sandbox import Sandbox
-from serving import served
 
-BRIDGE = "10.88.0.1"  # where pods of the rig reach this machine
 SNAKEFILE = """
 from snakemake.utils import min_version
 min_version("8.0.0")
@@ -157,8 +155,7 @@ WRAPPERS = {
 @pytest.fixture
 def flow(cluster: Sandbox) -> Iterator[Sandbox]:
     assert shutil.which("conda") is None
-    greeting(cluster.folder.parent / "channels" / "greetings")
-    with served(cluster.folder.parent / "channels", BRIDGE) as address:
+    with greetings(cluster.folder.parent) as address:
         cluster.environment |= {"BYOK8S_SOFTWARE": "declared", "BYOK8S_CHANNEL_ALIAS": address}
         cluster.write({**FILES, **WRAPPERS})
         yield cluster

@@ -7,11 +7,14 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import zstandard
+
+from serving import served
 
 # replaced by the environment's folder, as in any conda package
 PLACEHOLDER = "/opt/placeholder_" + "x" * 200
@@ -64,6 +67,17 @@ class Channel:
             folder.mkdir(parents=True, exist_ok=True)
             content = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": packages}
             (folder / "repodata.json").write_text(json.dumps(content))
+
+
+BRIDGE = "10.88.0.1"  # where pods of the rig reach this machine
+
+
+@contextmanager
+def greetings(folder: Path) -> Iterator[str]:
+    """Have the channel `greetings`, below a folder, at an address that pods reach: that of all channels there."""
+    greeting(folder / "channels" / "greetings")
+    with served(folder / "channels", BRIDGE) as address:
+        yield address
 
 
 def greeting(folder: Path) -> Channel:
