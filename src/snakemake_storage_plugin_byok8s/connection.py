@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import socket
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -18,11 +16,11 @@ import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
-from botocore.loaders import Loader, create_loader
 from botocore.utils import determine_content_length
 from s3transfer.exceptions import RetriesExceededError
 from snakemake_interface_common.exceptions import WorkflowError
 
+from byok8s.worker.boto import share_descriptions
 from snakemake_storage_plugin_byok8s.credentials import follow_file
 from snakemake_storage_plugin_byok8s.patience import Patience
 
@@ -71,16 +69,10 @@ class StorageError(WorkflowError):  # type: ignore[misc]
         super().__init__(f"{message} {_HINTS.get(code, '')}".rstrip())
 
 
-@cache
-def _loader() -> Loader:
-    """Of boto's descriptions of S3, 2 MB of JSON: read once in a process and in all that are forked from it."""
-    return create_loader(os.environ.get("AWS_DATA_PATH"))
-
-
 def _session(*credentials: str | None) -> boto3.Session:
     """credentials: access key, secret key, token and region, as boto's Session takes them."""
     core = botocore.session.get_session()
-    core.register_component("data_loader", _loader())
+    share_descriptions(core)
     if not any(credentials[:2]):
         follow_file(core)
     return boto3.Session(*credentials, botocore_session=core)

@@ -47,6 +47,7 @@ NOTHING: Final = dict.fromkeys(
 ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 LARGEST_FILE_BYTES: Final = 1_000_000  # of a file that is not in the bucket, and goes along with a job
 SOURCE_FILES: Final = ".snakemake/source-files"
+SYSTEM_TMPDIR: Final = "system_tmpdir"  # Snakemake's default, and what asks for it by name
 PATH_CHARACTERS: Final = r"[^\s'\"\\;|&<>()\[\]{},]*"
 
 
@@ -97,7 +98,8 @@ class Describer:
         return JobDescription(levels, drop, cores=int(group.resources.get("_cores", 1)))
 
     def _member(self, job: Job, unneeded: Collection[str] = ()) -> Member:
-        given = self._given(job)
+        tmpdir = self._tmpdir(job)
+        given = self._given(job, tmpdir)
         action = self._action(job, given)
         return Member(
             rule=job.rule.name,
@@ -112,20 +114,20 @@ class Describer:
             extended=bool(job.rule.workflow.output_settings.benchmark_extended),
             keep=keep.patterns(job),
             shadow=bool(job.rule.shadow_depth),
-            tmpdir="" if (tmpdir := self._tmpdir(job)) == self._run.tmpdir else tmpdir,
+            tmpdir="" if tmpdir == self._run.tmpdir else tmpdir,
             environment=self._environment(job),
             image=software.image_of(job),
             values=self._values(job, given, action.kind),
         )
 
-    def _given(self, job: Job) -> dict[str, object]:
-        """What Snakemake gives to the code of the job's rule, with the pod's folder for temporary files left open."""
+    def _given(self, job: Job, tmpdir: str) -> dict[str, object]:
+        """What Snakemake gives to the code of the job's rule. tmpdir: the folder for temporary files."""
         from snakemake.iocontainers import ResourceList
 
         resources = {name: value for name, value in job.resources.items() if name != "tmpdir"}
         unknown.check([job])
         if "tmpdir" in job.resources.keys():  # noqa: SIM118 - a list of Snakemake's, in which only names are keys
-            resources["tmpdir"] = self._tmpdir(job)
+            resources["tmpdir"] = tmpdir
         return {
             "input": job.input._plainstrings(),
             "output": job.output._plainstrings(),
@@ -146,8 +148,13 @@ class Describer:
         }
 
     def _tmpdir(self, job: Job) -> str:
-        """The rule's own, or a word for the pod's."""
-        said = job.rule.expand_resources(job.wildcards_dict, job.input, job.attempt).get("tmpdir")
+        """Return the rule's own, or a word for the pod's."""
+        rule = job.rule
+        if getattr(rule.resources.get("tmpdir"), "raw", None) == SYSTEM_TMPDIR:
+            return self._run.tmpdir
+        others = [name for name in rule.resources if name not in {"_cores", "tmpdir"}]
+        resources = rule.expand_resources(job.wildcards_dict, job.input, job.attempt, skip_evaluation=others)
+        said = resources.get("tmpdir")
         return self._run.tmpdir if said in (None, tempfile.gettempdir()) else str(said)
 
     def _action(self, job: Job, given: Mapping[str, object]) -> Action:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypedDict
 
 from byok8s.errors import BucketError, InputError
+from byok8s.worker.boto import share_descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -283,12 +284,13 @@ def connect(endpoint_url: str | None = None, keys: Credentials | None = None) ->
         response_checksum_validation="when_required",
     )
     # an AWS_PROFILE that does not exist is an error even where the profile would not be used
-    profile = {"profile": (None, None, None, None)} if keys else {}
+    core = Session({"profile": (None, None, None, None)} if keys else {})
+    share_descriptions(core)
     session = boto3.Session(
         aws_access_key_id=keys.access_key if keys else None,
         aws_secret_access_key=keys.secret_key if keys else None,
         aws_session_token=keys.token if keys else None,
-        botocore_session=Session(profile),
+        botocore_session=core,
     )
     client: S3Client = session.client(
         "s3", endpoint_url=endpoint_url, region_name=session.region_name or _DEFAULT_REGION, config=config
