@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 at_once=3
+unset PYTHONDONTWRITEBYTECODE  # thousands of processes would compile the same again
 
 rig=
 if [[ -z ${BYOK8S_TEST_KUBECONFIG:-} ]]; then

@@ -26,6 +26,8 @@ RUNS: Final = Path(".byok8s", "runs")
 LOCK: Final = Path(".byok8s", "lock")
 AT_WORK: Final = "at-work"  # of a run of plain Snakemake: a file that it keeps locked
 ROWS: Final = "jobs.jsonl"
+LOGS: Final = "logs"
+LOGS_ARCHIVE: Final = "logs.zip"  # of a bucket: the small ones of a run that has ended
 LINES: Final = 1000  # of a log, unless more are wanted
 LINE_BYTES: Final = 200  # of a line, as far as it is read for them
 LOOK_SECONDS: Final = 0.5
@@ -49,6 +51,9 @@ class Record(Protocol):
 
     def read(self, name: str, start: int, end: int) -> bytes:
         """Return the bytes of a file from start to before end, and fewer if there are fewer."""
+
+    def path(self, name: str) -> str:
+        """Return where a file is."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +114,12 @@ class InFolder:
         except OSError as error:
             raise InputError("A log cannot be read.", where=str(error)) from error
 
+    def path(self, name: str) -> str:
+        return f"{self.place}/{name}"
+
 
 class InBucket:
-    """The record that a run has put into the bucket."""
+    """The record that a run has put into the bucket. sizes: of the objects, by their names below the record's."""
 
     def __init__(self, bucket: s3.Bucket, run: str, sizes: Mapping[str, int]) -> None:
         self.run, self._bucket, self._sizes = run, bucket, sizes
@@ -122,13 +130,41 @@ class InBucket:
     def _client(self) -> s3.S3Client:
         return s3.connect(self._bucket.endpoint_url)
 
+    @cached_property
+    def _small_logs(self) -> tuple[s3.Archive, Mapping[str, int]] | None:
+        """The archive of small logs, and their sizes; None while the run goes on."""
+        if LOGS_ARCHIVE not in self._sizes:
+            return None
+        key = f"{RUNS.as_posix()}/{self.run}/{LOGS_ARCHIVE}"
+        archive = s3.Archive(self._client, self._bucket, key, self._sizes[LOGS_ARCHIVE])
+        return archive, archive.sizes()
+
+    def _archived(self, name: str) -> s3.Archive | None:
+        """Return the archive if it has a file, which may also be there by itself, from before the run's end."""
+        found = self._small_logs if name.startswith(f"{LOGS}/") else None
+        return found[0] if found and name in found[1] else None
+
+    @cached_property
+    def _files(self) -> Mapping[str, int]:
+        return {**self._sizes, **(self._small_logs[1] if self._small_logs else {})}
+
+    def has(self, part: str) -> bool:
+        """Return whether it has a file or folder, or anything if that is ""."""
+        names = {name.partition("/")[0] for name in self._sizes} | self._sizes.keys()
+        return part in names or (LOGS_ARCHIVE in names if part == LOGS else not part and bool(names))
+
     def files(self) -> Mapping[str, int]:
-        return self._sizes
+        return self._files
 
     def size(self, name: str) -> int:
         return self._sizes.get(name, 0)
 
+    def path(self, name: str) -> str:
+        return f"{self.place}{f'{LOGS_ARCHIVE}/' if self._archived(name) else ''}{name}"
+
     def read(self, name: str, start: int, end: int) -> bytes:
+        if archive := self._archived(name):
+            return archive.read(name)[start:end]
         if start >= min(end, self._sizes[name]):
             return b""
         answer = self._client.get_object(
@@ -140,7 +176,7 @@ class InBucket:
 # -- which run --
 
 
-def record(run: str | None, said: Settings, part: str = "logs") -> Record:
+def record(run: str | None, said: Settings, part: str = LOGS) -> Record:
     """Return the record of a run, without its id that of the newest one: in this folder, else in the bucket.
 
     said: where the bucket is, if flags say it. part: the file or folder that it must have if it is the newest. Raises
@@ -153,7 +189,7 @@ def record(run: str | None, said: Settings, part: str = "logs") -> Record:
     s3.check_bucket(bucket)
     for each in [run] if run else reversed(ids_in(bucket)):
         found = in_bucket(bucket, each)
-        if any(run or name == part or name.startswith(f"{part}/") for name in found.files()):
+        if found.has("" if run else part):
             return found
     raise InputError(
         f"There is no record of {f'run {run}' if run else 'any run'} in this folder, nor in {bucket.url}.",
@@ -215,7 +251,7 @@ def jobs(of: Record) -> list[LoggedJob]:
     logs: dict[str, list[str]] = {name: [] for name in rows}
     for file in sorted(files):
         folder, _, name = file.partition("/")
-        if folder == "logs" and (stem := name.partition("/")[0].removesuffix(".log").removesuffix(".events")):
+        if folder == LOGS and (stem := name.partition("/")[0].removesuffix(".log").removesuffix(".events")):
             logs.setdefault(stem, []).append(file)
     return [_job(name, rows.get(name, {}), found) for name, found in logs.items()]
 
@@ -276,9 +312,7 @@ def shown(of: Record, job: LoggedJob, most: int = LINES) -> Iterator[str]:
         start = max(0, size - most * LINE_BYTES)
         rows = tail.lines(of.read(name, start, size), whole=start == 0)
         cut = start or len(rows) > most
-        yield f"== {_title(job)}: {of.place.rstrip('/')}/{name}" + (
-            f" (the last lines of {size} bytes)" if cut else ""
-        )
+        yield f"== {_title(job)}: {of.path(name)}" + (f" (the last lines of {size} bytes)" if cut else "")
         yield from rows[-most:]
 
 
@@ -305,7 +339,7 @@ def _end(
         start = max(0, files[file] - most * LINE_BYTES)
         rows = tail.without_frame(tail.lines(of.read(file, start, files[file]), whole=start == 0))
         if any(row.strip() for row in rows):
-            return f"{of.place.rstrip('/')}/{file}", [row.rstrip()[:LONGEST_LINE] for row in rows[-most:]]
+            return of.path(file), [row.rstrip()[:LONGEST_LINE] for row in rows[-most:]]
     return None
 
 
@@ -368,7 +402,7 @@ class _Follower:
 
     def _say(self, job: str, name: str, rows: Sequence[bytes]) -> None:
         if rows and self._last != name:
-            self._tell(f"== {job}: {self._of.place}/{name}")
+            self._tell(f"== {job}: {self._of.path(name)}")
             self._last = name
         for row in rows:
             self._tell(row.decode(errors="replace"))

@@ -11,7 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
+import snakemake_storage_plugin_byok8s as storage_plugin
 from byok8s import s3
 from byok8s.errors import BucketError, InputError
 
@@ -224,3 +226,18 @@ def answering(status: int, body: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
+
+
+def test_what_describes_s3_is_read_once_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    s3.connect("http://127.0.0.1:9", KEYS)
+    read: list[str] = []
+    original = JSONFileLoader.load_file
+
+    def load_file(self: JSONFileLoader, path: str) -> object:
+        read.append(path)
+        return original(self, path)
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", load_file)
+    assert s3.connect("http://127.0.0.1:9", s3.Credentials("else", "something")) is not None
+    storage_plugin.warm_up()
+    assert [path for path in read if "/s3/" in path or "endpoints" in path] == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -10,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from byok8s import s3
+from byok8s import errors, logs, s3
 from byok8s.request import read_request
 from byok8s.run import kept
 from byok8s.run.plan import RunPlan
 from byok8s.settings import Settings
+from counting_proxy import counting
 from provide import Provide, write_file
 
 
@@ -88,7 +91,8 @@ def keys(plan: RunPlan, client: s3.S3Client) -> list[str]:
 def write_logs() -> None:
     write_file(Path(".byok8s/runs/run-1/jobs.jsonl"), b"{}\n")
     for number in range(40):
-        write_file(Path(f".byok8s/runs/run-1/logs/rule-{number:02}.log"), b"")
+        write_file(Path(f".byok8s/runs/run-1/logs/rule-{number:02}.log"), b"%d\n" % number)
+    write_file(Path(".byok8s/runs/run-1/logs/large.log"), b"x" * (kept.SMALL_BYTES + 1))
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
@@ -96,9 +100,82 @@ def test_all_but_the_params(plan: RunPlan, client: s3.S3Client, interrupted: boo
     write_logs()
     told = Told()
     kept.put_record(plan, told, interrupted=interrupted)
-    assert keys(plan, client) == ["jobs.jsonl", *(f"logs/rule-{number:02}.log" for number in range(40))]
+    assert sorted(keys(plan, client)) == ["jobs.jsonl", "logs.zip", "logs/large.log"]
+    archive = client.get_object(Bucket="local", Key=f"{plan.bucket.prefix}/.byok8s/runs/run-1/logs.zip")
+    assert zipfile.ZipFile(io.BytesIO(archive["Body"].read())).namelist() == [
+        f"logs/rule-{number:02}.log" for number in range(40)
+    ]
     assert told.records == [f"{plan.bucket.url}/.byok8s/runs/run-1"]
     assert told.warnings == []
+
+
+def test_what_is_put_is_what_the_record_in_the_bucket_has(plan: RunPlan) -> None:
+    write_logs()
+    write_file(Path(".byok8s/runs/run-1/logs/rule-01/logs/größe +%.txt"), b"of the rule\n")
+    kept.put_record(plan, Told(), interrupted=False)
+    here = logs.InFolder("run-1")
+    there = logs.in_bucket(plan.bucket, "run-1")
+    of_all = {name: size for name, size in here.files().items() if name != "params.yaml"}
+    assert {name: size for name, size in there.files().items() if name != "logs.zip"} == of_all
+    for name, size in of_all.items():
+        assert there.read(name, 0, size) == here.read(name, 0, size)
+        assert there.read(name, 1, 3) == here.read(name, 1, 3)
+    assert logs.ends(there, ["rule-01", "rule-07"], 5) == {
+        "rule-01": (
+            f"{plan.bucket.url}/.byok8s/runs/run-1/logs.zip/logs/rule-01/logs/größe +%.txt",
+            ["of the rule"],
+        ),
+        "rule-07": (f"{plan.bucket.url}/.byok8s/runs/run-1/logs.zip/logs/rule-07.log", ["7"]),
+    }
+
+
+def test_the_log_of_a_failed_job_is_there_before_and_after_the_end(
+    plan: RunPlan, client: s3.S3Client
+) -> None:
+    write_logs()
+    before = {"logs/rule-01.log": b"cut o", "logs/never-put-again.log": b"still there"}
+    s3.upload(plan.bucket, before, ".byok8s/runs/run-1", 10)
+    kept.put_record(plan, Told(), interrupted=False)
+    there = logs.in_bucket(plan.bucket, "run-1")
+    assert there.read("logs/rule-01.log", 0, 100) == b"1\n"
+    assert there.read("logs/never-put-again.log", 0, 100) == b"still there"
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive"])
+def test_an_archive_that_is_none_is_named(plan: RunPlan, content: bytes) -> None:
+    s3.upload(plan.bucket, {"logs.zip": content}, ".byok8s/runs/run-1", 10)
+    with pytest.raises(errors.BucketError, match=r"runs/run-1/logs\.zip cannot be read"):
+        logs.in_bucket(plan.bucket, "run-1").files()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_a_changed_byte_in_an_archive_is_named(plan: RunPlan, client: s3.S3Client, place: int) -> None:
+    write_logs()
+    kept.put_record(plan, Told(), interrupted=False)
+    key = f"{plan.bucket.prefix}/.byok8s/runs/run-1/logs.zip"
+    archive = bytearray(client.get_object(Bucket="local", Key=key)["Body"].read())
+    archive[archive.index(b"logs/rule-00.log") + len("logs/rule-00.log") + place] ^= 0xFF
+    client.put_object(Bucket="local", Key=key, Body=bytes(archive))
+    there = logs.in_bucket(plan.bucket, "run-1")
+    with pytest.raises(errors.BucketError, match=r"logs\.zip cannot be read"):
+        there.read("logs/rule-00.log", 0, 10)
+    assert there.read("logs/rule-01.log", 0, 10) == b"1\n"
+
+
+def test_a_record_with_thousands_of_logs_takes_few_requests(
+    plan: RunPlan, server: s3.EmbeddedS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3000):
+        write_file(Path(f".byok8s/runs/run-1/logs/rule-{number}.log"), b"said\n" * 10)
+    with counting(server.endpoint_url, "127.0.0.1") as proxy:
+        near = replace(plan.bucket, endpoint_url=proxy.url)
+        kept.put_record(replace(plan, request=replace(plan.request, bucket=near)), Told(), interrupted=False)
+        assert [request.partition(" ")[0] for request in proxy.requests] == ["PUT"]
+        proxy.requests.clear()
+        there = logs.in_bucket(near, "run-1")
+        assert len(there.files()) == 3001
+        assert there.read("logs/rule-2999.log", 0, 1000) == b"said\n" * 10
+        assert len(proxy.requests) <= 6
 
 
 def test_where_nothing_ran_nothing_is_put(plan: RunPlan, client: s3.S3Client) -> None:

@@ -132,7 +132,6 @@ def test_attributes_are_those_of_the_conventions_and_of_the_record(collector: Co
     assert one.attributes == {
         "cicd.pipeline.task.name": "sort",
         "cicd.pipeline.task.run.id": A,
-        "cicd.pipeline.task.run.url.full": f"{record}/logs/sort-{A}.log",
         "cicd.pipeline.task.run.result": "success",
         "cicd.worker.name": POD,
         "process.exit.code": 0,

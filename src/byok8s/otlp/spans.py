@@ -133,7 +133,7 @@ class Spans:
         return {
             "cicd.pipeline.task.name": each.rule,
             "cicd.pipeline.task.run.id": each.id,
-            "cicd.pipeline.task.run.url.full": self._url(f"/logs/{each.name}.log") if each.name else None,
+            "cicd.pipeline.task.run.url.full": self._log(each, result),
             "cicd.pipeline.task.run.result": result,
             "cicd.worker.name": each.pod,
             "error.type": (each.cause or each.state) if result in _FAILED else None,
@@ -184,6 +184,10 @@ class Spans:
             return str(source)
         folders = PurePath(str(facts.get("snakefile", ""))).parts[1:-1]
         return next((name for name in reversed(folders) if name != "workflow"), "workflow")
+
+    def _log(self, each: Try, result: str) -> str | None:
+        """Return where the log of a failed job is: those of others may be in an archive."""
+        return self._url(f"/logs/{each.name}.log") if each.name and result in _FAILED else None
 
     def _url(self, below: str) -> str | None:
         """Return where the bucket has the run's record, or a part of it; None without a bucket."""

@@ -110,7 +110,8 @@ class _Flusher:
         folder = self._events.path.parent
         files = [file for job in jobs[:MOST_FAILURES] for file in _logs(folder / "logs", job)]
         if files:
-            s3.upload(self._bucket, folder, files, self._under, LOGS_SECONDS)
+            contents = {file.relative_to(folder).as_posix(): file for file in files}
+            s3.upload(self._bucket, contents, self._under, LOGS_SECONDS)
 
 
 def _logs(folder: Path, job: str) -> Iterator[Path]:

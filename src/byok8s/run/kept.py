@@ -6,14 +6,16 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from byok8s import __version__, errors, git, params, s3
 from byok8s.executor import key
 from byok8s.fleet import record
+from byok8s.logs import LOGS, LOGS_ARCHIVE
 from byok8s.request import Request
 from byok8s.run import asked
 from byok8s.run.plan import RunPlan, View, kept_image
@@ -21,6 +23,7 @@ from byok8s.workspace import walk
 
 # for the record of a run to get into the bucket; after Ctrl-C somebody waits
 UNHURRIED_SECONDS, HURRIED_SECONDS = 600.0, 30.0
+SMALL_BYTES: Final = 16 * 1024  # logs of that size go together
 
 
 def start(plan: RunPlan) -> dict[str, object]:
@@ -87,24 +90,39 @@ def _write_like(source: Path | None, copy: Path, content: bytes) -> None:
 
 
 def put_record(plan: RunPlan, view: View, *, interrupted: bool) -> None:
-    """Put the logs into the bucket. The embedded bucket is on this disk, as they are.
+    """Put a run's record into the bucket. The embedded bucket is on this disk, as the record is.
 
     The params, which may hold secrets, and the run's key stay here: more people may read a bucket than this folder.
     """
     folder, request = record.folder(plan.run), plan.request
     kept_here = {params_copy(plan), key.file(plan.run)}
-    files = [file for file, _ in walk.files(folder) if file not in kept_here]
+    files = {file: status.st_size for file, status in walk.files(folder) if file not in kept_here}
     if request.bucket is None or not files:
         return
     under = folder.as_posix()
     try:
-        s3.upload(request.bucket, folder, files, under, HURRIED_SECONDS if interrupted else UNHURRIED_SECONDS)
-    except errors.BucketError as error:
+        seconds = HURRIED_SECONDS if interrupted else UNHURRIED_SECONDS
+        s3.upload(request.bucket, _contents(folder, files), under, seconds)
+    except (errors.BucketError, OSError) as error:
         view.warn(f"{error} The record of the run is in {folder} alone.")
     except KeyboardInterrupt:
         view.warn(f"The record of the run is in {folder} alone.")
     else:
         view.show_record(f"{request.bucket.url}/{under}")
+
+
+def _contents(folder: Path, files: Mapping[Path, int]) -> Mapping[str, Path | bytes]:
+    """Return a record's objects, by their names: small logs are one together, or a run would end with 10,000 requests.
+
+    files: their sizes.
+    """
+    small = [
+        file for file in sorted(files) if file.is_relative_to(folder / LOGS) and files[file] <= SMALL_BYTES
+    ]
+    contents: dict[str, Path | bytes] = {
+        file.relative_to(folder).as_posix(): file for file in files.keys() - set(small)
+    }
+    return contents | ({LOGS_ARCHIVE: s3.archive(folder, small)} if small else {})
 
 
 def commit(request: Request) -> git.Commit | None:

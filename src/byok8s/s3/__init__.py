@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from byok8s.s3.archive import Archive, archive
 from byok8s.s3.check import check_bucket
 from byok8s.s3.client import Bucket, Credentials, CurrentCredentials, S3Client, connect, credentials
 from byok8s.s3.mirror import mirror
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OLD_SECONDS",
+    "Archive",
     "Bucket",
     "Credentials",
     "CurrentCredentials",
@@ -27,6 +29,7 @@ __all__ = [
     "S3Client",
     "Unfinished",
     "abort",
+    "archive",
     "check_bucket",
     "connect",
     "credentials",

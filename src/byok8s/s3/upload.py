@@ -1,8 +1,9 @@
-"""Objects for a run's record: a folder's files, or bytes; and those that are there to be taken away."""
+"""Objects for a run's record, and those that are there to be taken away."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
@@ -45,8 +46,8 @@ def take(bucket: Bucket, key: str) -> bytes | None:
     return content
 
 
-def upload(bucket: Bucket, folder: Path, files: Sequence[Path], under: str, seconds: float) -> None:
-    """Put files, which lie in `folder`, to the same places under a key.
+def upload(bucket: Bucket, contents: Mapping[str, Path | bytes], under: str, seconds: float) -> None:
+    """Put files, or bytes, under a key, by their names there.
 
     under: below the bucket's prefix, without slashes at its ends. seconds: the most that it may take; what is
     being sent then comes to its end. Raises BucketError when not all of it is there; KeyboardInterrupt at once.
@@ -54,20 +55,19 @@ def upload(bucket: Bucket, folder: Path, files: Sequence[Path], under: str, seco
     client = connect(bucket.endpoint_url)
     prefix = f"{bucket.prefix}/{under}".lstrip("/")
 
-    def put(file: Path) -> None:
-        with file.open("rb") as content:
-            key = f"{prefix}/{file.relative_to(folder).as_posix()}"
-            client.put_object(Bucket=bucket.name, Key=key, Body=content)
+    def put(name: str, content: Path | bytes) -> None:
+        with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as body:
+            client.put_object(Bucket=bucket.name, Key=f"{prefix}/{name}", Body=body)
 
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
     try:
-        puts = [pool.submit(put, file) for file in files]
+        puts = [pool.submit(put, name, content) for name, content in contents.items()]
         done, open_ = wait(puts, timeout=seconds, return_when=FIRST_EXCEPTION)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     if error := next((put.exception() for put in done if put.exception()), None):
-        raise BucketError(f"Not all of {folder} could be put into the bucket: {error}") from error
+        raise BucketError(f"Not all of {under} could be put into the bucket: {error}") from error
     if open_:
         raise BucketError(
-            f"{len(open_)} of {len(files)} files of {folder} were not in the bucket after {seconds:.0f} s."
+            f"{len(open_)} of {len(contents)} files of {under} were not in the bucket after {seconds:.0f} s."
         )
