@@ -99,6 +99,34 @@ def test_a_claim_that_is_not_there_is_named_before_anything_is_created(cluster: 
     assert cluster.names() == []
 
 
+def checks_of(cluster: Sandbox, claim: str, expect: int = 0) -> dict[str, list[str]]:
+    """Return what doctor says of a claim, by its status."""
+    said = json.loads(cluster.run("--cache", claim, "--json", command="doctor", expect=expect))
+    found: dict[str, list[str]] = {}
+    for check in said["checks"]:
+        if check["name"] == "claim":
+            found.setdefault(check["status"], []).append(check["seen"])
+    assert cluster.names() == []
+    return found
+
+
+def test_doctor_looks_at_the_claim_and_writes_to_it(cluster: Sandbox, claim: Claim) -> None:
+    assert checks_of(cluster, claim.name) == {
+        "ok": [f"{claim.name}, which --cache names", "the pod can write to it"]
+    }
+    assert [*claim.folder.glob("*/*")] == []
+    (claim.folder / "byok8s-cache").chmod(0o555)
+    found = checks_of(cluster, claim.name)
+    assert found["ok"] == [f"{claim.name}, which --cache names"]
+    assert "nothing can be kept in it" in found["warning"][0]
+    assert "Permission denied" in found["warning"][0]
+
+
+def test_doctor_names_a_claim_that_is_not_there(cluster: Sandbox) -> None:
+    (seen,) = checks_of(cluster, "no-such-claim", expect=3)["failed"]
+    assert "has no PersistentVolumeClaim 'no-such-claim'" in seen
+
+
 def test_a_claim_that_pods_cannot_write_to_is_named_before_anything_is_created(cluster: Sandbox) -> None:
     cluster.write({"Snakefile": SNAKEFILE, "a.json": '{"batch": ["a"]}'})
     cluster.client.post(

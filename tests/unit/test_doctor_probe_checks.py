@@ -51,6 +51,16 @@ def with_status(found: dict[str, Check], status: CheckStatus) -> list[str]:
     return [name for name, check in found.items() if check.status is status]
 
 
+@pytest.mark.parametrize(
+    ("seen", "status", "words"), [("", OK, "can write"), ("Permission denied", CheckStatus.WARNING, "denied")]
+)
+def test_the_volume_of_a_claim(seen: str, status: CheckStatus, words: str) -> None:
+    found = probe_checks.checks(replace(RAN, seen=replace(WELL, claim=seen)), IMAGE, True)
+    (check,) = (check for check in found if check.name == "claim")
+    assert check.status is status
+    assert words in check.seen
+
+
 def test_a_pod_that_finds_all_well() -> None:
     found = of(RAN)
     assert with_status(found, OK) == list(found)

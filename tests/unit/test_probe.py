@@ -71,6 +71,7 @@ def test_the_longest_report_fits_a_termination_message() -> None:
         python=words[:20], snakemake=words[:20], machine="x86_64", user=1000, free_mb=10**9 // MB, host=host,
         addresses={host: words[:45]}, unresolved={host: words, probe.CLUSTER_NAME: words}, route=f"{host}:{words}",
         refused=dict.fromkeys(OPERATIONS, words), clock=1e9 / 3, s3_clock=1e9 / 3,
+        claim=words,
     )  # fmt: skip
     assert len(json.dumps(asdict(worst))) < 4096
 

@@ -63,6 +63,8 @@ class ClusterChecks:
         """Check what the namespace has room for, and what it allows."""
         try:
             found = namespace.look(self._client, self._namespace, self._pod, len(self._brought.config_maps))
+            if self._scope.cache:
+                found.append(namespace.claim(self._client, self._namespace, self._scope.cache))
         except ClusterError as error:
             return _fault(namespace.NAMES, error)
         why_not = _first_failed({NO_RIGHT: may.result(), "the namespace cannot be used": found[:1]})

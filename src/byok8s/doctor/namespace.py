@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from byok8s.access.check import PATIENCE_SECONDS
+from byok8s.access.preflight import check_claim
 from byok8s.doctor.check import Check, failed, of_error, ok, skipped
 from byok8s.errors import ClusterError
-from byok8s.kube import ApiError, KubeClient, Object
+from byok8s.kube import ApiError, KubeClient, Object, Unreachable
 from byok8s.kube.errors import FORBIDDEN, NOT_FOUND
 from byok8s.kube.objects import get_in, items, mapping, text
 from byok8s.pods.cause import Cause
 from byok8s.pods.outcome import refused
 from byok8s.pods.quantity import quantity, words
 
+CLAIM = "claim"  # looked at if --cache names one
 NAMES = ("namespace", "Pod Security", "LimitRange", "ResourceQuota", "admission")
 ENFORCE = "pod-security.kubernetes.io/enforce"
 # of a quota that counts only some pods: those that ours are among (https://kubernetes.io/docs/concepts/policy/
@@ -49,6 +51,17 @@ def look(client: KubeClient, namespace: str, pod: Object, config_maps: int) -> l
             lambda found: room(found, wants(pod, config_maps)),
         ),
     ]
+
+
+def claim(client: KubeClient, namespace: str, name: str) -> Check:
+    """Check the claim of --cache, as a run does before it makes anything. Raises ClusterError without an API."""
+    try:
+        check_claim(client, namespace, name)
+    except Unreachable:
+        raise
+    except ClusterError as error:
+        return of_error(CLAIM, error)
+    return ok(CLAIM, f"{name}, which --cache names")
 
 
 def try_pod(try_it: Callable[[], None]) -> Check:

@@ -44,6 +44,7 @@ def checks(probe: Probe, image: str, bucket_works_here: bool | None) -> list[Che
     return [
         *started,
         *told(probe.seen),
+        *claim(probe.seen),
         *s3(probe.seen, text(probe.pod, "spec", "nodeName"), bucket_works_here),
     ]
 
@@ -122,6 +123,18 @@ def told(seen: Seen) -> list[Check]:
             "disk", f"{disk} on the node", "Set disk_mb in rules, so that jobs go to nodes with room."
         ),
     ]
+
+
+def claim(seen: Seen) -> list[Check]:
+    """Check the volume of --cache, if there is one: a run does without."""
+    match seen.claim:
+        case None:
+            return []
+        case "":
+            return [ok("claim", "the pod can write to it")]
+        case why:
+            fix = "Let group 1000, which pods have, write to the volume, or leave --cache out."
+            return [warning("claim", f"nothing can be kept in it: {why}", fix)]
 
 
 def snakemake(there: str, here: str) -> Check:

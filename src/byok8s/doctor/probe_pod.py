@@ -63,6 +63,7 @@ def cluster_run(client: KubeClient, namespace: str, scope: Scope, brought: Conte
         config_maps=len(brought.config_maps),
         environment={**pod_environment.environment(), **scope.s3_environment},
         secret_variables=(),
+        claim=scope.cache or "",
     )
     return RunObjects(client, namespace, Names(f"doctor-{new_run_id()}"), settings)
 

@@ -15,6 +15,7 @@ from byok8s.settings import Settings, default_image
 class Scope:
     """context, namespace: None for the default. bucket: None if none is named. image: of the pods.
     pod: words of all pods. pod_template: a path. no_credentials: pods get no copy of those that are used here.
+    cache: the claim in which workers and runs keep inputs for each other, None for none.
     request: None if no workflow is named.
     """
 
@@ -25,6 +26,7 @@ class Scope:
     pod: Mapping[str, object]
     pod_template: str | None
     no_credentials: bool
+    cache: str | None = None
     request: Request | None = None
 
     @property
@@ -45,6 +47,7 @@ def of_request(request: Request) -> Scope:
         request.pod,
         request.pod_template,
         request.no_credentials,
+        request.cache,
         request,
     )
 
@@ -60,6 +63,7 @@ def of_settings(settings: Settings) -> Scope:
         settings.pod or {},
         settings.pod_template,
         bool(settings.no_credentials),
+        settings.cache,
     )
 
 

@@ -74,6 +74,17 @@ class ClaimCache:
             if _make_room(folder, size):
                 _write(path, size, name, folder)
 
+    def fault(self) -> str:
+        """Return why nothing can be kept, after a trial; nothing if it can."""
+        name = f"{_UNFINISHED}{uuid.uuid4().hex}"
+        try:
+            with self._folder() as folder:
+                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=folder))
+                os.unlink(name, dir_fd=folder)
+        except OSError as error:
+            return str(error)
+        return ""
+
     @contextmanager
     def _folder(self) -> Iterator[int]:
         """Open the folder on the volume, which is made if it is not there. Raises OSError."""

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from byok8s.worker import job_folder
+from byok8s.worker import claim_cache, job_folder
 from byok8s.worker.termination import TERMINATION_LOG
 
 CLUSTER_NAME = "kubernetes.default.svc"  # in every cluster, whatever its domain
@@ -42,7 +42,8 @@ class Seen:
     bucket was to be looked at. addresses: of the names that resolve. unresolved: why others do not. route: why no
     connection to `host` can be made. refused: by the operation, one of OPERATIONS, what S3 or its client says; an
     operation in neither `refused` nor `done` was not tried. clock, s3_clock: seconds since 1970, at the same moment;
-    s3_clock is None if no S3 server has told its own.
+    s3_clock is None if no S3 server has told its own. claim: why nothing can be kept on the volume of --cache, None if
+    there is none.
     """
 
     python: str
@@ -58,6 +59,7 @@ class Seen:
     refused: Mapping[str, str] = field(default_factory=dict)
     clock: float = 0.0
     s3_clock: float | None = None
+    claim: str | None = None
 
 
 def main(bucket: str, key: str) -> int:
@@ -82,6 +84,8 @@ def look(bucket: str, key: str, ending: threading.Event) -> Seen:
         "free_mb": shutil.disk_usage(job_folder.WORK).free // 1_000_000,
         "clock": time.time(),
     }
+    if claim := claim_cache.mounted():
+        seen["claim"] = claim.fault()[:SHOWN_CHARACTERS]
     if not bucket:
         return Seen(**seen | _look_up([CLUSTER_NAME]))
     try:
