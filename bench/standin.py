@@ -75,7 +75,7 @@ def main() -> int:
     from byok8s.worker import server
     from byok8s.worker.workplace import Workplace
 
-    vars(server).update(Job=StandIn, warm_up=lambda: None)
+    vars(server).update(Job=StandIn, warm_up=lambda **_: None)
     # no process is forked for a job: it would do the work, and would tell what it has fetched
     for name in ("expect_job", "begin", "keep"):
         setattr(Workplace, name, lambda *_: None)

@@ -43,6 +43,7 @@ def run_description(workflow: Workflow, root: Path) -> RunDescription:
         bucket=bucket,
         prefix=f"{prefix.rstrip('/')}/" if prefix else "",
         unused_environments=not honours_conda(workflow) and any(rule.conda_env for rule in workflow.rules),
+        scripts=any(rule.script or rule.notebook or rule.wrapper for rule in workflow.rules),
     )
 
 

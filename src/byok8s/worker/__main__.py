@@ -44,9 +44,9 @@ def main() -> int:
 def one(bucket: str, key: str) -> int:
     sys.path.append(str(job_folder.bring_plugins()))
     other = tool.opened()
-    from byok8s.worker.workplace import Workplace
+    from byok8s.worker.workplace import Workplace, read_run
 
-    workplace = Workplace(many=False)
+    workplace = Workplace(read_run(), many=False)
     order = workplace.order(bucket, key)
     root = job_folder.make(order.job)
     job = Job(order, root, workplace.begin(order, root), Disks(), other)

@@ -160,7 +160,8 @@ class RunDescription:
     root; the longest that fits counts. tmpdir: stands in values for the pod's folder for temporary files. environment:
     what the Snakefile has set, by name: before (None for nothing) and after. storage: the S3 plugin's settings. bucket:
     the one that most files are in. prefix: what is put before a path, within the working folder, to make its key there.
-    unused_environments: whether rules declare conda environments, and get what the image has in their place.
+    unused_environments: whether rules declare conda environments, and get what the image has in their place. scripts:
+    whether rules have scripts or notebooks.
     """
 
     snakefile: Snakefile
@@ -173,6 +174,7 @@ class RunDescription:
     bucket: str = ""
     prefix: str = ""
     unused_environments: bool = False
+    scripts: bool = False
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,11 @@ def serve() -> int:
     listening.bind(str(SOCKET))
     listening.listen()
     sys.path.append(str(plugins))
-    warm_up()
-    from byok8s.worker.workplace import Workplace
+    from byok8s.worker.workplace import Workplace, read_run
 
-    server = Server(listening, Workplace(many=True), room, disks, other)
+    run = read_run()
+    warm_up(scripts=run.scripts)
+    server = Server(listening, Workplace(run, many=True), room, disks, other)
     server.run()
     if other:
         other.quit()

@@ -5,25 +5,30 @@ from __future__ import annotations
 import gc
 import importlib
 from contextlib import suppress
+from typing import Final
 
-MODULES = (
-    "snakemake.api",
-    "snakemake.workflow",
-    "snakemake.script",
+# The rest of Snakemake takes longer than all of these: what reads the Snakefile, for rules with run:, loads it.
+_MODULES: Final = (
     "snakemake.shell",
+    "snakemake.script",
     "snakemake.benchmark",
+    "snakemake.deployment.conda",
+    "snakemake.deployment.singularity",
     "snakemake_storage_plugin_s3",
-    "nbformat",
+    "psutil",
     "byok8s.worker.runner",
 )
+# Snakemake looks for data frames among a script's values
+_OF_SCRIPTS: Final = ("smart_open", "pandas", "nbformat")
 
 
-def warm_up() -> None:
-    """Starts no thread and opens no connection: neither would outlive a fork.
+def warm_up(*, scripts: bool) -> None:
+    """Load what jobs need. scripts: also what those with a script or notebook do.
 
-    What another release of Snakemake has not, or has elsewhere, its jobs load themselves.
+    It starts no thread and opens no connection: neither would outlive a fork. What another release of Snakemake has
+    not, or has elsewhere, its jobs load themselves.
     """
-    for name in MODULES:
+    for name in (*_MODULES, *(_OF_SCRIPTS if scripts else ())):
         with suppress(ImportError):
             importlib.import_module(name)
     with suppress(Exception):

@@ -23,16 +23,19 @@ if TYPE_CHECKING:
 RUN = "run.json"
 
 
+def read_run() -> RunDescription:
+    """Return what the pod was given of the run that it belongs to."""
+    return description.run_from_json(json.loads((job_folder.files() / RUN).read_text()))
+
+
 class Workplace:
     """A job's process is forked from one that has it, so that no job pays for it.
 
     It has no thread and no open stream. many: there is more than one job, so inputs are kept.
     """
 
-    def __init__(self, *, many: bool) -> None:
-        self.run: RunDescription = description.run_from_json(
-            json.loads((job_folder.files() / RUN).read_text())
-        )
+    def __init__(self, run: RunDescription, *, many: bool) -> None:
+        self.run = run
         self.parsed = Parsed(self.run, _stage, member.run_function)
         self._connection = connection(self.run.storage)
         self._waiting: Process | None = None
