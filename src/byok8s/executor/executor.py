@@ -32,6 +32,7 @@ from byok8s.errors import Byok8sError
 from byok8s.executor import capacity, key, pod_environment
 from byok8s.executor.admission import try_shapes
 from byok8s.executor.environments import Environments, Unmade
+from byok8s.executor.log_files import LogFiles
 from byok8s.executor.starts import Starts
 from byok8s.executor.stored_outputs import StoredOutputs, members
 from byok8s.fleet.dispatch import Dispatch
@@ -97,6 +98,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if hasattr(self._provider, "connection"):  # it is byok8s' own
             self._provider.connection.on_outage(self._record.outage)
         self._starts: Starts | None = None
+        self._log_files: LogFiles | None = None
         self._environments: Environments | None = None
         self._unmade: list[Spec] = []
         self._starting: Future[None] | None = None
@@ -115,7 +117,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
         if len(self.dag):  # else nothing ends this executor, nor what it has Snakemake log
-            self._starts = Starts(self.logger, self.dag)
+            self._starts, self._log_files = Starts(self.logger, self.dag), LogFiles(self.logger)
 
     def _prepare(self) -> None:
         """Snakemake has planned, and has not yet chosen its first jobs. First all that can be wrong, then the start."""
@@ -220,6 +222,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
 
+    def printjob(self, job: JobExecutorInterface) -> None:
+        if self._starts:
+            self._starts.put_off(partial(super().printjob, job), _ids(job))
+
     def _make_environments(self, jobs: Iterable[Job]) -> None:
         """Make those of jobs that were not planned from the beginning."""
         if self._environments and self._cluster:
@@ -233,6 +239,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         atexit.unregister(self.shutdown)
         if self._starts:
             self._starts.end()
+        if self._log_files:
+            self._log_files.close()
         if self._environments:
             self._environments.end()
         if self._starting:
@@ -267,9 +275,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.shutdown()
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: object) -> None:
-        logs = (job_info.aux or {}).get("logs", [])  # of this machine: the rule's own are in the bucket
-        more = {"external_jobid": job_info.external_jobid, "aux_logs": logs}
-        super().print_job_error(job_info, msg, **{**more, **kwargs})
+        super().print_job_error(job_info, msg, **{"external_jobid": job_info.external_jobid, **kwargs})
 
     # -- towards the cluster --
 
@@ -417,7 +423,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self.workflow.remote_execution_settings.precommand or "",
             self._run.cwd,
         )
+        self._give_log_files(job, task)
         return replace(task, description=self._orders.place(task, always=not self._dispatch.reuses))
+
+    def _give_log_files(self, job: JobExecutorInterface, task: Task) -> None:
+        if self._log_files:
+            for member in members([job]):
+                own = [self._record.file(task, path) for path in tasks.logs(member, self._run.cwd)]
+                self._log_files.give(member.jobid, [*own, self._record.log(task)])
 
     @cached_property
     def _provider(self) -> StorageProvider:
@@ -430,7 +443,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         with self._lock:
             info = self._jobs.get(task.job)
         if info and self._starts:
-            self._starts.began(task.job, [job.jobid for job in members([info.job])], pod)
+            self._starts.began(task.job, _ids(info.job), pod)
 
     def _on_end(self, task: Task, pod: str, found: Outcome) -> None:
         if self._starts:
@@ -451,7 +464,6 @@ class Executor(RealExecutor):  # type: ignore[misc]
             else:
                 if not well and info.job.is_group():
                     self._keep(info.job, self._outputs.done_members(info.job, found))
-                info.aux = {} if well else {"logs": [str(workspace.users_folder() / self._record.log(task))]}
                 self._report(info, "" if well else self._words(task, pod, found))
         except Exception as error:  # noqa: BLE001 - a job that is not reported would be waited for without end
             self.workflow.scheduler.executor_error_callback(error)
@@ -497,6 +509,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._end(info, words)
 
     def _end(self, info: SubmittedJobInfo, words: str) -> None:
+        if self._starts:
+            self._starts.announce(_ids(info.job))
         if not words:
             self.report_job_success(info)
             return
@@ -506,6 +520,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _words(self, task: Task, pod: str, found: Outcome) -> str:
         return found.words(pod, self._record.said(task), self._record.log(task).stem)
+
+
+def _ids(job: JobExecutorInterface) -> list[int]:
+    """Return Snakemake's ids of the jobs of a group, else of the job itself."""
+    return [member.jobid for member in members([job])]
 
 
 def _of_submission(error: Exception) -> str:

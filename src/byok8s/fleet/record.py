@@ -70,15 +70,16 @@ class Record:
 
     def said(self, task: Task) -> LogExcerpt | None:
         """Return the last that a job has said, as far as it is known here."""
-        logs = {path: users_folder() / self._file(task, path) for path in task.logs}
+        logs = {path: users_folder() / self.file(task, path) for path in task.logs}
         return excerpt(logs, users_folder() / self.log(task))
 
-    def _file(self, task: Task, path: str) -> Path:
+    def file(self, task: Task, path: str) -> Path:
+        """Return where the copy of one of the rule's log files is."""
         return self.log(task).with_suffix("") / inside(path)
 
     def add_file(self, task: Task, path: str, words: Iterable[str], *, first: bool) -> None:
         """Add to the copy of one of the rule's log files. first: it is the beginning."""
-        self._write(self._file(task, path), words, "w" if first else "a")
+        self._write(self.file(task, path), words, "w" if first else "a")
 
     def add_events(self, task: Task, rows: Iterable[str]) -> None:
         """What Kubernetes noted of the pod of a failed task."""

@@ -34,13 +34,18 @@ def task(
         runtime=number(job, "runtime"),
         title=_title(job),
         outputs=tuple(file.path for member in description.members for file in member.output),
-        logs=tuple(os.path.normpath(Path(cwd, path)) for path in job.log),
+        logs=logs(job, cwd),
         wildcards=_wildcards(job),
         rules=_rules(job),
         attempt=job.attempt,
         shared=tuple(_shared(description)),
         after=_after(job),
     )
+
+
+def logs(job: JobExecutorInterface, cwd: str) -> tuple[str, ...]:
+    """Return the log files of a job's rule. cwd: the working folder within the root."""
+    return tuple(os.path.normpath(Path(cwd, path)) for path in job.log)
 
 
 def _shared(description: JobDescription) -> Iterator[tuple[str, int]]:
