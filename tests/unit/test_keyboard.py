@@ -21,10 +21,10 @@ from byok8s.history.event import line
 from byok8s.run.live import shown
 
 path = Path("events.jsonl")
-with path.open("wb") as file, shown("r", path) as is_drawn:
+with path.open("wb") as file, shown("r", path) as drawing:
     file.write(line(0, "run.started", {}) + line(0, "run.planned", {"jobs": {"a": 1}}))
     file.write(line(0, "job.given", {"id": "1", "job": "1", "rule": "a", "name": "a-1"})); file.flush()
-    while is_drawn():
+    while drawing.is_on:
         time.sleep(0.05)
     print("left", file=sys.stderr)
     time.sleep(1.5)
@@ -83,14 +83,14 @@ from byok8s.run.live import shown
 
 path = Path("events.jsonl")
 Path("logs").mkdir()
-with path.open("wb") as file, shown("r", path) as is_drawn:
+with path.open("wb") as file, shown("r", path) as drawing:
     for rule in ("align", "count"):
         file.write(line(0, "job.given", {"id": rule, "job": rule, "rule": rule, "name": rule + "-n=1"}))
         file.write(line(0, "job.began", {"id": rule, "pod": "w"}))
         Path("logs", rule + "-n=1.log").write_text(rule + " says this\\n" + rule + " says that\\n")
     file.write(line(0, "job.ended", {"id": "count", "state": "EXECUTOR_ERROR", "why": "exit code 3"}))
     file.flush()
-    while is_drawn():
+    while drawing.is_on:
         time.sleep(0.05)
 """
 
@@ -118,7 +118,7 @@ def test_keys_choose_what_is_shown(terminal: tuple[int, int], tmp_path: Path) ->
 def test_a_view_in_the_background_reads_no_keys(terminal: tuple[int, int], tmp_path: Path) -> None:
     """A shell's background job that reads from the terminal would be stopped, and the run with it."""
     ours, _ = terminal
-    script = LEAVES.replace("while is_drawn():", "for _ in range(40):")
+    script = LEAVES.replace("while drawing.is_on:", "for _ in range(40):")
     (tmp_path / "view.py").write_text(script)
     shell = f"set -m; {sys.executable} view.py & sleep 1; wait $!; echo ended $?"
     process = started(terminal, tmp_path, ["bash", "-c", shell])

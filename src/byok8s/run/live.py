@@ -15,6 +15,7 @@ from byok8s.history import board
 from byok8s.history.choice import Choice
 from byok8s.history.event import parsed
 from byok8s.history.state import State, Try, fold
+from byok8s.run.drawing import Drawing
 from byok8s.run.keyboard import pressed
 from byok8s.shown import visible
 from byok8s.tail import last_lines, without_frame
@@ -132,19 +133,18 @@ class _Switch:
 
 
 @contextmanager
-def shown(run: str, path: Path) -> Iterator[Callable[[], bool]]:
+def shown(run: str, path: Path) -> Iterator[Drawing]:
     """Show how a run is below all else that is written to standard error, from its first job on.
 
-    Yields what tells whether it is shown, which ends when somebody presses q. path: the run's events. What is last
-    shown stays.
+    Yields whether it is shown, which ends when somebody presses q. path: the run's events. What is last shown stays.
     """
-    switch, inbox, left = _Switch(sys.stderr), SimpleQueue[str](), threading.Event()
-    viewer = _Viewer(run, Events(path), switch, inbox, left)
+    switch, inbox, drawing = _Switch(sys.stderr), SimpleQueue[str](), Drawing(is_on=True)
+    viewer = _Viewer(run, Events(path), switch, inbox, drawing)
     thread = threading.Thread(target=viewer.live, name="view", daemon=True)
     sys.stderr = switch
     thread.start()
     try:
-        yield lambda: not left.is_set()
+        yield drawing
     finally:
         inbox.put(OVER)
         thread.join()
@@ -154,26 +154,29 @@ def shown(run: str, path: Path) -> Iterator[Callable[[], bool]]:
 class _Viewer:
     """Draws how a run is, and heeds keys, in a thread of its own.
 
-    inbox: keys, and at last OVER. left: is set when somebody leaves the view.
+    inbox: keys, and at last OVER. drawing: is off when somebody has left the view, or it is not wanted.
     """
 
     def __init__(
-        self, run: str, events: Events, switch: _Switch, inbox: SimpleQueue[str], left: threading.Event
+        self, run: str, events: Events, switch: _Switch, inbox: SimpleQueue[str], drawing: Drawing
     ) -> None:
         self._run, self._events, self._switch = run, events, switch
-        self._inbox, self._left = inbox, left
+        self._inbox, self._drawing = inbox, drawing
         self._choice: Choice | None = None  # without keys there is none
+        self._is_left = False
 
     def live(self) -> None:
         while not self._events.state.tries:
             if self._is_over_after(EVERY_SECONDS):
                 return
             self._events.look()
+        if not self._drawing.is_on:
+            return
         with suppress(OSError):  # the terminal is gone, and the run goes on
             with pressed(self._inbox.put) as are_read:
                 self._choice = Choice() if are_read else None
                 self._draw()
-            if self._left.is_set():
+            if self._is_left:
                 self._switch.stream.write(
                     "byok8s: The view is closed, the run goes on. `byok8s status` shows how it is.\n"
                 )
@@ -186,16 +189,16 @@ class _Viewer:
             try:
                 key = self._inbox.get(timeout=rest)
             except Empty:
-                return False
+                break
             if key == LEAVE and not (self._choice and self._choice.typing):
-                self._left.set()
-                return True
-            if key == OVER:
+                self._is_left = True
+                self._drawing.leave()
+            if key == OVER or not self._drawing.is_on:
                 return True
             if self._choice and (after := self._choice.after(key, self._events.state)) != self._choice:
                 self._choice = after
-                return False
-        return False
+                break
+        return not self._drawing.is_on
 
     def _draw(self) -> None:
         from rich.console import Console
