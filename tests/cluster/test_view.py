@@ -54,6 +54,11 @@ def test_without_a_terminal_a_job_is_a_line_and_in_full_if_that_is_asked_for(clu
     assert "rule good:" not in said
     assert "no such column" in said
     assert "Job stats:" in said
+    said = cluster.run("-s", "Snakefile", "bad.txt", "--", "--retries", "1", expect=1)
+    assert [line.partition("; ")[2] for line in ends(said)] == [
+        "is tried again: bad: exit code 3",
+        "failed: bad: exit code 3",
+    ]
     said = cluster.run("-s", "Snakefile", "out-0.txt", "--force", "--", "--printshellcmds")
     assert ends(said) == []
     assert "rule good:" in said

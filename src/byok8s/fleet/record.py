@@ -149,7 +149,8 @@ class Record:
             times.phases.add(phase)
         self.events.note(_PHASES[phase], {"id": task.id, "seconds": seconds})
 
-    def ended(self, task: Task, pod: str, found: Outcome) -> None:
+    def ended(self, task: Task, pod: str, found: Outcome, *, again: bool = False) -> None:
+        """again: whether another try follows in any case; Snakemake's own follow a failure."""
         row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
         row |= {"outcome": found.state.value, "why": found.why}
         files: dict[str, object] = {"output": task.outputs}
@@ -162,10 +163,11 @@ class Record:
                 {**row, **files, "given": times.given, "began": times.began, "ended": time.time()}
             )
             self._write(self._folder / "jobs.jsonl", [f"{line}\n"], "a")
-        self._note_end(task, pod, found)
+        again = again or (found.state is not State.SUCCEEDED and task.restarts > 0)
+        self._note_end(task, pod, found, again=again)
         self.add_output(task, ())  # of a job that has said nothing there is a log, too
 
-    def _note_end(self, task: Task, pod: str, found: Outcome) -> None:
+    def _note_end(self, task: Task, pod: str, found: Outcome, *, again: bool = False) -> None:
         """Note an end, and before it what was not told while the job ran: its phases, and that S3 has answered it."""
         measured = found.measured
         for phase, seconds in measured.phases():
@@ -184,6 +186,7 @@ class Record:
             "exit": found.exit,
             "cause": found.cause.value if found.cause else None,
             "why": found.why,
+            "again": again or None,
             "pod": pod,
             "node": found.node,
             "max_rss": measured.max_rss,

@@ -38,6 +38,7 @@ def task(
         wildcards=_wildcards(job),
         rules=_rules(job),
         attempt=job.attempt,
+        restarts=_restarts(job),
         shared=tuple(_shared(description)),
         after=_after(job),
     )
@@ -68,6 +69,7 @@ def here(job: JobExecutorInterface) -> Task:
         wildcards=_wildcards(job),
         rules=_rules(job),
         attempt=job.attempt,
+        restarts=_restarts(job),
         after=_after(job),
     )
 
@@ -91,6 +93,12 @@ def _after(job: JobExecutorInterface) -> tuple[str, ...]:
     found = {_identity(maker) for maker in makers}
     groups = {group for maker in makers if (group := maker.dag.get_job_group(maker)) is not None}
     return tuple(sorted(found | {_identity(group) for group in groups} - {_identity(job)}))
+
+
+def _restarts(job: JobExecutorInterface) -> int:
+    """Return how often Snakemake tries a job again after this try."""
+    times: int = job.restart_times
+    return max(0, times - int(job.attempt) + 1)
 
 
 def _wildcards(job: JobExecutorInterface) -> dict[str, str]:
