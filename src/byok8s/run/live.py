@@ -230,6 +230,7 @@ class _Viewer:
             proxy = self._switch.to = FileProxy(console, self._switch.stream)
             try:
                 pause = 0.0
+                self._update(live, console, self._keys.choice)  # not timed: it loads what draws
                 while not self._is_over_after(max(EVERY_SECONDS, pause)):
                     start = time.thread_time()
                     self._update(live, console, self._keys.choice)
