@@ -14,7 +14,7 @@ from byok8s.errors import InputError
 from byok8s.history import sizes
 from byok8s.history.event import FILE, Event, parsed
 from byok8s.history.sizes import Learned
-from byok8s.history.state import State, folded
+from byok8s.history.state import State, Try, folded
 from byok8s.s3 import prefix_lock
 from byok8s.settings import Settings
 
@@ -28,10 +28,19 @@ LEARNS_FROM: Final = 5  # the newest runs
 class Run:
     """A run as its record has it. alive: whether a controller is at work on it. now: in milliseconds since 1970."""
 
-    id: str
+    record: logs.Record
     state: State
     alive: bool
     now: int
+
+    @property
+    def id(self) -> str:
+        return self.record.run
+
+    def log(self, job: Try, most: int) -> Sequence[str]:
+        """Return the last lines of a job's log, at most so many."""
+        found = logs.ends(self.record, [job.name], most).get(job.name)
+        return found[1] if found else []
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ def events(id_: str | None, said: Settings, tell: Callable[[Event], None], *, fo
 
 
 def _read(record: logs.Record, *, alive: bool) -> Run:
-    return Run(record.run, folded(parsed(_events(record, 0))), alive, time.time_ns() // 1_000_000)
+    return Run(record, folded(parsed(_events(record, 0))), alive, time.time_ns() // 1_000_000)
 
 
 def _events(record: logs.Record, start: int) -> bytes:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from byok8s.dns.fix import DnsPlan
     from byok8s.local_cluster.status import ClusterStatus
     from byok8s.request import Request
+    from byok8s.run.drawing import Drawing
     from byok8s.run.plan import RunPlan
     from byok8s.run_objects.clean import Found
     from byok8s.run_objects.leftovers import Run
@@ -346,8 +347,8 @@ def can_draw() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def show_run(run: str, events: Path) -> contextlib.AbstractContextManager[Callable[[], bool] | None]:
-    """Draw how a run is below what is said. The context yields what tells whether it is drawn."""
+def show_run(run: str, events: Path) -> contextlib.AbstractContextManager[Drawing]:
+    """Draw how a run is below what is said. The context yields whether it is drawn."""
     from byok8s.run import live
 
     return live.shown(run, events)

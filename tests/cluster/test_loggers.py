@@ -22,8 +22,8 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record):
         if event := getattr(record, "event", None):
-            facts = {name: getattr(record, name) for name in ("jobid", "job_id", "jobs", "rule_name", "log")
-                     if hasattr(record, name)}
+            facts = {name: getattr(record, name)
+                     for name in ("jobid", "job_id", "jobs", "rule_name", "local", "log") if hasattr(record, name)}
             facts["there"] = [Path(log).is_file() for log in facts.get("log", [])]
             row = json.dumps({"event": str(event), "time": record.created, **facts})
             with open(TOLD, "a") as file:
@@ -35,10 +35,12 @@ rule all:
     input: expand("out-{i}.txt", i=range(2)), "here.txt", "bad.txt"
 rule out:
     output: "out-{i}.txt"
-    shell: "sleep 2; echo {wildcards.i} > {output}"
+    log: "logs/out-{i}.log"
+    shell: "echo working on {wildcards.i} > {log}; sleep 2; echo {wildcards.i} > {output}"
 rule here:
     output: "here.txt"
-    shell: "echo here > {output}"
+    log: "logs/here.log"
+    shell: "echo at home > {log}; echo here > {output}"
 rule bad:
     output: "bad.txt"
     priority: -1
@@ -46,7 +48,7 @@ rule bad:
 """
 
 
-def test_a_job_has_started_when_it_runs_and_the_log_of_a_failed_one_is_there(cluster: Sandbox) -> None:
+def test_a_job_is_told_of_when_it_runs_and_its_logs_are_there(cluster: Sandbox) -> None:
     """There is one worker for three jobs, so two of them wait for seconds although Snakemake has chosen them."""
     told = cluster.folder / "told.jsonl"
     plugins = cluster.folder / "plugins"
@@ -73,6 +75,11 @@ def test_a_job_has_started_when_it_runs_and_the_log_of_a_failed_one_is_there(clu
     )
     assert len(began) == 3
     assert all(time * 1000 >= when for time, when in zip(in_pods, began, strict=True))
+    told_of = sorted(row["time"] for row in rows if row["event"] == "job_info" and not row["local"])
+    assert all(time * 1000 >= when for time, when in zip(told_of, began, strict=True))
+    logs = [Path(log) for row in rows if row["event"] == "job_info" for log in row["log"]]
+    assert all(log.is_file() for log in logs)
+    assert {"at home\n", "working on 0\n", "working on 1\n"} <= {log.read_text() for log in logs}
     (failed,) = [row for row in rows if row["event"] == "job_error"]
     assert failed["there"] == [True]
     assert "no such column" in Path(failed["log"][0]).read_text()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
 
 import pytest
 
 from sandbox import Sandbox
+from terminal import at_a_terminal
 
 SNAKEFILE = """
 rule all:
@@ -21,29 +19,6 @@ rule bad:
     output: "bad.txt"
     shell: "echo no such column >&2; exit 3"
 """
-
-
-def at_a_terminal(cluster: Sandbox, *arguments: str) -> tuple[int, str]:
-    """Return the exit code of a run in a terminal, and what was written there, without what moves and colours."""
-    ours, theirs = pty.openpty()
-    environment = cluster.environment | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
-    process = subprocess.Popen(
-        cluster.command(*arguments),
-        cwd=cluster.folder,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment,
-    )
-    os.close(theirs)
-    said = b""
-    while True:
-        try:
-            said += os.read(ours, 65536)
-        except OSError:  # Linux' way to say that the other end is closed
-            break
-    os.close(ours)
-    return process.wait(), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()).replace("\r", "\n")
 
 
 def ends(said: str) -> list[str]:
@@ -79,6 +54,11 @@ def test_without_a_terminal_a_job_is_a_line_and_in_full_if_that_is_asked_for(clu
     assert "rule good:" not in said
     assert "no such column" in said
     assert "Job stats:" in said
+    said = cluster.run("-s", "Snakefile", "bad.txt", "--", "--retries", "1", expect=1)
+    assert [line.partition("; ")[2] for line in ends(said)] == [
+        "is tried again: bad: exit code 3",
+        "failed: bad: exit code 3",
+    ]
     said = cluster.run("-s", "Snakefile", "out-0.txt", "--force", "--", "--printshellcmds")
     assert ends(said) == []
     assert "rule good:" in said

@@ -310,3 +310,29 @@ def test_the_api_server_is_away_for_20_s_amid_20_jobs(cluster: Sandbox) -> None:
     assert [cluster.read(f"out-{i}.txt") for i in range(20)] == [f"{i}\n" for i in range(20)]
     assert said.count("Error in rule") == 0
     assert cluster.names() == []
+
+
+@pytest.mark.parametrize("more", [[], ["--no-reuse"]])
+def test_the_memory_of_a_job_is_that_of_all_its_processes_and_of_files_in_memory(
+    cluster: Sandbox, more: list[str]
+) -> None:
+    """One that is gone at once is no less seen: the kernel counts the largest."""
+    hold = "python3 -c \"import time; held = b'x' * {} * 2**20; time.sleep({})\""
+    together = f"{hold.format(100, 2)} & {hold.format(100, 2)} & head -c 60M /dev/zero > /dev/shm/held; wait"
+    rules = "".join(
+        f"rule {name}:\n    output: '{name}.txt'\n    resources: mem_mb=1000\n"
+        f"    shell: r'''{command}; touch {{output}}'''\n"
+        for name, command in (("together", together), ("short", hold.format(200, 0.05)), ("small", "sleep 1"))
+    )
+    cluster.write({"Snakefile": f"rule all:\n    input: 'together.txt', 'short.txt', 'small.txt'\n{rules}"})
+    cluster.run("-s", "Snakefile", "--jobs", "1", *more)
+    events = events_of(cluster.folder)
+    rule = {event["id"]: event["rule"] for event in of_kind(events, "job.given")}
+    used = {
+        rule[event["id"]]: cast(float, event["max_rss"])
+        for event in of_kind(events, "job.ended")
+        if "max_rss" in event
+    }
+    assert 260 <= used["together"] < 400
+    assert 200 <= used["short"] < 300
+    assert used["small"] < 150

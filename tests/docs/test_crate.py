@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,12 @@ import pytest
 from byok8s.history.event import Event
 from byok8s.report import crate_folder
 from byok8s.report.figures import Figures, figures
+from own_environment import environment
 from records import FACTS, RUN, START, at, given, worker
 
 PACKAGES = ("roc-validator==0.13.0", "rocrate==0.16.0")
 PROFILES = ("process-run-crate-0.5", "workflow-run-crate-0.5", "provenance-run-crate-0.5")
 SCRIPT = Path(__file__).parents[1] / "helpers" / "validate_crate.py"
-CACHE = Path(
-    os.environ.get("BYOK8S_RIG_CACHE")
-    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "byok8s-rig"
-)
 DIGEST = "sha256:" + "ab" * 32
 HOSTILE = '</script> "a" \\ ü/../x\x1b[31m #?%20'
 pytestmark = pytest.mark.xdist_group("crates")  # one makes the validator's environment for the others
@@ -35,14 +31,7 @@ Graph = dict[str, dict[str, Any]]
 @pytest.fixture(scope="module")
 def validate() -> Validate:
     """Have roc-validator in an environment of its own, as it wants older libraries than byok8s."""
-    place = CACHE / ("-".join(PACKAGES) + f"-{sys.version_info.major}.{sys.version_info.minor}").replace(
-        "=", ""
-    )
-    python = place / "bin" / "python"
-    if not (place / "whole").is_file():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-        (place / "whole").touch()
+    python = environment(PACKAGES)
 
     def validated(crate: Path, profile: str) -> Sequence[str]:
         words = [str(python), str(SCRIPT), str(crate), profile, "REQUIRED"]

@@ -15,6 +15,7 @@ import pytest
 from byok8s import errors, logs, s3
 from byok8s.request import read_request
 from byok8s.run import kept
+from byok8s.run.drawing import Drawing
 from byok8s.run.plan import RunPlan
 from byok8s.settings import Settings
 from counting_proxy import counting
@@ -49,7 +50,7 @@ class Told:
     def can_draw(self) -> bool:
         return False
 
-    def show_run(self, run: str, events: Path) -> AbstractContextManager[None]:
+    def show_run(self, run: str, events: Path) -> AbstractContextManager[Drawing]:
         pytest.fail("not asked for")
 
     def ask(self, question: str) -> bool | None:

@@ -57,6 +57,17 @@ def test_another_try_of_a_job_is_no_more_jobs() -> None:
     assert [line[:16] for line in lines] == ["0 of 3 jobs done", "1 of 3 jobs done", "2 of 3 jobs done"]
 
 
+def test_a_try_after_which_there_is_another_is_no_failed_job() -> None:
+    once = ended(6, "a", EXECUTOR_ERROR, why="exit code 3", again=True)
+    lines = said(
+        PLANNED, given(2, "a"), once, given(7, "a-1"), ended(8, "a-1", EXECUTOR_ERROR, why="exit code 3")
+    )
+    assert lines == [
+        "0 of 3 jobs done; is tried again: sort: exit code 3",
+        "0 of 3 jobs done; failed: sort: exit code 3",
+    ]
+
+
 def test_the_jobs_of_a_checkpoint_and_of_a_group_count() -> None:
     group = given(3, "g", "group-1", rules=["split", "sort"])
     more = [given(4, job, "sort") for job in ("a", "b", "c")]

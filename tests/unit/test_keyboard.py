@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
@@ -10,9 +11,12 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from byok8s.history.event import line
 
 LEAVES = """
 import sys, time
@@ -21,10 +25,10 @@ from byok8s.history.event import line
 from byok8s.run.live import shown
 
 path = Path("events.jsonl")
-with path.open("wb") as file, shown("r", path) as is_drawn:
+with path.open("wb") as file, shown("r", path) as drawing:
     file.write(line(0, "run.started", {}) + line(0, "run.planned", {"jobs": {"a": 1}}))
     file.write(line(0, "job.given", {"id": "1", "job": "1", "rule": "a", "name": "a-1"})); file.flush()
-    while is_drawn():
+    while drawing.is_on:
         time.sleep(0.05)
     print("left", file=sys.stderr)
     time.sleep(1.5)
@@ -75,29 +79,42 @@ def test_q_leaves_the_view_and_the_terminal_is_as_it_was(terminal: tuple[int, in
     assert lines.index("left") > max(n for n, each in enumerate(lines) if each.startswith("r: running"))
 
 
-CHOOSES = """
+VIEWS = """
 import time
 from pathlib import Path
-from byok8s.history.event import line
 from byok8s.run.live import shown
 
-path = Path("events.jsonl")
-Path("logs").mkdir()
-with path.open("wb") as file, shown("r", path) as is_drawn:
-    for rule in ("align", "count"):
-        file.write(line(0, "job.given", {"id": rule, "job": rule, "rule": rule, "name": rule + "-n=1"}))
-        file.write(line(0, "job.began", {"id": rule, "pod": "w"}))
-        Path("logs", rule + "-n=1.log").write_text(rule + " says this\\n" + rule + " says that\\n")
-    file.write(line(0, "job.ended", {"id": "count", "state": "EXECUTOR_ERROR", "why": "exit code 3"}))
-    file.flush()
-    while is_drawn():
+with shown("r", Path(".byok8s/runs/r/events.jsonl")) as drawing:
+    while drawing.is_on:
         time.sleep(0.05)
 """
 
 
-def test_keys_choose_what_is_shown(terminal: tuple[int, int], tmp_path: Path) -> None:
+@pytest.fixture
+def at_work(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder with a run of two jobs, at which somebody is at work."""
+    record = tmp_path / ".byok8s" / "runs" / "r"
+    (record / "logs").mkdir(parents=True)
+    rows = []
+    for rule in ("align", "count"):
+        rows.append(line(0, "job.given", {"id": rule, "job": rule, "rule": rule, "name": f"{rule}-n=1"}))
+        rows.append(line(0, "job.began", {"id": rule, "pod": "w"}))
+        (record / "logs" / f"{rule}-n=1.log").write_text(f"{rule} says this\n{rule} says that\n")
+    rows.append(line(0, "job.ended", {"id": "count", "state": "EXECUTOR_ERROR", "why": "exit code 3"}))
+    (record / "events.jsonl").write_bytes(b"".join(rows))
+    with (record / "at-work").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "end"), [(["-c", VIEWS], "The view is closed"), (["-m", "byok8s", "status", "--watch"], "")]
+)
+def test_keys_choose_what_is_shown(
+    terminal: tuple[int, int], at_work: Path, command: list[str], end: str
+) -> None:
     ours, _ = terminal
-    process = started(terminal, tmp_path, [sys.executable, "-c", CHOOSES])
+    process = started(terminal, at_work, [sys.executable, *command])
 
     def after(keys: bytes, words: str) -> str:
         """Return the screen that has these words once keys are pressed."""
@@ -111,14 +128,14 @@ def test_keys_choose_what_is_shown(terminal: tuple[int, int], tmp_path: Path) ->
     assert "count-n=1: exit code 3" in after(b"\x1b", "Only li.") + after(b"\x1b", "f: failed jobs alone")
     assert "count says that" in after(b"l", "l: the next log")
     os.write(ours, b"q")
-    until(ours, "The view is closed")
+    until(ours, end)
     assert process.wait(30) == 0
 
 
 def test_a_view_in_the_background_reads_no_keys(terminal: tuple[int, int], tmp_path: Path) -> None:
     """A shell's background job that reads from the terminal would be stopped, and the run with it."""
     ours, _ = terminal
-    script = LEAVES.replace("while is_drawn():", "for _ in range(40):")
+    script = LEAVES.replace("while drawing.is_on:", "for _ in range(40):")
     (tmp_path / "view.py").write_text(script)
     shell = f"set -m; {sys.executable} view.py & sleep 1; wait $!; echo ended $?"
     process = started(terminal, tmp_path, ["bash", "-c", shell])

@@ -81,3 +81,24 @@ def test_what_snakemake_says_of_a_job_is_shortened(event: LogEvent | None, *, is
     record = logging.LogRecord("s", logging.INFO, "f", 1, "cat " + "in.txt " * 1000, None, None)
     record.event = event
     assert (len(DefaultFormatter().format(record)) < LINE_LENGTH + 50) == is_short
+
+
+def test_of_a_failed_job_few_files_are_named() -> None:
+    guard_snakemake()
+    files = [f"in-{number}.txt" for number in range(30)]
+    job = {"rule_name": "gather", "jobid": 3, "input": files, "output": ["a", "b"], "log": files}
+    facts = {
+        "rule_msg": "Failed",
+        "conda_env": None,
+        "shellcmd": None,
+        "aux": {},
+        "event": LogEvent.JOB_ERROR,
+    }
+    record = logging.makeLogRecord({"msg": "Error", **job, **facts})
+    said = DefaultFormatter().format(record).splitlines()
+    assert "    input: in-0.txt, in-1.txt, in-2.txt, in-3.txt, in-4.txt, in-5.txt, ... and 24 more" in said
+    assert "    output: a, b" in said
+    assert record.__dict__["input"] == files  # for whoever else is told
+    group = {"event": LogEvent.GROUP_ERROR, "aux_logs": [], "job_error_info": [job | {"output": files}]}
+    said = DefaultFormatter().format(logging.makeLogRecord({"msg": "Error in group", **group})).splitlines()
+    assert [line for line in said if "... and 24 more" in line and "output: " in line]

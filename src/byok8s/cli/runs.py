@@ -42,7 +42,7 @@ def runs(
         elif not found:
             view.say("There are no runs.")
         for each in [] if as_json else found:
-            view.say(status.head(each.id, each.state, each.now, alive=each.alive))
+            view.say(status.head(each.id, each.state, each.now, status.rules(each.state), alive=each.alive))
         return 0
 
     exit_with(carry_out, debug=debug)

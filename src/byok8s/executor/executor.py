@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -30,9 +30,10 @@ from byok8s.errors import Byok8sError
 from byok8s.executor import capacity, key, pod_environment
 from byok8s.executor.admission import try_shapes
 from byok8s.executor.environments import Environments
+from byok8s.executor.log_files import LogFiles
 from byok8s.executor.preparation import prepare
 from byok8s.executor.starts import Starts
-from byok8s.executor.stored_outputs import members
+from byok8s.executor.stored_outputs import ids, members
 from byok8s.executor.under_way import UnderWay
 from byok8s.fleet.dispatch import Dispatch
 from byok8s.fleet.fleet import Options
@@ -83,6 +84,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if hasattr(self._provider, "connection"):  # it is byok8s' own
             self._provider.connection.on_outage(self._record.outage)
         self._starts: Starts | None = None
+        self._log_files: LogFiles | None = None
         self._environments: Environments | None = None
         self._unmade: list[Spec] = []
         self._starting: Future[None] | None = None
@@ -112,7 +114,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._unmade = self._environments.missing(_in_pods(self.dag))
         inputs.give(self.dag)
         # not before: nothing ends an executor whose making has failed, nor what it has Snakemake log
-        self._starts = Starts(self.logger, self.dag)
+        self._starts, self._log_files = Starts(self.logger, self.dag), LogFiles(self.logger)
         self._under_way = UnderWay(
             self, self._prepared, self._starts, self._record, self._orders, self._task, self._carry_out
         )
@@ -168,6 +170,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         except Byok8sError as error:
             raise WorkflowError(str(error)) from error
 
+    def printjob(self, job: JobExecutorInterface) -> None:
+        if self._starts:
+            self._starts.put_off(partial(super().printjob, job), ids(job))
+
     def _make_environments(self, jobs: Iterable[Job]) -> None:
         """Make those of jobs that were not planned from the beginning."""
         if self._environments and self._cluster:
@@ -181,6 +187,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         atexit.unregister(self.shutdown)
         if self._starts:
             self._starts.end()
+        if self._log_files:
+            self._log_files.close()
         if self._environments:
             self._environments.end()
         if self._starting:
@@ -215,9 +223,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.shutdown()
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: object) -> None:
-        logs = (job_info.aux or {}).get("logs", [])  # of this machine: the rule's own are in the bucket
-        more = {"external_jobid": job_info.external_jobid, "aux_logs": logs}
-        super().print_job_error(job_info, msg, **{**more, **kwargs})
+        super().print_job_error(job_info, msg, **{"external_jobid": job_info.external_jobid, **kwargs})
 
     # -- towards the cluster --
 
@@ -324,7 +330,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self.workflow.remote_execution_settings.precommand or "",
             self._prepared.run.cwd,
         )
+        self._give_log_files(job, task)
         return replace(task, description=self._orders.place(task, always=not self._dispatch.reuses))
+
+    def _give_log_files(self, job: JobExecutorInterface, task: Task) -> None:
+        if self._log_files:
+            for member in members([job]):
+                own = [self._record.file(task, path) for path in tasks.logs(member, self._prepared.run.cwd)]
+                self._log_files.give(member.jobid, [*own, self._record.log(task)])
 
     def _carry_out(self, task: Task) -> None:
         self._dispatch.submit(task)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from byok8s.executor.log_files import LogFiles
 from byok8s.fleet.record import Record
 from byok8s.jobs import tasks
 from byok8s.pods.cause import named
@@ -34,6 +35,18 @@ def reporting(original: Callable[..., None], record: Record) -> Callable[..., No
     return report
 
 
+def announcing(original: Callable[..., None], record: Record, files: LogFiles) -> Callable[..., None]:
+    """Return Snakemake's `printjob`, of whose jobs the logs are those in the record."""
+
+    def printjob(self: Any, job: JobExecutorInterface) -> None:
+        for member in _members(job):
+            task = tasks.here(member)
+            files.give(member.jobid, [record.file(task, path) for path in task.logs])
+        original(self, job)
+
+    return printjob
+
+
 def beginning(original: Callable[..., None], record: Record) -> Callable[..., None]:
     """Return Snakemake's `run_job`, which notes that a job begins here."""
 
@@ -48,11 +61,16 @@ def beginning(original: Callable[..., None], record: Record) -> Callable[..., No
 
 
 def ending(original: Callable[..., None], record: Record) -> Callable[..., None]:
-    """Return Snakemake's `report_job_success`, which notes that a job has ended well here."""
+    """Return Snakemake's `report_job_success`, which notes that a job has ended well here, and keeps its logs.
+
+    Snakemake moves them to the bucket then.
+    """
 
     def report(self: Any, job_info: Any) -> None:
         for member in _members(job_info.job):
-            record.succeeded_here(tasks.here(member))
+            task = tasks.here(member)
+            keep_logs(task, record)
+            record.succeeded_here(task)
         original(self, job_info)
 
     return report

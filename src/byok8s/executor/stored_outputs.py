@@ -67,6 +67,11 @@ def members(jobs: Iterable[JobExecutorInterface]) -> Iterator[Job]:
         yield from job.jobs if job.is_group() else [job]
 
 
+def ids(job: JobExecutorInterface) -> list[int]:
+    """Return Snakemake's ids of the members of a group, else of the job itself."""
+    return [member.jobid for member in members([job])]
+
+
 def _is_there(file: Any) -> bool:
     """Return whether a file is in the bucket, or need not be: temporary files of a group stay in its pod."""
     return bool(file.flags.get("temp")) or file.storage_object.exists()

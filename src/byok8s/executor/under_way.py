@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from byok8s import compat, workspace
+from byok8s import compat
 from byok8s.executor.environments import Unmade
 from byok8s.executor.preparation import Prepared
 from byok8s.executor.starts import Starts
-from byok8s.executor.stored_outputs import members
+from byok8s.executor.stored_outputs import ids
 from byok8s.fleet.record import Record
 from byok8s.jobs import tasks
 from byok8s.jobs.orders import Orders
@@ -114,7 +114,7 @@ class UnderWay:
         with self._lock:
             info = self._jobs.get(task.job)
         if info:
-            self._starts.began(task.job, [job.jobid for job in members([info.job])], pod)
+            self._starts.began(task.job, ids(info.job), pod)
 
     def on_end(self, task: Task, pod: str, found: Outcome) -> None:
         """The last try of a task has ended."""
@@ -140,7 +140,6 @@ class UnderWay:
         well = found.state is State.SUCCEEDED
         if not well and info.job.is_group():
             self._keep(info.job, self._outputs.done_members(info.job, found))
-        info.aux = {} if well else {"logs": [str(workspace.users_folder() / self._record.log(task))]}
         self._report(info, "" if well else self._words(task, pod, found))
 
     def _go_on_with(self, group: SplitGroup, task: Task, pod: str, found: Outcome) -> None:
@@ -181,6 +180,7 @@ class UnderWay:
         self._end(info, f"Failed: {found}" if isinstance(found, Exception) else "")
 
     def _end(self, info: SubmittedJobInfo, words: str) -> None:
+        self._starts.announce(ids(info.job))
         if not words:
             self._snakemake.report_job_success(info)
             return

@@ -148,7 +148,7 @@ class Effects:
             case commands.NoteIdle(pod):
                 self._record.idle(pod)
             case commands.NoteEnded(task, pod, found):
-                self._reports.submit(partial(self._record.ended, task, pod, found))
+                self._reports.submit(partial(self._record.ended, task, pod, found, again=True))
             case commands.Report(task, pod, found):
                 self._reports.submit(partial(self._report, task, pod, found))
             case commands.Warn(words):

@@ -70,15 +70,16 @@ class Record:
 
     def said(self, task: Task) -> LogExcerpt | None:
         """Return the last that a job has said, as far as it is known here."""
-        logs = {path: users_folder() / self._file(task, path) for path in task.logs}
+        logs = {path: users_folder() / self.file(task, path) for path in task.logs}
         return excerpt(logs, users_folder() / self.log(task))
 
-    def _file(self, task: Task, path: str) -> Path:
+    def file(self, task: Task, path: str) -> Path:
+        """Return where the copy of one of the rule's log files is."""
         return self.log(task).with_suffix("") / inside(path)
 
     def add_file(self, task: Task, path: str, words: Iterable[str], *, first: bool) -> None:
         """Add to the copy of one of the rule's log files. first: it is the beginning."""
-        self._write(self._file(task, path), words, "w" if first else "a")
+        self._write(self.file(task, path), words, "w" if first else "a")
 
     def add_events(self, task: Task, rows: Iterable[str]) -> None:
         """What Kubernetes noted of the pod of a failed task."""
@@ -148,7 +149,8 @@ class Record:
             times.phases.add(phase)
         self.events.note(_PHASES[phase], {"id": task.id, "seconds": seconds})
 
-    def ended(self, task: Task, pod: str, found: Outcome) -> None:
+    def ended(self, task: Task, pod: str, found: Outcome, *, again: bool = False) -> None:
+        """again: whether another try follows in any case; Snakemake's own follow a failure."""
         row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
         row |= {"outcome": found.state.value, "why": found.why}
         files: dict[str, object] = {"output": task.outputs}
@@ -161,10 +163,11 @@ class Record:
                 {**row, **files, "given": times.given, "began": times.began, "ended": time.time()}
             )
             self._write(self._folder / "jobs.jsonl", [f"{line}\n"], "a")
-        self._note_end(task, pod, found)
+        again = again or (found.state is not State.SUCCEEDED and task.restarts > 0)
+        self._note_end(task, pod, found, again=again)
         self.add_output(task, ())  # of a job that has said nothing there is a log, too
 
-    def _note_end(self, task: Task, pod: str, found: Outcome) -> None:
+    def _note_end(self, task: Task, pod: str, found: Outcome, *, again: bool = False) -> None:
         """Note an end, and before it what was not told while the job ran: its phases, and that S3 has answered it."""
         measured = found.measured
         for phase, seconds in measured.phases():
@@ -183,6 +186,7 @@ class Record:
             "exit": found.exit,
             "cause": found.cause.value if found.cause else None,
             "why": found.why,
+            "again": again or None,
             "pod": pod,
             "node": found.node,
             "max_rss": measured.max_rss,

@@ -42,24 +42,24 @@ def rows(
     now: in milliseconds since 1970. said: returns the last line that a running job has written, if it is known.
     choice: what is to be shown, None if no keys are read. log: returns the last lines of a job's log, at most so many.
     """
-    picked = choice or Choice()
+    picked, known = choice or Choice(), status.rules(state)  # which takes most of the time, in a large run
     away = [Row(text, "bad") for text in status.away(state, now)]
     # without the head, and the line about keys with one above
     body = height - len(away) - (1 if choice is None else 3)
     one = state.tries.get(picked.log)
     shown = [
-        _head(run, state, now, alive=alive),
+        _head(run, state, now, known, alive=alive),
         *away,
-        *(_log(one, log, body) if one else _sections(state, now, picked, width, body, said)),
+        *(_log(one, log, body) if one else _sections(state, known, now, picked, width, body, said)),
     ]
     if choice:
         shown = [*shown[: height - 2], Row(""), Row(choice.help, "title")]
     return [Row(row.text[:width], row.style) for row in shown[:height]]
 
 
-def _head(run: str, state: State, now: int, *, alive: bool) -> Row:
-    head = status.head(run, state, now, alive=alive)
-    if alive and not state.over and (left := time_left(status.rules(state))):
+def _head(run: str, state: State, now: int, known: Sequence[Rule], *, alive: bool) -> Row:
+    head = status.head(run, state, now, known, alive=alive)
+    if alive and not state.over and (left := time_left(known)):
         head = f"{head}, {left}"
     return Row(head, "bad" if state.failures() else "head")
 
@@ -73,13 +73,19 @@ def _log(one: Try, log: Callable[[Try, int], Sequence[str]], height: int) -> lis
 
 
 def _sections(
-    state: State, now: int, choice: Choice, width: int, height: int, said: Callable[[Try], str]
+    state: State,
+    known: Sequence[Rule],
+    now: int,
+    choice: Choice,
+    width: int,
+    height: int,
+    said: Callable[[Try], str],
 ) -> list[Row]:
     """Return what is chosen of rules, jobs, workers and failures, each as far as there is room."""
     failures = [each for each in state.failures() if choice.has(each)]
     at_work = [each for each in status.running(state) if choice.has(each)] if not state.over else []
     sections = [
-        ("", _rules(_chosen(state, choice), width)),
+        ("", _rules(_chosen(state, known, choice), width)),
         ("Running:", _running(at_work, now, height, said)),
         ("Workers:", [Row(text) for text in status.groups(state, now)] if choice.is_all else []),
         ("Failures:", [Row(f"  {each.name}: {each.why or 'failed'}", "bad") for each in failures]),
@@ -97,15 +103,14 @@ def _sections(
     return shown
 
 
-def _chosen(state: State, choice: Choice) -> list[Rule]:
+def _chosen(state: State, known: Sequence[Rule], choice: Choice) -> Sequence[Rule]:
     """Return the rules that are chosen by their own name or by that of a job."""
-    found = status.rules(state)
     if choice.is_all:
-        return found
+        return known
     of_jobs = {rule for each in state.jobs() if choice.has(each) for rule in each.rules}
     return [
         rule
-        for rule in found
+        for rule in known
         if rule.name in of_jobs or (not choice.failed and choice.name.lower() in rule.name.lower())
     ]
 

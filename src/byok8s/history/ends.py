@@ -29,8 +29,8 @@ class Ends:
         del self._state.tries[found.id]  # a run may have very many
         if found.state == COMPLETE:
             self._done += len(found.rules)
-        failed = "" if found.state == COMPLETE else "; failed"
-        return f"{self._done} of {self._total()} jobs done{failed}: {_end(found)}"
+        how = "" if found.state == COMPLETE else "; is tried again" if event.get("again") else "; failed"
+        return f"{self._done} of {self._total()} jobs done{how}: {_end(found)}"
 
     def _total(self) -> int:
         """Return how many jobs there are as far as it is known: a checkpoint may add what was not planned."""

@@ -41,7 +41,7 @@ class Learned:
     """What is known of a rule, and what follows of it.
 
     jobs: those that went well and were measured. asked_mb, asked_threads: the most that was asked for. peak_mb: the
-    most that a job's largest process used. cores: the most processors that one used on average. None: not known.
+    most that a job used. cores: the most processors that one used on average. None: not known.
     """
 
     size: Size

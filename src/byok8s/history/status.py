@@ -107,9 +107,10 @@ def word(state: State, *, alive: bool) -> str:
 
 def lines(run: str, state: State, now: int, *, alive: bool) -> Iterator[str]:
     """Yield the lines. now: in milliseconds since 1970. alive: whether a controller is at work on the run."""
-    yield head(run, state, now, alive=alive)
+    known = rules(state)
+    yield head(run, state, now, known, alive=alive)
     yield from away(state, now if alive else state.last or now)
-    yield from _table_of_rules(rules(state))
+    yield from _table_of_rules(known)
     until = now if alive else state.last or now
     if (found := running(state)) and not state.over:
         yield from ["", "Running:" if alive else "Running when last heard of:"]
@@ -121,9 +122,8 @@ def lines(run: str, state: State, now: int, *, alive: bool) -> Iterator[str]:
         yield from _cut([row for each in failures for row in _failure(run, each)], each=2)
 
 
-def head(run: str, state: State, now: int, *, alive: bool) -> str:
-    """Return one line: the run, how it is, how much is done, and how long it has taken."""
-    all_ = rules(state)
+def head(run: str, state: State, now: int, all_: Sequence[Rule], *, alive: bool) -> str:
+    """Return one line: the run, how it is, how much is done, and how long it has taken. all_: its rules."""
     done, total = sum(rule.done for rule in all_), sum(rule.total for rule in all_)
     failed = sum(rule.failed for rule in all_)
     found = word(state, alive=alive)

@@ -34,13 +34,19 @@ def task(
         runtime=number(job, "runtime"),
         title=_title(job),
         outputs=tuple(file.path for member in description.members for file in member.output),
-        logs=tuple(os.path.normpath(Path(cwd, path)) for path in job.log),
+        logs=logs(job, cwd),
         wildcards=_wildcards(job),
         rules=_rules(job),
         attempt=job.attempt,
+        restarts=_restarts(job),
         shared=tuple(_shared(description)),
         after=_after(job),
     )
+
+
+def logs(job: JobExecutorInterface, cwd: str) -> tuple[str, ...]:
+    """Return the log files of a job's rule. cwd: the working folder within the root."""
+    return tuple(os.path.normpath(Path(cwd, path)) for path in job.log)
 
 
 def _shared(description: JobDescription) -> Iterator[tuple[str, int]]:
@@ -63,6 +69,7 @@ def here(job: JobExecutorInterface) -> Task:
         wildcards=_wildcards(job),
         rules=_rules(job),
         attempt=job.attempt,
+        restarts=_restarts(job),
         after=_after(job),
     )
 
@@ -86,6 +93,12 @@ def _after(job: JobExecutorInterface) -> tuple[str, ...]:
     found = {_identity(maker) for maker in makers}
     groups = {group for maker in makers if (group := maker.dag.get_job_group(maker)) is not None}
     return tuple(sorted(found | {_identity(group) for group in groups} - {_identity(job)}))
+
+
+def _restarts(job: JobExecutorInterface) -> int:
+    """Return how often Snakemake tries a job again after this try."""
+    times: int = job.restart_times
+    return max(0, times - int(job.attempt) + 1)
 
 
 def _wildcards(job: JobExecutorInterface) -> dict[str, str]:

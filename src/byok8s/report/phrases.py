@@ -25,8 +25,8 @@ PARAMS: Final = "What the params file held is not in the record, as it may be se
 NO_PATH: Final = (
     "Not recorded: plain Snakemake and older versions of byok8s do not note what jobs come after."
 )
-LARGEST_PROCESS: Final = (
-    "Memory is that of a job's largest process: ask for more if several large ones run at once."
+PEAK: Final = (
+    "Memory is that of a job's processes together, looked at every 0.2 s, and at least that of the largest."
 )
 FACTS: Final[Mapping[str, str]] = {
     "command": "Command",

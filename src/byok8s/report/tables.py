@@ -34,9 +34,7 @@ def rules(found: Figures) -> Html:
     parts = [
         table("Rules: what they asked for, and what they used", head, [_rule(rule) for rule in found.rules])
     ]
-    parts.append(
-        el("p", f"Threads and memory are what was asked for. {phrases.LARGEST_PROCESS} - is not recorded.")
-    )
+    parts.append(el("p", f"Threads and memory are what was asked for. {phrases.PEAK} - is not recorded."))
     if profile := sizes.profile(rule.better for rule in found.rules):
         parts += [
             el("h3", "Ask for what is used"),

@@ -71,7 +71,7 @@ def _rules(found: Figures) -> Iterator[str]:
             "Ask for what is used, after the -- of the next run, or in a profile:",
             f"  {snippet}",
         ]
-        yield f"  {phrases.LARGEST_PROCESS}"
+        yield f"  {phrases.PEAK}"
 
 
 def _rule(rule: Rule) -> list[str]:

@@ -21,7 +21,7 @@ class Rule:
     """The tries of a rule, or of a group's jobs together. None stands for what is not recorded.
 
     threads, mem_mb: the most that a try asked for. median, longest: seconds from begin to end of those that went well.
-    cores: the most processors that one used on average. peak_mb, median_mb: memory of the largest process.
+    cores: the most processors that one used on average. peak_mb, median_mb: memory of a job's processes together.
     cpu, asked: processor seconds that were used, and that were asked for, of the tries of which both are known.
     measured: tries of which it is known what they used. core_hours: of tries in pods, by their threads.
     fetched, cached, stored: bytes of all tries' files. better_mb, better_threads: what to ask for instead.

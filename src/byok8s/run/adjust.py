@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from importlib import metadata
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from snakemake_interface_common.exceptions import WorkflowError
 
 from byok8s.executor import local_jobs
+from byok8s.executor.log_files import LogFiles
 from byok8s.fleet.record import Record
 from byok8s.provenance import persistence
 from byok8s.provenance.persistence import Records
@@ -47,13 +48,11 @@ def adjusted(
     how files were made. Raises WorkflowError for a Snakemake that has other names.
     """
     from snakemake import workflow
-    from snakemake.executors import local
 
     _check(workflow)
-    reports = _reports(local.Executor, record) if record else {}
     with (
         _replaced(workflow.Workflow, {"cores": _cores(cores)}),
-        _replaced(local.Executor, reports),
+        _noted(record) if record else nullcontext(),
         _replaced(
             workflow,
             {
@@ -68,13 +67,21 @@ def adjusted(
         yield
 
 
-def _reports(executor: Any, record: Record) -> dict[str, object]:
-    """Return what notes the jobs of this machine in the record of the run."""
-    return {
-        "run_job": local_jobs.beginning(executor.run_job, record),
-        "report_job_success": local_jobs.ending(executor.report_job_success, record),
-        "report_job_error": local_jobs.reporting(executor.report_job_error, record),
-    }
+@contextmanager
+def _noted(record: Record) -> Iterator[None]:
+    """Have the jobs of this machine noted in the record of the run, and their logs kept there."""
+    from snakemake.executors.local import Executor
+    from snakemake.logging import logger
+
+    with closing(LogFiles(logger)) as files:
+        reports = {
+            "printjob": local_jobs.announcing(Executor.printjob, record, files),
+            "run_job": local_jobs.beginning(Executor.run_job, record),
+            "report_job_success": local_jobs.ending(Executor.report_job_success, record),
+            "report_job_error": local_jobs.reporting(Executor.report_job_error, record),
+        }
+        with _replaced(Executor, reports):
+            yield
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from byok8s.executor.starts import CHOSEN
 from byok8s.history.ends import Ends
 from byok8s.history.event import Event
 from byok8s.history.writer import History
+from byok8s.run.drawing import Drawing
 from snakemake_storage_plugin_byok8s.compat import check as check_names
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ CHOOSING = "Select jobs to execute..."  # which is no event
 
 
 @contextmanager
-def announced(events: History, is_drawn: Callable[[], bool], *, in_full: bool) -> Iterator[None]:
+def announced(events: History, drawing: Drawing, *, in_full: bool) -> Iterator[None]:
     """Have a line said for each job's end instead of what Snakemake announces, and neither while a view is drawn.
 
-    events: of the run. is_drawn: returns whether a view of it is. in_full: whether the user has asked for more than
+    events, drawing: of the run. in_full: whether the user has asked for more than
     Snakemake announces by itself, and so gets all of that instead of lines.
     """
     from snakemake import logging
@@ -44,20 +45,20 @@ def announced(events: History, is_drawn: Callable[[], bool], *, in_full: bool) -
 
     def filtered(self: object, record: LogRecord) -> bool | LogRecord:
         event = str(getattr(record, "event", None))
-        drawn = is_drawn()
+        drawn = drawing.is_on
         of_jobs = event in OF_JOBS or record.msg == CHOOSING or hasattr(record, CHOSEN)
         hidden = (of_jobs and (drawn or not in_full)) or (drawn and event in OF_THE_RUN)
         return not hidden and original(self, record)
 
     handler.filter = filtered
     try:
-        with nullcontext() if in_full else events.heard(_teller(is_drawn)):
+        with nullcontext() if in_full else events.heard(_teller(drawing)):
             yield
     finally:
         handler.filter = original
 
 
-def _teller(is_drawn: Callable[[], bool]) -> Callable[[Event], None]:
+def _teller(drawing: Drawing) -> Callable[[Event], None]:
     """Return what says a line for an event, as a part of Snakemake's progress, about which it can be quiet."""
     from snakemake.logging import logger
     from snakemake.settings.enums import Quietness
@@ -67,7 +68,9 @@ def _teller(is_drawn: Callable[[], bool]) -> Callable[[Event], None]:
     def tell(event: Event) -> None:
         with lock:
             line = ends.line(event)
-        if line and not is_drawn():  # without the lock: a terminal can keep its writers waiting
+        if (
+            line and drawing.has_lines and not drawing.is_on
+        ):  # without the lock: a terminal can keep its writers waiting
             logger.info(f"[{time.strftime('%H:%M:%S')}] {line}", extra={"quietness": Quietness.PROGRESS})
 
     return tell

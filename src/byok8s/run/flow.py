@@ -29,6 +29,7 @@ from byok8s.provenance.book import Book, opened
 from byok8s.provenance.persistence import Records
 from byok8s.request import Request
 from byok8s.run import cancel_watch, environment, flush, kept, snakemake_cli
+from byok8s.run.drawing import Drawing
 from byok8s.run.plan import RunPlan, View, place, planned
 from byok8s.run.policies import check_policies
 from byok8s.run_objects import clean
@@ -177,10 +178,10 @@ def _carried_out(plan: RunPlan, view: View, targets: Targets) -> tuple[int, Hist
         flush.flushed(bucket, under, events, view.warn) if bucket else contextlib.nullcontext(),
         contextlib.closing(events),
         _cancellable(plan, under, view),
-        _drawn(plan, events, view) as is_drawn,
+        _drawn(plan, events, view) as drawing,
     ):
         try:
-            code = _run_snakemake(plan, view, targets, events, is_drawn)
+            code = _run_snakemake(plan, view, targets, events, drawing)
         except errors.Byok8sError as error:
             code = error.exit_code
             raise
@@ -197,17 +198,15 @@ def _cancellable(plan: RunPlan, under: str, view: View) -> contextlib.AbstractCo
     return cancel_watch.watched(plan.request.bucket, under, view.warn, resumed=bool(plan.resumed))
 
 
-def _drawn(
-    plan: RunPlan, events: History, view: View
-) -> contextlib.AbstractContextManager[Callable[[], bool] | None]:
-    """Draw a run in a terminal, if that is wanted. It yields what tells whether it is drawn.
+def _drawn(plan: RunPlan, events: History, view: View) -> contextlib.AbstractContextManager[Drawing | None]:
+    """Draw a run in a terminal, if that is wanted. It yields whether it is drawn.
 
     None on this machine, where jobs write to the terminal themselves.
     """
     if plan.cluster is None:
         return contextlib.nullcontext()
     if plan.request.plain or not view.can_draw():
-        return contextlib.nullcontext(lambda: False)
+        return contextlib.nullcontext(Drawing(is_on=False))
     return view.show_run(plan.run, events.path)
 
 
@@ -223,9 +222,9 @@ def _run_snakemake(
     view: View,
     targets: Targets,
     events: History | None = None,
-    is_drawn: Callable[[], bool] | None = None,
+    drawing: Drawing | None = None,
 ) -> int:
-    """events: of a run, and of a dry run none. is_drawn: returns whether a view shows the run; None on this machine."""
+    """events: of a run, and of a dry run none. drawing: of the run; None on this machine."""
     with (
         kept.params_file(plan) as copy,
         _workspace(plan, view) as place,
@@ -253,7 +252,7 @@ def _run_snakemake(
                 provenance,
                 software,
                 plan.sizes,
-                is_drawn,
+                drawing,
             )
         except KeyboardInterrupt:
             return errors.INTERRUPTED

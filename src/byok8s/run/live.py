@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -15,6 +15,7 @@ from byok8s.history import board
 from byok8s.history.choice import Choice
 from byok8s.history.event import parsed
 from byok8s.history.state import State, Try, fold
+from byok8s.run.drawing import Drawing
 from byok8s.run.keyboard import pressed
 from byok8s.shown import visible
 from byok8s.tail import last_lines, without_frame
@@ -83,14 +84,11 @@ def drawn(
     console: Console,
     *,
     alive: bool = True,
-    events: Events | None = None,
+    said: Callable[[Try], str] = lambda _: "",
+    log: Callable[[Try, int], Sequence[str]] = lambda *_: (),
     choice: Choice | None = None,
 ) -> Text:
-    """Return how a run is, as one screen of the console.
-
-    events: of this machine, which has what jobs say; None for a run elsewhere. choice: what is to be shown, None if no
-    keys are read.
-    """
+    """Return how a run is, as one screen of the console. The rest is as for `board.rows`."""
     from rich.text import Text
 
     width, height = console.size
@@ -102,9 +100,9 @@ def drawn(
         alive=alive,
         width=width,
         height=height - 1,
-        said=events.said if events else lambda _: "",
+        said=said,
         choice=choice,
-        log=events.log if events else lambda *_: (),
+        log=log,
     )
     text = Text(no_wrap=True, overflow="crop")
     for number, row in enumerate(found):
@@ -132,37 +130,74 @@ class _Switch:
 
 
 @contextmanager
-def shown(run: str, path: Path) -> Iterator[Callable[[], bool]]:
+def shown(run: str, path: Path) -> Iterator[Drawing]:
     """Show how a run is below all else that is written to standard error, from its first job on.
 
-    Yields what tells whether it is shown, which ends when somebody presses q. path: the run's events. What is last
-    shown stays.
+    Yields whether it is shown, which ends when somebody presses q. path: the run's events. What is last shown stays.
     """
-    switch, inbox, left = _Switch(sys.stderr), SimpleQueue[str](), threading.Event()
-    viewer = _Viewer(run, Events(path), switch, inbox, left)
+    switch, keys, drawing = _Switch(sys.stderr), _Keys(), Drawing(is_on=True)
+    viewer = _Viewer(run, Events(path), switch, keys, drawing)
     thread = threading.Thread(target=viewer.live, name="view", daemon=True)
     sys.stderr = switch
     thread.start()
     try:
-        yield lambda: not left.is_set()
+        yield drawing
     finally:
-        inbox.put(OVER)
+        keys.tell(OVER)
         thread.join()
         sys.stderr = switch.stream
+
+
+class _Keys:
+    """What keys choose to be shown of a run. Any thread may tell of a key, or that it is OVER.
+
+    choice: what is chosen, None if no keys are read. is_left: whether somebody has left the view. is_over: the same, or
+    that there is no more to show.
+    """
+
+    def __init__(self) -> None:
+        self._inbox = SimpleQueue[str]()
+        self.choice: Choice | None = None
+        self.is_left = self.is_over = False
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """Read keys for as long as the block lasts, if they can be."""
+        with pressed(self.tell) as are_read:
+            self.choice = Choice() if are_read else None
+            yield
+        self.choice = None
+
+    def tell(self, key: str) -> None:
+        self._inbox.put(key)
+
+    def wait(self, seconds: float, state: State) -> bool:
+        """Wait so long, or until a key changes what is to be shown of a run. Return whether one has."""
+        until = time.monotonic() + seconds
+        while not self.is_over and (rest := until - time.monotonic()) > 0:
+            try:
+                key = self._inbox.get(timeout=rest)
+            except Empty:
+                return False
+            if key == LEAVE and not (self.choice and self.choice.typing):
+                self.is_left = self.is_over = True
+            elif key == OVER:
+                self.is_over = True
+            elif self.choice and (after := self.choice.after(key, state)) != self.choice:
+                self.choice = after
+                return True
+        return False
 
 
 class _Viewer:
     """Draws how a run is, and heeds keys, in a thread of its own.
 
-    inbox: keys, and at last OVER. left: is set when somebody leaves the view.
+    drawing: is off when somebody has left the view, or it is not wanted.
     """
 
-    def __init__(
-        self, run: str, events: Events, switch: _Switch, inbox: SimpleQueue[str], left: threading.Event
-    ) -> None:
+    def __init__(self, run: str, events: Events, switch: _Switch, keys: _Keys, drawing: Drawing) -> None:
         self._run, self._events, self._switch = run, events, switch
-        self._inbox, self._left = inbox, left
-        self._choice: Choice | None = None  # without keys there is none
+        self._keys, self._drawing = keys, drawing
 
     def live(self) -> None:
         while not self._events.state.tries:
@@ -170,10 +205,9 @@ class _Viewer:
                 return
             self._events.look()
         with suppress(OSError):  # the terminal is gone, and the run goes on
-            with pressed(self._inbox.put) as are_read:
-                self._choice = Choice() if are_read else None
+            with self._keys.read():
                 self._draw()
-            if self._left.is_set():
+            if self._keys.is_left:
                 self._switch.stream.write(
                     "byok8s: The view is closed, the run goes on. `byok8s status` shows how it is.\n"
                 )
@@ -181,21 +215,10 @@ class _Viewer:
 
     def _is_over_after(self, seconds: float) -> bool:
         """Wait so long, or until a key changes what is to be shown. Return whether that is nothing any more."""
-        until = time.monotonic() + seconds
-        while (rest := until - time.monotonic()) > 0:
-            try:
-                key = self._inbox.get(timeout=rest)
-            except Empty:
-                return False
-            if key == LEAVE and not (self._choice and self._choice.typing):
-                self._left.set()
-                return True
-            if key == OVER:
-                return True
-            if self._choice and (after := self._choice.after(key, self._events.state)) != self._choice:
-                self._choice = after
-                return False
-        return False
+        self._keys.wait(seconds, self._events.state)
+        if self._keys.is_left:
+            self._drawing.leave()
+        return self._keys.is_over or not self._drawing.is_on
 
     def _draw(self) -> None:
         from rich.console import Console
@@ -207,9 +230,10 @@ class _Viewer:
             proxy = self._switch.to = FileProxy(console, self._switch.stream)
             try:
                 pause = 0.0
+                self._update(live, console, self._keys.choice)  # not timed: it loads what draws
                 while not self._is_over_after(max(EVERY_SECONDS, pause)):
                     start = time.thread_time()
-                    self._update(live, console, self._choice)
+                    self._update(live, console, self._keys.choice)
                     pause = SHARE * (time.thread_time() - start)
                 self._update(live, console, None)
             finally:
@@ -217,22 +241,34 @@ class _Viewer:
                 self._switch.to = self._switch.stream
 
     def _update(self, live: Live, console: Console, choice: Choice | None) -> None:
-        self._events.look()
-        found = drawn(self._run, self._events.state, console, events=self._events, choice=choice)
+        events = self._events
+        events.look()
+        found = drawn(self._run, events.state, console, said=events.said, log=events.log, choice=choice)
         live.update(found, refresh=True)
 
 
 def watch(look: Callable[[], Run]) -> None:
-    """Draw how a run is, in this terminal, until it is over or nobody is at work on it. look: reads how it is now."""
+    """Draw how a run is, in this terminal, until it is over, nobody is at work on it, or somebody leaves the view.
+
+    look: reads how it is now.
+    """
     from rich.console import Console
     from rich.live import Live
 
-    console = Console()
-    with Live(console=console, auto_refresh=False) as live:
-        while True:
+    console, keys = Console(), _Keys()
+
+    def draw(found: Run, choice: Choice | None) -> None:
+        screen = drawn(found.id, found.state, console, alive=found.alive, log=found.log, choice=choice)
+        live.update(screen, refresh=True)
+
+    with keys.read(), Live(console=console, auto_refresh=False) as live:
+        while not keys.is_over:
             start = time.monotonic()
             found = look()
-            live.update(drawn(found.id, found.state, console, alive=found.alive), refresh=True)
             if found.state.over or not found.alive:
-                return
-            time.sleep(max(WATCH_SECONDS, SHARE * (time.monotonic() - start)))
+                break
+            draw(found, keys.choice)
+            until = time.monotonic() + max(WATCH_SECONDS, SHARE * (time.monotonic() - start))
+            while keys.wait(until - time.monotonic(), found.state):
+                draw(found, keys.choice)
+        draw(found, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from byok8s.locks.folder import FolderLock
 from byok8s.locks.owner import LockOwner, RunLocation
 from byok8s.pods.names import new_run_id
 from byok8s.request import Request
+from byok8s.run.drawing import Drawing
 from byok8s.settings import default_image
 
 
@@ -62,10 +63,8 @@ class View(Person, Protocol):
     def can_draw(self) -> bool:
         """Return whether there is a terminal in which a view of the run can be drawn."""
 
-    def show_run(
-        self, run: str, events: Path
-    ) -> contextlib.AbstractContextManager[Callable[[], bool] | None]:
-        """Draw how a run is, by its events, for as long as the context lasts. It yields what tells whether it is."""
+    def show_run(self, run: str, events: Path) -> contextlib.AbstractContextManager[Drawing]:
+        """Draw how a run is, by its events, for as long as the context lasts. It yields whether it is."""
 
 
 def planned(

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from byok8s.jobs import software as declared
 from byok8s.provenance.persistence import Records
 from byok8s.request import Request
 from byok8s.run import adjust, announcements
+from byok8s.run.drawing import Drawing
 from byok8s.s3 import Bucket
 from byok8s.shown import guard_snakemake
 from byok8s.workspace import Workspace
@@ -129,14 +130,14 @@ def run(
     provenance: Records | None = None,
     software: Software | None = None,
     sizes: Sequence[Size] = (),
-    is_drawn: Callable[[], bool] | None = None,
+    drawing: Drawing | None = None,
 ) -> bool:
     """Run Snakemake. Return whether all that was asked for is there in the end; False after a job has failed.
 
     cores: what the Snakefile knows as workflow.cores, unless --cores says it. targets: gets to know what is asked for.
     record: of the run. provenance: the bucket's records of how files were made. software: what rules get in pods, None
-    for a run on this machine. sizes: of rules, unless a flag or a profile says others. is_drawn: returns whether a
-    view shows the jobs; None if Snakemake itself is to announce them, and else a line tells each job's end.
+    for a run on this machine. sizes: of rules, unless a flag or a profile says others. drawing: what
+    shows the jobs; None if Snakemake itself is to announce them.
 
     Raises InputError if Snakemake finds a fault in its arguments, the Snakefile, the params or a target, which it does
     before the first job. Raises KeyboardInterrupt if the user interrupts before that.
@@ -152,11 +153,11 @@ def run(
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
-        planned = partial(_planned, targets, record, provenance, software)
+        planned = partial(_planned, targets, record, provenance, software, drawing)
         with (
             adjust.adjusted(cores, planned, record, provenance),
             nullcontext() if software is None else adjust.made_in_pods(),
-            _announced(args, record, is_drawn),
+            _announced(args, record, drawing),
         ):
             done = bool(args_to_api(args, parser))
     except Exception as error:
@@ -182,11 +183,11 @@ def run(
 
 
 def _announced(
-    args: Namespace, record: Record | None, is_drawn: Callable[[], bool] | None
+    args: Namespace, record: Record | None, drawing: Drawing | None
 ) -> AbstractContextManager[None]:
-    if is_drawn is None or record is None:
+    if drawing is None or record is None:
         return nullcontext()
-    return announcements.announced(record.events, is_drawn, in_full=args.verbose or args.printshellcmds)
+    return announcements.announced(record.events, drawing, in_full=args.verbose or args.printshellcmds)
 
 
 def _of_what_lies_outside(faults: str) -> str:
@@ -221,13 +222,20 @@ def _of_what_is_here() -> str:
 
 
 def _planned(
-    targets: Targets, record: Record | None, records: Records | None, software: Software | None, dag: DAG
+    targets: Targets,
+    record: Record | None,
+    records: Records | None,
+    software: Software | None,
+    drawing: Drawing | None,
+    dag: DAG,
 ) -> None:
     """Announce what a plan makes. Look at one that is carried out on this machine, and have its inputs in the bucket.
 
     The executor does so for those of a cluster, if there is anything to do.
     """
     targets.planned(dag)
+    if drawing and any(plugin.writes_to_stream for plugin in dag.workflow.logger_manager.plugin_handlers):
+        drawing.give_way()
     if record and not dag.workflow.dryrun:
         record.planned(job.rule.name for job in dag.needrun_jobs())
     if records:

@@ -17,6 +17,7 @@ from byok8s.worker import job_folder, sections, termination, tool
 from byok8s.worker.confined import Confined, anywhere
 from byok8s.worker.job import Job
 from byok8s.worker.measured import Disks
+from byok8s.worker.memory import LOOK_SECONDS
 
 
 def main() -> int:
@@ -52,7 +53,8 @@ def one(bucket: str, key: str) -> int:
     job = Job(order, root, workplace.begin(order, root), Disks(), other)
     signal.signal(signal.SIGTERM, lambda *_: job.end_with_pod())
     while not job.output_is_over():
-        if not select.select([job.output], [], [], 1.0)[0]:
+        job.look_at_memory()
+        if not select.select([job.output], [], [], LOOK_SECONDS)[0]:
             if job.look_at_tool():
                 break
             continue

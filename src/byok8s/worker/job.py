@@ -15,6 +15,7 @@ from byok8s.worker import diagnosis
 from byok8s.worker.failure import SIGNAL_BASE, of_exit_code
 from byok8s.worker.job_folder import SHARED_FOLDERS
 from byok8s.worker.measured import FILE, Disks, measured, outage, over, waited
+from byok8s.worker.memory import Memory
 from byok8s.worker.process import Order, Process, left
 from byok8s.worker.protocol import Result
 from byok8s.worker.tool import Tool
@@ -40,7 +41,7 @@ class Job:
         self._ended_because = self._ended_cause = ""
         self._full_disk = ""
         self.folder = folder
-        self._ooms = diagnosis.oom_kills()
+        self._ooms, self._memory = diagnosis.oom_kills(), Memory()
         self.deadline = time.monotonic() + order.runtime * 60 if order.runtime else None
         self.pid, self.output = process.pid, process.output
 
@@ -77,6 +78,10 @@ class Job:
     def end_with_pod(self) -> None:
         self.end("its pod was told to end", POD_DELETED)
 
+    def look_at_memory(self) -> None:
+        """Look at what it uses now. To be called again and again, as often as `memory.LOOK_SECONDS` at most."""
+        self._memory.look()
+
     def look_at_tool(self) -> bool:
         """Return whether the container of its image has ended; the job ends then, too. The pod's status tells why."""
         if not self._tool or not self._tool.has_failed():
@@ -93,8 +98,9 @@ class Job:
             self._keep(self._partial)
         result = self._judge(os.waitstatus_to_exitcode(status))
         phases = self.folder.parent / FILE
-        # of what another container has used, this process knows nothing
-        return replace(result, measured=over(phases) if self._tool else measured(phases, used))
+        if self._tool:  # of what another container has used, this process knows nothing
+            return replace(result, measured=over(phases))
+        return replace(result, measured=measured(phases, used.with_all(self._memory.most)))
 
     def _judge(self, exit_code: int) -> Result:
         last_lines = "\n".join(self._last)

@@ -26,11 +26,11 @@ BYTES: Final = ("fetched_bytes", "cached_bytes", "stored_bytes")
 class Measured:
     """None for what is not known. fetch, run, store: seconds by the clock of the job's own node.
 
-    max_rss, cpu_time, io_in, io_out: by the names of Snakemake's benchmarks: MB that the largest of the job's processes
-    had; seconds of a processor that all of them have used; MB that disks gave to them and got of them, as the kernel
-    counts it: what memory has already is read from no disk. fetched_bytes, cached_bytes, stored_bytes: of the job's
-    files those that came from the bucket, that its worker or a claim had kept of an earlier job, and that went to the
-    bucket.
+    max_rss, cpu_time, io_in, io_out: by the names of Snakemake's benchmarks: MB that the job's processes had at once,
+    at least those of the largest; seconds of a processor that all of them have used; MB that disks gave to them and got
+    of them, as the kernel counts it: what memory has already is read from no disk. fetched_bytes, cached_bytes,
+    stored_bytes: of the job's files those that came from the bucket, that its worker or a claim had kept of an earlier
+    job, and that went to the bucket.
     """
 
     fetch: float | None = None
@@ -125,6 +125,10 @@ class Used:
         """Return what was used according to the kernel: by the largest, and by all together."""
         cpu_time = sum(usage.ru_utime + usage.ru_stime for usage in usages)
         return cls(max(usage.ru_maxrss for usage in usages) / 1024, cpu_time, moved)
+
+    def with_all(self, together: int) -> Used:
+        """Return the same, with the bytes that all processes had together at some time if that is more."""
+        return replace(self, max_rss=max(self.max_rss, together / 1024 / 1024))
 
     def joined(self, other: Used) -> Used:
         moved = None

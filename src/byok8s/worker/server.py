@@ -19,7 +19,7 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from byok8s.worker import job_folder, seclusion, termination, tool
+from byok8s.worker import job_folder, memory, seclusion, termination, tool
 from byok8s.worker.confined import Confined, anywhere
 from byok8s.worker.job import POD_DELETED, Job
 from byok8s.worker.job_output import JobOutput
@@ -91,7 +91,7 @@ class Server:
         self._tell_at = 0.0  # when what the running job has written is due; 0 for nothing to tell
         self._phases_told: set[str] = set()  # of the running job
         self._outage_told = ""  # why S3 is away that the running job waits for
-        self._look_at = 0.0  # when how far it is is looked at again
+        self._phases_at = 0.0  # when how far it is is looked at again
         self._heard = time.monotonic()
         self._ending = False
 
@@ -99,23 +99,35 @@ class Server:
         signal.signal(signal.SIGTERM, self._on_terminate)
         self._workplace.expect_job()
         while not self._is_over():
-            for key, _ in self._selector.select(timeout=GATHER_SECONDS if self._tell_at else 1.0):
+            for key, _ in self._selector.select(timeout=self._patience()):
                 if key.fileobj is self._listening:
                     self._on_stream(self._listening.accept()[0])
                 elif key.fileobj is self._stream:
                     self._on_data()
                 else:
                     self._on_output()
-            if self._job and self._tell_at and time.monotonic() >= self._tell_at:
-                self._tell(self._job.order.job)
-            if self._job and time.monotonic() >= self._look_at:
-                self._tell_phases(self._job)
+            if self._job:
+                self._look_at(self._job)
             if self._job and self._job.output_is_over():
                 self._on_end(self._job)
             if self._job and not self._ending:
                 self._end_early(self._job)
         if self._job:
             self._on_end(self._job)
+
+    def _patience(self) -> float:
+        """Return how many seconds nothing has to be looked at."""
+        if self._tell_at:
+            return GATHER_SECONDS
+        return memory.LOOK_SECONDS if self._job else 1.0
+
+    def _look_at(self, job: Job) -> None:
+        """Look at what a job uses, and tell what is due of how far it is."""
+        job.look_at_memory()
+        if self._tell_at and time.monotonic() >= self._tell_at:
+            self._tell(job.order.job)
+        if time.monotonic() >= self._phases_at:
+            self._tell_phases(job)
 
     def _end_early(self, job: Job) -> None:
         """End a job whose container is gone, or whose time is over."""
@@ -203,7 +215,7 @@ class Server:
 
         All phases come with its end.
         """
-        self._look_at = time.monotonic() + PHASE_SECONDS
+        self._phases_at = time.monotonic() + PHASE_SECONDS
         if job.order.job not in self._sent:
             return
         for phase, seconds in job.phases().items():
@@ -230,7 +242,7 @@ class Server:
         self._sent[job] = 0
         self._phases_told.clear()
         self._outage_told = ""
-        self._look_at = time.monotonic() + PHASE_SECONDS
+        self._phases_at = time.monotonic() + PHASE_SECONDS
         self._kept[job] = JobOutput(KEPT / job)
         try:
             order, root = _order(job, message), job_folder.make(job)
