@@ -260,7 +260,7 @@ class Transfer:
         from snakemake_storage_plugin_byok8s.whole import TRIES
 
         for _ in range(TRIES):
-            request = {"Bucket": bucket, "Key": key, "Metadata": metadata}
+            request: dict[str, Any] = {"Bucket": bucket, "Key": key, "Metadata": metadata}
             with path.open("rb") as opened:
                 answer: Mapping[str, Any] = (
                     self._connection.shortcut.put_object(**request, Body=opened.read())
