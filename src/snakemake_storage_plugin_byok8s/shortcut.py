@@ -21,10 +21,11 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
-from botocore.utils import percent_encode
+from botocore.utils import parse_timestamp, percent_encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from botocore.credentials import Credentials
@@ -66,8 +67,8 @@ class Shortcut:
         self, client: Any, credentials: Callable[[], Credentials], answered: Callable[[], None]
     ) -> None:
         self._client, self._credentials, self._answered = client, credentials, answered
-        # the one name of botocore's here that is private: nothing else has all that was set of connections
-        self._session = client._endpoint.http_session
+        # private, as nothing else has all that was set of connections; a botocore without it does all by itself
+        self._session = getattr(getattr(client, "_endpoint", None), "http_session", None)
         self._models: dict[tuple[str, str], _Model] = {}
         self._here = threading.local()
         for operation in _METHODS:
@@ -87,7 +88,7 @@ class Shortcut:
         kind = operation, request["Bucket"]
         model = self._models.get(kind)
         came = self._send(model, operation, request) if model else None
-        if came is not None and not isinstance(came, BotoCoreError) and came.status_code == 200:
+        if came is not None and not isinstance(came, BotoCoreError) and _is_success(came, operation):
             self._answered()
             return _parsed(came)
         self._models.pop(kind, None)  # it may be why
@@ -96,10 +97,9 @@ class Shortcut:
             answer = by_boto(**request)
         finally:
             del self._here.call
-        if call.sent and (model := _model(call.sent, request["Key"])):
-            again = self._made(model, operation, request)
-            if _lasting(again) == _lasting(call.sent):
-                self._models[kind] = model
+        model = call.sent and self._session and _model(call.sent, request["Key"])
+        if model and _lasting(self._made(model, operation, request)) == _lasting(call.sent):
+            self._models[kind] = model
         return answer
 
     def _before_send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
@@ -155,12 +155,17 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
+def _is_success(came: AWSResponse, operation: str) -> bool:
+    """Return whether an answer is nothing else: that to a PUT has a body only if it tells of an error."""
+    return came.status_code == 200 and (operation == _GET or not came.content)
+
+
 def _parsed(came: AWSResponse) -> Mapping[str, Any]:
     """Return what boto would make of an answer, as far as it is used."""
     headers = {name.lower(): value for name, value in came.headers.items()}
     answer = {name: headers[header] for header, name in _TOLD.items() if header in headers}
     if modified := headers.get("last-modified"):
-        answer["LastModified"] = parsedate_to_datetime(modified)
+        answer["LastModified"] = _time(modified)
     return answer | {
         "Metadata": {
             name.removeprefix(_META): value for name, value in headers.items() if name.startswith(_META)
@@ -168,3 +173,10 @@ def _parsed(came: AWSResponse) -> Mapping[str, Any]:
         "Body": StreamingBody(came.raw, headers.get("content-length")),
         "ResponseMetadata": {"HTTPHeaders": headers},
     }
+
+
+def _time(words: str) -> datetime:
+    try:
+        return parsedate_to_datetime(words)
+    except ValueError:  # boto takes other forms, too, and its time
+        return parse_timestamp(words)

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from answering import Answer, Request, answering, authority, keys, proxy, server_side
 from snakemake_storage_plugin_byok8s import StorageProviderSettings
 from snakemake_storage_plugin_byok8s.connection import Connection, StorageError
+from snakemake_storage_plugin_byok8s.shortcut import Shortcut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +106,15 @@ def test_the_answers_are_boto_s(begun: Asked, server: s3.EmbeddedS3) -> None:
         assert got[name] == got_by_boto[name]
 
 
+@pytest.mark.parametrize("form", ["Sun, 29 Nov 2026 19:58:32 GMT", "2026-11-29T19:58:32Z"])
+def test_the_times_that_boto_knows(form: str) -> None:
+    with answering(lambda _: Answer(200, TEXT, {"Last-Modified": form})) as served:
+        found = asked(served.url, None, access_key="AK", secret_key="SK")
+        by_boto, short = (found.get("a")[1]["LastModified"] for _ in range(2))
+    assert found.by_boto == ["GetObject"]
+    assert short == by_boto
+
+
 def test_a_versioned_bucket_keeps_its_versions(server: s3.EmbeddedS3, client: Any) -> None:
     client.create_bucket(Bucket="versioned")
     client.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
@@ -116,8 +126,9 @@ def test_a_versioned_bucket_keeps_its_versions(server: s3.EmbeddedS3, client: An
     assert len(client.list_object_versions(Bucket="versioned")["Versions"]) == 3
 
 
-@pytest.mark.parametrize("style", ["path", "virtual"])
-@pytest.mark.parametrize("by_proxy", [True, False], ids=["a proxy", "no proxy"])
+@pytest.mark.parametrize(
+    ("style", "by_proxy"), [("path", True), ("virtual", True), ("path", False)]
+)  # a name below localhost is known to the proxy alone
 def test_it_goes_where_boto_goes_with_all_that_boto_says(
     by_proxy: bool, style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,12 +137,15 @@ def test_it_goes_where_boto_goes_with_all_that_boto_says(
     host = "local.localhost" if style == "virtual" else "localhost"
     (tmp_path / "config").write_text(f"[default]\nregion = eu-north-1\ns3 =\n  addressing_style = {style}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("BYOK8S_S3_PATIENCE_SECONDS", "0")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(ca.certificate))
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
 
     def answer(request: Request) -> Answer:
-        return Answer(200, request.body or TEXT, {"ETag": '"1"', "x-amz-server-side-encryption": "aws:kms"})
+        return Answer(
+            200, b"" if request.body else TEXT, {"ETag": '"1"', "x-amz-server-side-encryption": "aws:kms"}
+        )
 
     with (
         answering(answer, server_side(keys(ca, tmp_path, host))) as served,
@@ -241,6 +255,18 @@ def test_a_connection_that_breaks_is_made_again() -> None:
     assert len(served.requests) == 3
 
 
+def test_an_error_that_is_told_with_success_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So S3 answers some requests that take it long."""
+    monkeypatch.setenv("BYOK8S_S3_PATIENCE_SECONDS", "0")
+    error = b"<Error><Code>InternalError</Code><Message>By the test.</Message></Error>"
+    answers = [Answer(200, b""), Answer(200, error), Answer(200, b"")]
+    with answering(lambda _: answers.pop(0)) as served:
+        found = asked(served.url, None, access_key="AK", secret_key="SK")
+        for _ in range(2):
+            found.put("a", TEXT)
+    assert (len(served.requests), found.by_boto) == (3, ["PutObject"] * 2)
+
+
 @pytest.mark.parametrize(
     "says",
     [
@@ -280,3 +306,20 @@ def test_an_outage_is_over_when_it_is_answered(
     assert len(told) == 1
     found.get("shortcut/first")
     assert told[1:] == [""]
+
+
+class _OtherBotocore:
+    """A client whose connections are not to be had."""
+
+    def __init__(self, client: Any) -> None:
+        self.meta, self.get_object, self.put_object = client.meta, client.get_object, client.put_object
+
+
+def test_with_another_botocore_all_is_done_by_that(server: s3.EmbeddedS3) -> None:
+    found = asked(server.endpoint_url, server.credentials)
+    client = _OtherBotocore(found.connection.client)
+    found.connection.shortcut = Shortcut(client, lambda: None, lambda: None)
+    for _ in range(2):
+        found.put("shortcut/other", TEXT)
+        assert found.get("shortcut/other")[0] == TEXT
+    assert found.by_boto == ["PutObject", "GetObject"] * 2
