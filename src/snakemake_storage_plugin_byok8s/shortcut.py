@@ -68,7 +68,7 @@ class Shortcut:
     ) -> None:
         self._client, self._credentials, self._answered = client, credentials, answered
         # private, as nothing else has all that was set of connections; a botocore without it does all by itself
-        self._session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+        self._session: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
         self._models: dict[tuple[str, str], _Model] = {}
         self._here = threading.local()
         for operation in _METHODS:
@@ -179,4 +179,5 @@ def _time(words: str) -> datetime:
     try:
         return parsedate_to_datetime(words)
     except ValueError:  # boto takes other forms, too, and its time
-        return parse_timestamp(words)
+        found: datetime = parse_timestamp(words)
+        return found
