@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypedDict
 
 from byok8s.errors import BucketError, InputError
@@ -12,6 +13,8 @@ from byok8s.errors import BucketError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+
+    from botocore.loaders import Loader
 
 # the environment variables of AWS's own tools, which every S3 library reads
 KEY_VARIABLES: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -260,6 +263,14 @@ def _key_hint() -> str:
     return f"Set {' and '.join(KEY_VARIABLES)}, or run `aws configure` or `aws sso login`."
 
 
+@cache
+def _loader() -> Loader:
+    """Return what reads boto's descriptions of S3, 2 MB of JSON: once for all clients of a process."""
+    from botocore.loaders import create_loader
+
+    return create_loader(os.environ.get("AWS_DATA_PATH"))
+
+
 def connect(endpoint_url: str | None = None, keys: Credentials | None = None) -> S3Client:
     """Make a boto3 S3 client.
 
@@ -284,11 +295,13 @@ def connect(endpoint_url: str | None = None, keys: Credentials | None = None) ->
     )
     # an AWS_PROFILE that does not exist is an error even where the profile would not be used
     profile = {"profile": (None, None, None, None)} if keys else {}
+    core = Session(profile)
+    core.register_component("data_loader", _loader())
     session = boto3.Session(
         aws_access_key_id=keys.access_key if keys else None,
         aws_secret_access_key=keys.secret_key if keys else None,
         aws_session_token=keys.token if keys else None,
-        botocore_session=Session(profile),
+        botocore_session=core,
     )
     client: S3Client = session.client(
         "s3", endpoint_url=endpoint_url, region_name=session.region_name or _DEFAULT_REGION, config=config
