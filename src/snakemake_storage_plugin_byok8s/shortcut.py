@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,7 @@ _SIGNATURE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<reg
 _PASSING: Final = frozenset({"x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request"})  # another each time
 _META: Final = "x-amz-meta-"
 _ASKED: Final = {"IfMatch": "If-Match", "ContentMD5": "Content-MD5"}
+_KNOWN: Final = frozenset({"Bucket", "Key", "Body", "Metadata", *_ASKED})
 _TOLD: Final = {"etag": "ETag", "x-amz-server-side-encryption": "ServerSideEncryption"}
 
 
@@ -75,18 +77,18 @@ class Shortcut:
             client.meta.events.register(f"before-send.s3.{operation}", self._before_send)
 
     def get_object(self, **request: str) -> Mapping[str, Any]:
-        """Do as boto's get_object. request: Bucket, Key, and IfMatch, as that takes them."""
+        """Do as boto's get_object. request: as that takes it; the short way knows of Bucket, Key and IfMatch."""
         return self._ask(_GET, self._client.get_object, request)
 
     def put_object(self, **request: str | bytes | Mapping[str, str]) -> Mapping[str, Any]:
-        """Do as boto's put_object. request: Bucket, Key, Body in bytes, Metadata, and ContentMD5."""
+        """Do the same for put_object, of Bucket, Key, Body, which is in bytes, Metadata and ContentMD5."""
         return self._ask(_PUT, self._client.put_object, request)
 
     def _ask(
         self, operation: str, by_boto: Callable[..., Mapping[str, Any]], request: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        kind = operation, request["Bucket"]
-        model = self._models.get(kind)
+        kind, is_known = (operation, request["Bucket"]), request.keys() <= _KNOWN
+        model = self._models.get(kind) if is_known else None
         came = self._send(model, operation, request) if model else None
         if came is not None and not isinstance(came, BotoCoreError) and _is_success(came, operation):
             self._answered()
@@ -97,10 +99,16 @@ class Shortcut:
             answer = by_boto(**request)
         finally:
             del self._here.call
-        model = call.sent and self._session and _model(call.sent, request["Key"])
-        if model and _lasting(self._made(model, operation, request)) == _lasting(call.sent):
-            self._models[kind] = model
+        if call.sent and self._session and is_known:
+            self._learn(call.sent, operation, request)
         return answer
+
+    def _learn(self, sent: AWSPreparedRequest, operation: str, request: Mapping[str, Any]) -> None:
+        """Take what boto has sent for a model, if the same can be made of it again."""
+        model = _model(sent, request["Key"])
+        with suppress(BotoCoreError):  # of credentials, which had been good for what was sent
+            if model and _lasting(self._made(model, operation, request)) == _lasting(sent):
+                self._models[operation, request["Bucket"]] = model
 
     def _before_send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
         """Answer boto when it is about to send, in place of the server, with what came already."""

@@ -240,6 +240,13 @@ def test_what_is_not_there_or_another_is_asked_for_once(begun: Asked, counter: C
     assert counter.requests == ["GET /local/shortcut/first"]
 
 
+def test_what_is_asked_besides_is_left_to_boto(begun: Asked) -> None:
+    assert begun.get("shortcut/first", Range="bytes=1-2")[0] == b"ir"
+    begun.put("shortcut/kind", b"x", ContentType="text/csv")
+    assert begun.get("shortcut/kind")[1]["ResponseMetadata"]["HTTPHeaders"]["content-type"] == "text/csv"
+    assert begun.by_boto[:2] == ["GetObject", "PutObject"]
+
+
 def test_a_byte_that_is_changed_on_the_way_up_is_refused(begun: Asked, counter: Counter) -> None:
     counter.change = lambda _, body: b"X" + body[1:]
     with pytest.raises(ClientError, match="BadDigest"):
