@@ -49,9 +49,10 @@ LOADS = (
 
 @dataclass(frozen=True)
 class Spent:
-    """What a program took. memory: MiB that its process had at most."""
+    """What a program took. processor: seconds of it. memory: MiB that its process had at most."""
 
     seconds: float
+    processor: float
     memory: float
 
 
@@ -73,9 +74,8 @@ def main() -> None:
             rows = [row for load in loads for row in _rows(load, programs, server, options.repetitions)]
     except (BenchError, subprocess.CalledProcessError) as error:
         sys.exit(f"bench: {error}")
-    print(
-        f"| median of {options.repetitions}: seconds; MiB of memory | {' | '.join(programs)} | byok8s / s5cmd |"
-    )
+    what = f"median of {options.repetitions}: seconds; of processors; MiB of memory"
+    print(f"| {what} | {' | '.join(programs)} | byok8s / s5cmd |")
     print(f"|{' --- |' * (len(programs) + 2)}")
     print("\n".join(rows))
 
@@ -138,8 +138,9 @@ def _rows(
                     _free(folder, prefix, server)
     for way in (UP, DOWN):
         seconds = {name: median(each.seconds for each in spent[way, name]) for name in programs}
+        processor = {name: median(each.processor for each in spent[way, name]) for name in programs}
         memory = {name: median(each.memory for each in spent[way, name]) for name in programs}
-        cells = [f"{seconds[name]:.2f}; {memory[name]:.0f}" for name in programs]
+        cells = [f"{seconds[name]:.2f}; {processor[name]:.2f}; {memory[name]:.0f}" for name in programs]
         yield f"| {load.name}, {way} | {' | '.join(cells)} | {seconds['byok8s'] / seconds['s5cmd']:.1f} |"
 
 
@@ -168,7 +169,7 @@ def _measured(command: Sequence[str], folder: Path, server: EmbeddedS3) -> Spent
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise BenchError(f"{command[0]} ended with exit code {process.returncode}.")
-    return Spent(time.monotonic() - start, usage.ru_maxrss / 1024)
+    return Spent(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def _check(folder: Path) -> None:

@@ -23,6 +23,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from byok8s.worker.boto import share_descriptions
 from snakemake_storage_plugin_byok8s.credentials import follow_file
 from snakemake_storage_plugin_byok8s.patience import Patience
+from snakemake_storage_plugin_byok8s.shortcut import Shortcut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ _CONNECT_S: Final = 10
 _OPENED_AHEAD: Final = 2  # few jobs have more than an output and a log
 _CONNECT_AHEAD_S: Final = 2
 _STALE_S: Final = 30
-_SENT_AT_ONCE_BYTES: Final = 1024 * 1024
+SENT_AT_ONCE_BYTES: Final = 1024 * 1024
 _KEYS: Final = "Check the access key and the secret key, and that they are for this server."
 _REACH: Final = "The endpoint cannot be reached: check its address, DNS, VPN and firewall."
 _HINTS: Final = {
@@ -86,7 +87,8 @@ def warm_up() -> None:
 class Connection:
     """To one server, with the credentials of the settings.
 
-    resource, client: boto3's. Whatever they are asked waits for a server that is away for a while.
+    resource, client: boto3's. shortcut: for what is asked of many files. All of them wait for a server that is away for
+    a while.
     """
 
     def __init__(self, settings: s3.StorageProviderSettings, logger: Logger) -> None:
@@ -112,6 +114,7 @@ class Connection:
         self.client.meta.events.register_last("after-call.s3.DeleteObject", _gone_is_removed)
         self._patience = Patience(self.server, logger.warning)
         self._patience.attach(self.client)
+        self.shortcut = Shortcut(self.client, session.get_credentials, self._patience.answered)
 
     def on_outage(self, tell: Callable[[str], None]) -> None:
         """Have it told why the server is away, once that lasts, and nothing when it is back: by any thread."""
@@ -196,7 +199,7 @@ def _send_small_at_once(params: dict[str, Any], **_: object) -> None:
     """Send a small file without asking first whether the server takes it, which costs the time of another request."""
     if "Expect" in params["headers"]:
         length = determine_content_length(params["body"])
-        if length is not None and length <= _SENT_AT_ONCE_BYTES:
+        if length is not None and length <= SENT_AT_ONCE_BYTES:
             del params["headers"]["Expect"]
 
 

@@ -48,6 +48,11 @@ def parts(size: int, each: int) -> list[Part]:
     ]
 
 
+def md5(content: bytes) -> str:
+    """Return the MD5 sum of what is in memory, in hexadecimal."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
 def md5_of(path: Path, offset: int, length: int) -> str:
     """Return the MD5 sum of a part of a file, in hexadecimal."""
     digest = hashlib.md5(usedforsecurity=False)

@@ -70,7 +70,7 @@ class Patience:
         """
         why = _failure(response, caught_exception)
         if not why:
-            self._answered()
+            self.answered()
             return None
         began: float = request_dict["context"].setdefault("byok8s_began", time.monotonic())
         if self._goes_on(began, attempts, why):
@@ -99,7 +99,8 @@ class Patience:
                 )
             return True
 
-    def _answered(self) -> None:
+    def answered(self) -> None:
+        """Know that the server is there."""
         with self._lock:
             if self._told:
                 self._tell(f"S3 at {self._server} is back after {time.monotonic() - self._since:.0f} s.")

@@ -104,11 +104,15 @@ class Receiving:
 
     def _get(self, half: Half, file: Incoming, part: etag.Part) -> int:
         """Return how many bytes came."""
-        request = {"IfMatch": f'"{file.tag}"'} if file.tag else {}
+        request = {"Bucket": self._bucket, "Key": file.key}
+        if file.tag:
+            request["IfMatch"] = f'"{file.tag}"'
+        get = self._connection.shortcut.get_object
         if part.length < file.size:
             request["Range"] = f"bytes={part.offset}-{part.offset + part.length - 1}"
+            get = self._connection.client.get_object
         try:
-            answer = self._connection.client.get_object(Bucket=self._bucket, Key=file.key, **request)
+            answer = get(**request)
         except ClientError as error:
             if error.response["Error"].get("Code") in _OTHER_CONTENT:
                 raise WorkflowError(

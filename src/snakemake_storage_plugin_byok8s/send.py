@@ -17,6 +17,7 @@ from s3transfer.utils import ReadFileChunk
 from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_storage_plugin_byok8s import etag
+from snakemake_storage_plugin_byok8s.connection import SENT_AT_ONCE_BYTES
 from snakemake_storage_plugin_byok8s.facts import Facts
 from snakemake_storage_plugin_byok8s.parallel import each_file
 from snakemake_storage_plugin_byok8s.whole import TRIES
@@ -86,19 +87,36 @@ class Sending:
             )
 
     def _at_once(self, file: Outgoing) -> Facts:
-        whole = etag.md5_of(file.path, 0, file.size)
-        answer = self._checked(
-            file,
-            etag.Part(1, 0, file.size),
-            whole,
-            lambda body, md5: self._client.put_object(
-                Bucket=self._bucket, Key=file.key, Body=body, ContentMD5=md5, Metadata={SUM: whole}
-            ),
-        )
+        answer = self._put_small(file) if file.size <= SENT_AT_ONCE_BYTES else self._put_large(file)
         if not file.is_unchanged():
             self._client.delete_object(Bucket=self._bucket, Key=file.key)
         self._check(file)
         return _facts(answer, file.size)
+
+    def _put_small(self, file: Outgoing) -> Mapping[str, Any]:
+        with file.path.open("rb") as opened:
+            body = opened.read(file.size)
+        whole = etag.md5(body)
+
+        def put(md5: str) -> Mapping[str, Any]:
+            self._tell(file.size)
+            return self._connection.shortcut.put_object(
+                Bucket=self._bucket, Key=file.key, Body=body, ContentMD5=md5, Metadata={SUM: whole}
+            )
+
+        return self._checked(file, file.size, whole, put)
+
+    def _put_large(self, file: Outgoing) -> Mapping[str, Any]:
+        whole = etag.md5_of(file.path, 0, file.size)
+
+        def put(md5: str) -> Mapping[str, Any]:
+            with self._opened(file, 0, file.size) as body:
+                answer: Mapping[str, Any] = self._client.put_object(
+                    Bucket=self._bucket, Key=file.key, Body=body, ContentMD5=md5, Metadata={SUM: whole}
+                )
+                return answer
+
+        return self._checked(file, file.size, whole, put)
 
     def _by_parts(self, file: Outgoing, pieces: Sequence[etag.Part], parts: ThreadPoolExecutor) -> Facts:
         sums = etag.sums(file.path, pieces)
@@ -131,20 +149,20 @@ class Sending:
             if there.get(part.number) == md5:
                 self._tell(part.length)
                 return md5
-            answer = self._checked(
-                file,
-                part,
-                md5,
-                lambda body, base64_md5: self._client.upload_part(
-                    Bucket=self._bucket,
-                    Key=file.key,
-                    UploadId=upload,
-                    PartNumber=part.number,
-                    Body=body,
-                    ContentMD5=base64_md5,
-                ),
-            )
-            return str(answer["ETag"]).strip('"')
+
+            def put(base64_md5: str) -> Mapping[str, Any]:
+                with self._opened(file, part.offset, part.length) as body:
+                    answer: Mapping[str, Any] = self._client.upload_part(
+                        Bucket=self._bucket,
+                        Key=file.key,
+                        UploadId=upload,
+                        PartNumber=part.number,
+                        Body=body,
+                        ContentMD5=base64_md5,
+                    )
+                    return answer
+
+            return str(self._checked(file, part.length, md5, put)["ETag"]).strip('"')
 
         tags = list(parts.map(send, pieces, sums))
         self._check(file)
@@ -178,32 +196,28 @@ class Sending:
         return ours[-1], {part["PartNumber"]: part["ETag"].strip('"') for part in parts}
 
     def _checked(
-        self,
-        file: Outgoing,
-        part: etag.Part,
-        md5: str,
-        put: Callable[[ReadFileChunk, str], Mapping[str, Any]],
+        self, file: Outgoing, length: int, md5: str, put: Callable[[str], Mapping[str, Any]]
     ) -> Mapping[str, Any]:
-        """Send a part until S3 has it as it is here."""
+        """Send a file, or a part of it, until S3 has it as it is here. put: is given the MD5 sum as S3 wants it."""
         encoded = base64.b64encode(bytes.fromhex(md5)).decode()
         for _ in range(TRIES):
-            with ReadFileChunk.from_filename(
-                str(file.path), part.offset, part.length, callbacks=[self._count]
-            ) as body:
-                try:
-                    answer = put(body, encoded)
-                except ClientError as error:
-                    if error.response["Error"].get("Code") not in _REFUSED_SUM:
-                        raise
-                    answer = {"ETag": "refused"}
+            try:
+                answer = put(encoded)
+            except ClientError as error:
+                if error.response["Error"].get("Code") not in _REFUSED_SUM:
+                    raise
+                answer = {"ETag": "refused"}
             if answer.get("ServerSideEncryption") or str(answer["ETag"]).strip('"') == md5:
                 return answer
-            self._tell(-part.length)
+            self._tell(-length)
             self._check(file)
         raise WorkflowError(
             f"{file.path} does not come to s3://{self._bucket}/{file.key} as it is here: S3 tells another checksum, "
             f"{TRIES} times. Something on the way to S3 changes it, or the disk here does."
         )
+
+    def _opened(self, file: Outgoing, offset: int, length: int) -> ReadFileChunk:
+        return ReadFileChunk.from_filename(str(file.path), offset, length, callbacks=[self._count])
 
     def _count(self, bytes_transferred: int) -> None:
         self._tell(bytes_transferred)

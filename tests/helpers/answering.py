@@ -98,7 +98,7 @@ def answering(answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = 
             if said.hold:
                 ending.wait()
 
-        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = reply  # noqa: N815 - the base class's names
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = reply  # noqa: N815 - the base class's names
 
         def log_message(self, *_: object) -> None:
             """Tests say what went wrong."""

@@ -220,7 +220,7 @@ class Transfer:
             answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
             self._client.download_file(item.bucket, item.key, str(part))
             return answer
-        answer = self._client.get_object(Bucket=item.bucket, Key=item.key)
+        answer = self._connection.shortcut.get_object(Bucket=item.bucket, Key=item.key)
         with part.open("wb") as opened:
             shutil.copyfileobj(answer["Body"], opened, CHUNK_BYTES)
         return answer
@@ -256,12 +256,16 @@ class Transfer:
 
     def _put_whole(self, bucket: str, key: str, path: Path, metadata: Mapping[str, str]) -> Mapping[str, Any]:
         """Put a file, again when S3 says that it got another, or does not say what it got. Raises Damaged."""
+        from snakemake_storage_plugin_byok8s.connection import SENT_AT_ONCE_BYTES
         from snakemake_storage_plugin_byok8s.whole import TRIES
 
         for _ in range(TRIES):
+            request: dict[str, Any] = {"Bucket": bucket, "Key": key, "Metadata": metadata}
             with path.open("rb") as opened:
-                answer: Mapping[str, Any] = self._client.put_object(
-                    Bucket=bucket, Key=key, Body=opened, Metadata=metadata
+                answer: Mapping[str, Any] = (
+                    self._connection.shortcut.put_object(**request, Body=opened.read())
+                    if os.fstat(opened.fileno()).st_size <= SENT_AT_ONCE_BYTES
+                    else self._client.put_object(**request, Body=opened)
                 )
             if answer.get("ETag") and not _differs(path, answer):
                 return answer

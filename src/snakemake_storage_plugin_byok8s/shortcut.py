@@ -1,0 +1,191 @@
+"""A short way for the two requests of which there are thousands: GET and PUT of whole objects.
+
+Most of what such a request costs here is work of boto's that comes to the same each time: rules of endpoints, hooks,
+models. So the first of its kind goes by boto, and what was sent is a model for those that follow. They are signed by
+boto's signer with the client's credentials, and sent by the client's own connections, with its proxies, certificates
+and times. A model that does not give the very request that it was taken from is not used.
+
+An answer that is no success, or an error, is given to boto as that of its own first attempt: so there is one place that
+tries again, waits, renews credentials and knows words, and no request is made twice for that.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
+from botocore.response import StreamingBody
+from botocore.utils import parse_timestamp, percent_encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.credentials import Credentials
+
+_GET: Final = "GetObject"
+_PUT: Final = "PutObject"
+_METHODS: Final = {_GET: "GET", _PUT: "PUT"}
+_SIGNATURE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[^/]+)/s3/aws4_request,")
+_PASSING: Final = frozenset({"x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request"})  # another each time
+_META: Final = "x-amz-meta-"
+_ASKED: Final = {"IfMatch": "If-Match", "ContentMD5": "Content-MD5"}
+_KNOWN: Final = frozenset({"Bucket", "Key", "Body", "Metadata", *_ASKED})
+_TOLD: Final = {"etag": "ETag", "x-amz-server-side-encryption": "ServerSideEncryption"}
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What all requests of a kind to a bucket have in common. top: its URL, up to the keys."""
+
+    top: str
+    region: str
+    user_agent: str
+
+
+@dataclass
+class _Call:
+    """A call of boto's. came: what is its first answer, or error. sent: what it has sent last."""
+
+    came: AWSResponse | BotoCoreError | None
+    sent: AWSPreparedRequest | None = None
+
+
+class Shortcut:
+    """Of one client, in all of its threads.
+
+    credentials: those that the client signs with. answered: is called with each success that boto does not see.
+    """
+
+    def __init__(
+        self, client: Any, credentials: Callable[[], Credentials], answered: Callable[[], None]
+    ) -> None:
+        self._client, self._credentials, self._answered = client, credentials, answered
+        # private, as nothing else has all that was set of connections; a botocore without it does all by itself
+        self._session: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
+        self._models: dict[tuple[str, str], _Model] = {}
+        self._here = threading.local()
+        for operation in _METHODS:
+            client.meta.events.register(f"before-send.s3.{operation}", self._before_send)
+
+    def get_object(self, **request: str) -> Mapping[str, Any]:
+        """Do as boto's get_object. request: as that takes it; the short way knows of Bucket, Key and IfMatch."""
+        return self._ask(_GET, self._client.get_object, request)
+
+    def put_object(self, **request: str | bytes | Mapping[str, str]) -> Mapping[str, Any]:
+        """Do the same for put_object, of Bucket, Key, Body, which is in bytes, Metadata and ContentMD5."""
+        return self._ask(_PUT, self._client.put_object, request)
+
+    def _ask(
+        self, operation: str, by_boto: Callable[..., Mapping[str, Any]], request: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        kind, is_known = (operation, request["Bucket"]), request.keys() <= _KNOWN
+        model = self._models.get(kind) if is_known else None
+        came = self._send(model, operation, request) if model else None
+        if came is not None and not isinstance(came, BotoCoreError) and _is_success(came, operation):
+            self._answered()
+            return _parsed(came)
+        self._models.pop(kind, None)  # it may be why
+        call = self._here.call = _Call(came)
+        try:
+            answer = by_boto(**request)
+        finally:
+            del self._here.call
+        if call.sent and self._session and is_known:
+            self._learn(call.sent, operation, request)
+        return answer
+
+    def _learn(self, sent: AWSPreparedRequest, operation: str, request: Mapping[str, Any]) -> None:
+        """Take what boto has sent for a model, if the same can be made of it again."""
+        model = _model(sent, request["Key"])
+        with suppress(BotoCoreError):  # of credentials, which had been good for what was sent
+            if model and _lasting(self._made(model, operation, request)) == _lasting(sent):
+                self._models[operation, request["Bucket"]] = model
+
+    def _before_send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+        """Answer boto when it is about to send, in place of the server, with what came already."""
+        call: _Call | None = getattr(self._here, "call", None)
+        if call is None:
+            return None
+        call.sent = request
+        came, call.came = call.came, None
+        if isinstance(came, BotoCoreError):
+            raise came
+        return came
+
+    def _send(self, model: _Model, operation: str, request: Mapping[str, Any]) -> AWSResponse | BotoCoreError:
+        try:
+            return self._session.send(self._made(model, operation, request))
+        except BotoCoreError as error:
+            return error
+
+    def _made(self, model: _Model, operation: str, request: Mapping[str, Any]) -> AWSPreparedRequest:
+        headers = {name: request[asked] for asked, name in _ASKED.items() if asked in request}
+        headers |= {f"{_META}{name}": value for name, value in request.get("Metadata", {}).items()}
+        made = AWSRequest(
+            _METHODS[operation],
+            model.top + percent_encode(request["Key"], safe="/~"),
+            {**headers, "User-Agent": model.user_agent},
+            request.get("Body"),
+            stream_output=operation == _GET,
+        )
+        made.context.update(client_config=self._client.meta.config, has_streaming_input=operation == _PUT)
+        S3SigV4Auth(self._credentials().get_frozen_credentials(), "s3", model.region).add_auth(made)
+        return made.prepare()
+
+
+def _model(sent: AWSPreparedRequest, key: str) -> _Model | None:
+    """Return the model of a request; None for one with another signature, or whose URL does not end with the key."""
+    headers, path = _lasting(sent), percent_encode(key, safe="/~")
+    signature = _SIGNATURE.match(_text(sent.headers.get("Authorization", "")))
+    if not signature or not sent.url.endswith(f"/{path}"):
+        return None
+    return _Model(sent.url.removesuffix(path), signature["region"], headers.get("user-agent", ""))
+
+
+def _lasting(request: AWSPreparedRequest) -> Mapping[str, str]:
+    """Return the URL and headers of a request, without what is another when it is made again."""
+    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+    if "authorization" in headers:
+        headers["authorization"] = headers["authorization"].partition(", Signature=")[0]
+    return {"": request.url} | {name: value for name, value in headers.items() if name not in _PASSING}
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _is_success(came: AWSResponse, operation: str) -> bool:
+    """Return whether an answer is nothing else: that to a PUT has a body only if it tells of an error."""
+    return came.status_code == 200 and (operation == _GET or not came.content)
+
+
+def _parsed(came: AWSResponse) -> Mapping[str, Any]:
+    """Return what boto would make of an answer, as far as it is used."""
+    headers = {name.lower(): value for name, value in came.headers.items()}
+    answer = {name: headers[header] for header, name in _TOLD.items() if header in headers}
+    if modified := headers.get("last-modified"):
+        answer["LastModified"] = _time(modified)
+    return answer | {
+        "Metadata": {
+            name.removeprefix(_META): value for name, value in headers.items() if name.startswith(_META)
+        },
+        "Body": StreamingBody(came.raw, headers.get("content-length")),
+        "ResponseMetadata": {"HTTPHeaders": headers},
+    }
+
+
+def _time(words: str) -> datetime:
+    try:
+        return parsedate_to_datetime(words)
+    except ValueError:  # boto takes other forms, too, and its time
+        found: datetime = parse_timestamp(words)
+        return found
