@@ -1,0 +1,29 @@
+"""Programs of an image of the rig's, for a Snakemake on this machine: the oracle has no containers and no R of its own."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+# in a mount namespace of its own, which has the image's software and this machine's files. $0: the image's root.
+RUN = 'mount --bind "$0/usr" /usr && mount --bind "$0/etc" /etc && exec "$@"'
+
+
+def unpacked(archive: Path, image: str, root: Path) -> None:
+    """Lay an image of an archive in a folder. Nothing may be taken away by its layers."""
+    with tarfile.open(archive) as images:
+        for entry in json.load(images.extractfile("manifest.json") or images):
+            for layer in entry["Layers"] if image in entry["RepoTags"] else ():
+                with tarfile.open(fileobj=images.extractfile(layer)) as files:
+                    files.extractall(root, filter="tar")
+
+
+def programs(root: Path, names: Sequence[str], folder: Path) -> None:
+    """Make programs of these names in a folder, which are those of the image laid in root. They want root's rights."""
+    folder.mkdir()
+    for name in names:
+        program = folder / name
+        program.write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{RUN}' {root} /usr/bin/{name} \"$@\"\n")
+        program.chmod(0o755)
