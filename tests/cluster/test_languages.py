@@ -139,3 +139,267 @@ def test_a_script_in_r_sees_and_makes_what_it_does_at_home(flow: Sandbox, plain:
     assert "hello b c\nfrom beside it\nscripts\n2\n" in flow.read("b c.txt")
     assert flow.read("logs/a.log") == "its words: table\n"
     assert flow.read("wrapped.txt") == "1\n"
+
+
+REMOTE = """
+rule all:
+    input: "served.txt"
+rule served:
+    input: "in/one.txt"
+    output: "served.txt"
+    params: end="!"
+    container: "docker://IMAGE-r"
+    script: "ADDRESS/say.R"
+"""
+SAY = "writeLines(paste0(readLines(snakemake@input[[1]]), snakemake@params$end), snakemake@output[[1]])\n"
+
+
+def test_a_script_in_r_may_be_at_an_address(flow: Sandbox, plain: Plain) -> None:
+    served_files = flow.folder.parent / "served"
+    write_files(served_files, {"say.R": SAY})
+    with served(served_files, BRIDGE) as address:
+        files = {"Snakefile": REMOTE.replace("ADDRESS", address), "in/one.txt": "1\n"}
+        flow.write({name: of(text) for name, text in files.items()})
+        flow.run("-s", "Snakefile")
+        home = plain(files)
+    assert flow.read("served.txt") == (home / "served.txt").read_text() == "1!\n"
+
+
+def cells(*sources: str, language: str) -> str:
+    kernel = {"python": "python3", "r": "ir"}[language]
+    metadata = {
+        "kernelspec": {"name": kernel, "display_name": kernel, "language": language},
+        "language_info": {"name": language},
+    }
+    made = [
+        {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": source}
+        for source in sources
+    ]
+    return json.dumps({"cells": made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4})
+
+
+PYTHON_CELLS = (
+    "import pathlib, sys\n"
+    "sys.path.insert(0, snakemake.scriptdir)\n"
+    "from beside import word\n"
+    "print(word, snakemake.params.of, snakemake.wildcards.name, snakemake.threads, snakemake.rule)",
+    "text = pathlib.Path(snakemake.input[0]).read_text()\n"
+    "seen = (dict(snakemake.input.items()), snakemake.params.of, snakemake.config, snakemake.resources.mem_mb)\n"
+    "pathlib.Path(snakemake.output[0]).write_text(text + repr(seen))",
+)
+R_CELLS = (
+    "source(file.path(snakemake@scriptdir, 'beside.R'))\nprint(word)\nstr(snakemake@params[['of']])",
+    "writeLines(c(readLines(snakemake@input[[1]]), word), snakemake@output[[1]])",
+)
+NOTEBOOK_FILES = {
+    "Snakefile": """
+config["where"] = "Zürich"
+rule all:
+    input: "py-a.txt", "r.txt", "unlogged.txt"
+rule py:
+    input: one="in/one.txt"
+    output: "py-{name}.txt"
+    log: notebook="logs/{name}.py.ipynb"
+    params: of={"a": [1, [2, None]]}
+    threads: 2
+    resources: mem_mb=500
+    container: "docker://IMAGE-notebook"
+    notebook: "notebooks/{wildcards.name}.py.ipynb"
+rule r:
+    input: "in/one.txt"
+    output: "r.txt"
+    log: notebook="logs/r.ipynb"
+    params: of={"a": [1, "b"]}
+    container: "docker://IMAGE-notebook"
+    notebook: "notebooks/r.r.ipynb"
+rule unlogged:
+    input: "in/one.txt"
+    output: "unlogged.txt"
+    params: of=1
+    container: "docker://IMAGE-notebook"
+    notebook: "notebooks/r.r.ipynb"
+""",
+    "in/one.txt": "1\n",
+    "notebooks/a.py.ipynb": cells(*PYTHON_CELLS, language="python"),
+    "notebooks/r.r.ipynb": cells(*R_CELLS, language="r"),
+    "notebooks/beside.py": "word = 'beside'\n",
+    "notebooks/beside.R": "word <- 'beside'\n",
+}
+
+
+def executed(notebook: str) -> list[object]:
+    """Return what a notebook's cells are and have said, but for Snakemake's own, which has folders in it, and times."""
+    first, *rest = json.loads(notebook)["cells"]
+    assert first["metadata"]["tags"] == ["snakemake-job-properties"]
+    return [(cell["source"], cell["execution_count"], cell["outputs"]) for cell in rest]
+
+
+def test_notebooks_in_python_and_r_are_run_as_at_home(flow: Sandbox, plain: Plain) -> None:
+    flow.write({name: of(text) for name, text in NOTEBOOK_FILES.items()})
+    said = flow.run("-s", "Snakefile")
+    home = plain(NOTEBOOK_FILES)
+    for name in ("py-a.txt", "r.txt", "unlogged.txt"):
+        assert flow.read(name) == (home / name).read_text(), name
+    for name in ("logs/a.py.ipynb", "logs/r.ipynb"):
+        assert executed(flow.read(name)) == executed((home / name).read_text()), name
+    assert "beside {'a': [1, [2, None]]} a 2 py" in flow.read("logs/a.py.ipynb")
+    assert flow.read("r.txt") == "1\nbeside\n"
+    assert "no rule declares" not in " ".join(said.split())
+
+
+FAILING = """
+rule all:
+    input: expand("{name}.txt", name=["r", "logged", "noted", "lacks", "julia", "served", "good"])
+rule good:
+    output: "good.txt"
+    container: "docker://IMAGE-r"
+    script: "good.R"
+rule r:
+    output: "r.txt"
+    container: "docker://IMAGE-r"
+    script: "bad.R"
+rule logged:
+    output: "logged.txt"
+    log: "logged.log"
+    container: "docker://IMAGE-r"
+    script: "bad.R"
+rule noted:
+    output: "noted.txt"
+    log: notebook="noted.ipynb"
+    container: "docker://IMAGE-notebook"
+    notebook: "bad.r.ipynb"
+rule lacks:
+    output: "lacks.txt"
+    container: "docker://IMAGE-debian"
+    script: "good.R"
+rule julia:
+    output: out="julia.txt"
+    container: "docker://IMAGE-julia"
+    script: "bad.jl"
+rule served:
+    output: "served.txt"
+    container: "docker://IMAGE-r"
+    script: "ADDRESS/bad.R"
+"""
+WORDS = {
+    "r": ("exit-code", "Error: no column weight in table"),
+    "logged": ("exit-code", "Error: no column weight in table"),
+    "noted": ("exit-code", "no column weight in table"),
+    "lacks": ("exit-code", "Rscript: command not found"),
+    "julia": ("exit-code", 'LoadError: error("no such thing")'),
+    # what is beside a script at an address is there, and not in the pod
+    "served": ("exit-code", "cannot open file 'beside.R': No such file or directory"),
+}
+
+
+def test_a_failure_in_another_language_has_its_words(flow: Sandbox) -> None:
+    stop = "stop('no column weight in table')\n"
+    bad = "if (length(snakemake@log)) sink(file(snakemake@log[[1]], open = 'wt'), type = 'message')\n" + stop
+    flow.write(
+        {
+            "good.R": "writeLines('good', snakemake@output[[1]])\n",
+            "bad.R": bad,
+            "bad.r.ipynb": cells("1", stop, language="r"),
+            "bad.jl": 'error("no such thing")\n',
+        }
+    )
+    elsewhere = flow.folder.parent / "served"
+    write_files(elsewhere, {"bad.R": "snakemake@source('beside.R')\n", "beside.R": "1\n"})
+    with served(elsewhere, BRIDGE) as address:
+        flow.write({"Snakefile": of(FAILING).replace("ADDRESS", address)})
+        run = flow.start("-s", "Snakefile", "--", "--keep-going")
+        said, _ = run.communicate()
+    assert run.returncode == 1, said
+    told = dict(re.findall(r"Error in rule (\w+):\n(.*?)\n    jobid:", said, re.DOTALL))
+    assert told.keys() == WORDS.keys(), said
+    for rule, (slug, words) in WORDS.items():
+        assert words in told[rule], (rule, told[rule])
+        assert f"byok8s explain {slug}" in told[rule]
+    assert flow.read("good.txt") == "good\n"
+
+
+JULIA = {
+    "Snakefile": """
+config["where"] = "Zürich"
+rule all:
+    input: "a.json"
+rule julia:
+    input: "in/one.txt", named="in/one.txt"
+    output: out="{sample}.json"
+    log: "logs/{sample}.log"
+    params: "first", nested=[1, [2.5, "b"], {"k": [True, None]}], words="it's \\"so\\""
+    threads: 2
+    resources: mem_mb=300
+    container: "docker://IMAGE-julia"
+    script: "scripts/say.jl"
+""",
+    "in/one.txt": "1\n",
+    "scripts/say.jl": 'println("é", snakemake.input[1])\n',
+}
+OF_THE_MACHINE = re.compile(r'"(?:_cores|_nodes|tmpdir|disk_mb|disk_mib|mem_mib)" => [^,)]+(?:, )?')
+
+
+def given(said: str, folder: Path | None) -> dict[str, object]:
+    """Return what Julia was given, without what each machine has of its own."""
+    found: dict[str, object] = json.loads(said)
+    values = found["values"]
+    assert isinstance(values, list)
+    *some, scriptdir, _ = values
+    root = str(found.pop("folder"))
+    assert folder is None or root == str(folder)
+    assert scriptdir == f'"{root}/scripts", #scriptdir::String'
+    return found | {"values": [OF_THE_MACHINE.sub("", value) for value in some]}
+
+
+def test_a_script_in_julia_is_handed_over_as_at_home(flow: Sandbox, plain: Plain) -> None:
+    flow.write({name: of(text) for name, text in JULIA.items()})
+    flow.run("-s", "Snakefile")
+    home = plain(JULIA)
+    there, here = given(flow.read("a.json"), None), given((home / "a.json").read_text(), home)
+    assert there == here
+    assert there["script"] == JULIA["scripts/say.jl"]
+    assert '"named" => "in/one.txt"' in str(there)
+
+
+# what R would be given in an environment: there is no conda package of R here
+RSCRIPT = f"""#!/bin/sh
+out=$(sed -n 's/.*output = list(.*"out" = .\\([^'"'"']*\\).*/\\1/p' "$2")
+{{ echo "$1"; tail -n 1 "$2"; cat {PLACEHOLDER}/share/of; echo "$R_HOME_OF $CONDA_PREFIX"; }} > "$out"
+"""
+CONDA = """
+rule all:
+    input: "conda.txt", "both.txt"
+rule conda:
+    output: out="conda.txt"
+    conda: "envs/r.yaml"
+    script: "last.R"
+rule both:
+    output: out="both.txt"
+    conda: "envs/program.yaml"
+    container: "docker://IMAGE-r"
+    script: "both.R"
+"""
+
+
+def test_a_script_in_r_runs_in_its_environment(flow: Sandbox) -> None:
+    channel = Channel(flow.folder.parent / "channels" / "here")
+    activate = 'export R_HOME_OF="$CONDA_PREFIX/lib/R"\n'
+    files = {"bin/Rscript": RSCRIPT, "share/of": "of conda\n", "etc/conda/activate.d/r.sh": activate}
+    channel.add("r-base", "4.3.1", files)
+    channel.add("said", "1.0", {"bin/said": f"#!/bin/sh\ncat {PLACEHOLDER}/share/said\n", "share/said": "it\n"})
+    flow.write(
+        {
+            "Snakefile": of(CONDA),
+            "last.R": "cat('not by R')\n# the last line\n",
+            "both.R": "writeLines(c(system('said', intern = TRUE), basename(R.home())), snakemake@output[['out']])\n",
+            "envs/r.yaml": "channels: [here, nodefaults]\ndependencies: [r-base]\n",
+            "envs/program.yaml": "channels: [here, nodefaults]\ndependencies: [said]\n",
+        }
+    )
+    with served(flow.folder.parent / "channels", BRIDGE) as address:
+        flow.run("-s", "Snakefile", BYOK8S_CHANNEL_ALIAS=address)
+    said = flow.read("conda.txt")
+    assert re.fullmatch(
+        r"--vanilla\n# the last line\nof conda\n(/work/envs/\w+)/lib/R \1\n", said.replace("_", "")
+    )
+    assert flow.read("both.txt") == "it\nR\n"

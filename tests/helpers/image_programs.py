@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +13,14 @@ RUN = 'mount --bind "$0/usr" /usr && mount --bind "$0/etc" /etc && exec "$@"'
 
 
 def unpacked(archive: Path, image: str, root: Path) -> None:
-    """Lay an image of an archive in a folder. Nothing may be taken away by its layers."""
+    """Lay an image of an archive in a folder. Its layers must not take anything away from those below them."""
+    root.mkdir()
     with tarfile.open(archive) as images:
         for entry in json.load(images.extractfile("manifest.json") or images):
             for layer in entry["Layers"] if image in entry["RepoTags"] else ():
-                with tarfile.open(fileobj=images.extractfile(layer)) as files:
-                    files.extractall(root, filter="tar")
+                images.extract(layer, root.parent, filter="data")
+                subprocess.run(["tar", "-C", root, "-xf", root.parent / layer], check=True)
+                (root.parent / layer).unlink()
 
 
 def programs(root: Path, names: Sequence[str], folder: Path) -> None:
