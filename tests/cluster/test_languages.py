@@ -336,19 +336,15 @@ rule julia:
     "in/one.txt": "1\n",
     "scripts/say.jl": 'println("é", snakemake.input[1])\n',
 }
-OF_THE_MACHINE = re.compile(r'"(?:_cores|_nodes|tmpdir|disk_mb|disk_mib|mem_mib)" => [^,)]+(?:, )?')
-
-
 def given(said: str, folder: Path | None) -> dict[str, object]:
-    """Return what Julia was given, without what each machine has of its own."""
-    found: dict[str, object] = json.loads(said)
-    values = found["values"]
-    assert isinstance(values, list)
-    *some, scriptdir, _ = values
-    root = str(found.pop("folder"))
+    """Return what Julia was given, by the name of each value; of resources only what the rule has named."""
+    found = json.loads(said)
+    values = {name: value for value, name in (line.split(" #", 1) for line in found["values"][:-1])}
+    root = str(found["folder"])
     assert folder is None or root == str(folder)
-    assert scriptdir == f'"{root}/scripts", #scriptdir::String'
-    return found | {"values": [OF_THE_MACHINE.sub("", value) for value in some]}
+    assert values.pop("scriptdir::String") == f'"{root}/scripts",'
+    resources = dict(re.findall(r'"(\w+)" => ([^,)]+)', values.pop("resources::Dict")))
+    return values | {"mem_mb": resources["mem_mb"], "script": found["script"]}
 
 
 def test_a_script_in_julia_is_handed_over_as_at_home(flow: Sandbox, plain: Plain) -> None:
