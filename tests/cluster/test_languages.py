@@ -21,7 +21,7 @@ from serving import served
 
 IMAGES = os.environ.get("BYOK8S_TEST_TOOL_IMAGES", "")
 ARCHIVE = os.environ.get("BYOK8S_TEST_LANGUAGE_ARCHIVE", "")
-Plain = Callable[[dict[str, str], str], Path]
+Plain = Callable[..., Path]
 
 pytestmark = [
     pytest.mark.skipif(not ARCHIVE, reason="no images: BYOK8S_TEST_LANGUAGE_ARCHIVE is not set"),
@@ -171,7 +171,7 @@ def cells(*sources: str, language: str) -> str:
         "kernelspec": {"name": kernel, "display_name": kernel, "language": language},
         "language_info": {"name": language},
     }
-    made = [
+    made: list[dict[str, object]] = [
         {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": source}
         for source in sources
     ]
@@ -336,6 +336,8 @@ rule julia:
     "in/one.txt": "1\n",
     "scripts/say.jl": 'println("é", snakemake.input[1])\n',
 }
+
+
 def given(said: str, folder: Path | None) -> dict[str, object]:
     """Return what Julia was given, by the name of each value; of resources only what the rule has named."""
     found = json.loads(said)
@@ -382,7 +384,9 @@ def test_a_script_in_r_runs_in_its_environment(flow: Sandbox) -> None:
     activate = 'export R_HOME_OF="$CONDA_PREFIX/lib/R"\n'
     files = {"bin/Rscript": RSCRIPT, "share/of": "of conda\n", "etc/conda/activate.d/r.sh": activate}
     channel.add("r-base", "4.3.1", files)
-    channel.add("said", "1.0", {"bin/said": f"#!/bin/sh\ncat {PLACEHOLDER}/share/said\n", "share/said": "it\n"})
+    channel.add(
+        "said", "1.0", {"bin/said": f"#!/bin/sh\ncat {PLACEHOLDER}/share/said\n", "share/said": "it\n"}
+    )
     flow.write(
         {
             "Snakefile": of(CONDA),

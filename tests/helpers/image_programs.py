@@ -1,4 +1,4 @@
-"""Programs of an image of the rig's, for a Snakemake on this machine: the oracle has no containers and no R of its own."""
+"""Programs of an image of the rig's, for plain Snakemake on this machine, which has no containers and no R."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def unpacked(archive: Path, image: str, root: Path) -> None:
     """Lay an image of an archive in a folder. Its layers must not take anything away from those below them."""
     root.mkdir()
     with tarfile.open(archive) as images:
-        for entry in json.load(images.extractfile("manifest.json") or images):
+        manifest = images.extractfile("manifest.json")
+        assert manifest
+        for entry in json.load(manifest):
             for layer in entry["Layers"] if image in entry["RepoTags"] else ():
                 images.extract(layer, root.parent, filter="data")
                 subprocess.run(["tar", "-C", root, "-xf", root.parent / layer], check=True)

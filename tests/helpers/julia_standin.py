@@ -5,30 +5,33 @@ usage: julia FILE. It ends like Julia's own parser, with 1, if the file does not
 """
 
 import json
-import os
 import re
 import sys
+from pathlib import Path
 
-HEAD, VALUES, END = "######## snakemake preamble start", "snakemake = Snakemake(", "######## snakemake preamble end"
+HEAD, VALUES, END = (
+    "######## snakemake preamble start",
+    "snakemake = Snakemake(",
+    "######## snakemake preamble end",
+)
 
 
 def main(file: str) -> None:
-    with open(file, encoding="utf-8") as content:
-        preamble, end, rest = content.read().partition(END)
+    preamble, end, rest = Path(file).read_text(encoding="utf-8").partition(END)
     head, call, values = preamble.partition(VALUES)
     if not (head.strip().startswith(HEAD) and call and end):
         sys.exit("ERROR: LoadError: UndefVarError: `snakemake` not defined")
+    script = rest.partition("\n")[2]
     said = {
-        "folder": os.getcwd(),
+        "folder": str(Path.cwd()),
         "values": [line.strip() for line in values.splitlines() if line.strip() not in ("", ")")],
-        "script": rest.partition("\n")[2],
+        "script": script,
     }
     output = re.search(r'"out" => "([^"]+)"', call + values)
     assert output
-    if "error(" in said["script"]:
-        sys.exit(f"ERROR: LoadError: {said['script'].strip()}")
-    with open(output[1], "w", encoding="utf-8") as file_out:
-        json.dump(said, file_out, indent=1)
+    if "error(" in script:
+        sys.exit(f"ERROR: LoadError: {script.strip()}")
+    Path(output[1]).write_text(json.dumps(said, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
