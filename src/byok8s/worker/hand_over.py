@@ -6,11 +6,11 @@ that it lies in is the worker's alone; the one that both containers have is besi
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` loads enums: a third of the start of this
 import os
 import select
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from _collections_abc import Iterator, Sequence
 from time import monotonic_ns
 
 OWN = os.path.dirname(os.path.abspath(__file__))
@@ -162,8 +162,8 @@ class Run:
             script.write("\n".join(lines) + "\n")
         self.shell = command[0]
         self.requests = os.open(f"{SHARED}/requests", os.O_WRONLY)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.ask("end TERM"))
+        for number in (_signal.SIGTERM, _signal.SIGINT):
+            _signal.signal(number, lambda *_: self.ask("end TERM"))
         self.ask(f"run {self.id} {self.shell}")
 
     def pipe(self, name: str) -> int:
