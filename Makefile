@@ -31,6 +31,9 @@ constraints: venv  ## write constraints*.txt anew from pyproject.toml; UPGRADE=-
 	# the same with what Snakemake's own tests need
 	printf 'snakemake\nsnakemake-storage-plugin-s3\n' | \
 	  $(pin) -c constraints.txt --group corpus - -o tests/rig/constraints-corpus.txt
+	# the plugin that Snakemake will have for containers, whose commands a test takes: not for Snakemake 9
+	printf 'snakemake-software-deployment-plugin-container\n' | \
+	  $(pin) - -o tests/helpers/container-plugin.txt
 	# and the example's, beside its tools
 	printf 'snakemake\nsnakemake-storage-plugin-s3\nsourmash\n' | \
 	  $(pin) -c constraints.txt - -o examples/metagenomics/requirements.txt
@@ -79,6 +82,10 @@ bench-distance: venv  ## 200 short jobs, near an S3 server and 50 ms away from i
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/distance.py $(ARGS)
 
+bench-software: venv  ## what a container and a conda environment cost jobs, beside a plain rule, on the rig; ARGS="--jobs 20"
+	@tests/rig/up.sh
+	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/software.py $(ARGS)
+
 bench-data: venv  ## files into a bucket and back, beside rclone and s5cmd on the same S3 server; ARGS="-n 1 --loads KiB"
 	@PYTHONPATH=tests/helpers .venv/bin/python bench/data.py $(ARGS)
 
@@ -99,4 +106,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo lint check test conformance vendor docs bench bench-metagenomics bench-scale bench-live bench-distance bench-data bench-faults rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo lint check test conformance vendor docs bench bench-metagenomics bench-scale bench-live bench-distance bench-software bench-data bench-faults rig-up rig-down rig-env clean

@@ -29,8 +29,10 @@ class Channel:
         self._packages: dict[str, Any] = {}
         self._write()
 
-    def add(self, name: str, version: str, files: Mapping[str, str], needs: Sequence[str] = ()) -> str:
-        """Add a package and return its file's name. files: texts by their paths; those of bin/ can be run."""
+    def add(
+        self, name: str, version: str, files: Mapping[str, str | bytes], needs: Sequence[str] = ()
+    ) -> str:
+        """Add a package and return its file's name. files: contents by their paths; those of bin/ can be run."""
         index = {
             "name": name,
             "version": version,
@@ -42,7 +44,7 @@ class Channel:
             "platform": "linux",
             "timestamp": 1700000000000,
         }
-        contents = {path: text.encode() for path, text in files.items()}
+        contents = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
         paths = [_path(path, content) for path, content in contents.items()]
         information = {
             "info/index.json": json.dumps(index).encode(),

@@ -17,6 +17,7 @@ export BYOK8S_TEST_METAGENOMICS_IMAGE=localhost/byok8s/metagenomics:rig
 export BYOK8S_TEST_TOOL_IMAGES=localhost/byok8s/tool-%s:rig
 export BYOK8S_TEST_IMAGE_ARCHIVE=$(cat "$state/containerd/imported-images.tar")
 export BYOK8S_TEST_TOOL_ARCHIVE=$(cat "$state/containerd/imported-tools.tar")
+export BYOK8S_TEST_LANGUAGE_ARCHIVE=$(cat "$state/containerd/imported-languages.tar")
 export BYOK8S_TEST_AUDIT_LOG=$state/log/audit.log
 export PATH=$tree/.venv/bin:\$PATH
 END

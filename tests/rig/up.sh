@@ -15,6 +15,7 @@ example=$tree/examples/metagenomics
 metagenomics=$(product metagenomics "$base" "$example/packages.txt" "$example/requirements.txt" \
   "$rig/oci_image.py" "$rig/layers.sh")
 tools=$(product tools "$base" "$rig/oci_image.py")
+languages=$(product languages "$base" "$tree/tests/helpers/julia_standin.py" "$rig/oci_image.py" "$rig/layers.sh")
 
 mkdir -p "$state"; cd "$state"
 # After a reboot the recorded processes, mounts and sockets are gone, and what was being written may be half there.
@@ -74,7 +75,7 @@ start containerd containerd --config config/containerd.toml
 wait_for containerd ctr --address containerd.sock version
 # There is no registry. The marks lie beside the images, so that they go when those go.
 for archive in "$kubernetes/pause.tar" "$images/images.tar" "$metagenomics/metagenomics.tar" \
-    "$tools/tools.tar"; do
+    "$tools/tools.tar" "$languages/languages.tar"; do
   mark=containerd/imported-${archive##*/}
   [[ $(cat "$mark" 2>/dev/null) == "$archive" ]] && continue
   say "importing ${archive##*/}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from byok8s.worker.hand_over import whole_name
+
 DOCKER: Final = "docker://"
 _NAME: Final = re.compile(
     r"(?:(?P<host>[A-Za-z0-9.-]+(?::\d+)?)/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
@@ -17,7 +19,7 @@ class Unfit(ValueError):
 
 
 def image(url: str) -> str:
-    """Return the image's whole name, with its registry: what a short one means is a node's own affair. Raises Unfit."""
+    """Return the image's whole name. Raises Unfit."""
     if not url.startswith(DOCKER):
         scheme, found, _ = url.partition("://")
         raise Unfit(
@@ -26,7 +28,4 @@ def image(url: str) -> str:
     name = url.removeprefix(DOCKER)
     if not _NAME.fullmatch(name):
         raise Unfit("it is no name of an image")
-    first, slash, _ = name.partition("/")
-    if slash and (first == "localhost" or "." in first or ":" in first):
-        return name
-    return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
+    return whole_name(name)

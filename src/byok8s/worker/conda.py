@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BASE: Final = ENVIRONMENTS / "base"  # where Snakemake looks for conda's own bin/activate
 OF_IMAGE: Final = Path("/opt/byok8s/envs")  # in an image that was made with environments
 _CHUNK: Final = 1 << 20
+_BUFFER: Final = 1 << 16
 
 
 class Unusable(Exception):
@@ -143,7 +144,8 @@ def unpack(packed: Path, folder: Path) -> None:
     with (
         packed.open("rb") as file,
         zstandard.ZstdDecompressor().stream_reader(file, read_size=_CHUNK) as stream,
-        tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK) as archive,
+        # tarfile copies what is left of its buffer for each piece that it takes from it
+        tarfile.open(fileobj=stream, mode="r|", bufsize=_BUFFER) as archive,
     ):
         archive.extractall(folder)  # noqa: S202 - it is what a pod of this user has made: its checksum is right
 

@@ -6,14 +6,15 @@ that it lies in is the worker's alone; the one that both containers have is besi
 
 from __future__ import annotations
 
-import json
+import _signal  # type: ignore[import-not-found]  # `signal` loads enums: a third of the start of this
 import os
 import select
-import shlex
-import signal
 import sys
-from collections.abc import Iterator, Sequence
 from time import monotonic_ns
+
+TYPE_CHECKING = False  # `typing` takes long to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 OWN = os.path.dirname(os.path.abspath(__file__))
 SHARED = os.path.join(os.path.dirname(OWN), "tool")
@@ -23,24 +24,97 @@ KEPT_BACK = frozenset(
     {"HOME", "LD_LIBRARY_PATH", "OLDPWD", "PATH", "PWD", "SHLVL", "USER", "VIRTUAL_ENV", "_"}
 )
 KEPT_BACK_PREFIXES = ("AWS_", "BYOK8S_", "KUBERNETES_", "PYTHON", "SNAKEMAKE_")
+REFUSED = 125
+SEARCHPATHS = "/mnt/snakemake_searchpaths/"  # where both have what a Python script loads of Snakemake
+
+
+class Refused(Exception):
+    """Says what of a command is not translated, rather than doing without."""
 
 
 def main(words: list[str]) -> int:
-    """Carry out `exec [--OPTION VALUE]... IMAGE SHELL -c COMMAND`, as Snakemake writes it. Return the exit code."""
-    rest = words[words.index("exec") + 1 :]
-    folder = home = os.getcwd()
-    while rest[0].startswith("--"):
-        option, value = rest[:2]
-        if option == "--pwd":
-            folder = value
+    """Carry out `exec [--OPTION VALUE]... IMAGE SHELL -c COMMAND`, as Snakemake or its plugin writes it.
+
+    Return the exit code.
+    """
+    try:
+        options, command = parsed(words)
+    except Refused as error:
+        print(f"byok8s: {error}", file=sys.stderr)  # noqa: T201
+        return REFUSED
+    return Run(command, options).wait()
+
+
+class Options:
+    """Where a command runs, and what it is given of variables."""
+
+    def __init__(self) -> None:
+        self.folder = self.home = os.getcwd()
+        self.variables: dict[str, str] = {}
+
+    def take(self, option: str, value: str) -> None:
+        """Translate one of Apptainer's. Raises Refused."""
+        if option in {"--pwd", "--cwd"}:
+            self.folder = value
         elif option == "--home":
-            home = value
+            self.home = value
+        elif option == "--env":
+            self._take_variables(value)
+        elif option == "--bind":
+            _check_mount(value)
+        else:
+            raise Refused(f"pods have no Apptainer, and nothing that stands for its option {option}")
+
+    def _take_variables(self, value: str) -> None:
+        name = ""
+        for each in value.split(","):
+            before = name
+            name, found, content = each.partition("=")
+            if not found:  # what it is may be secret
+                raise Refused(f"--env separates variables by commas, and the value of {before} has one")
+            self.variables[name] = content
+
+
+def _check_mount(value: str) -> None:
+    """Raise Refused for a folder that is not in the pod, or is to be elsewhere than in the worker's container."""
+    source, _, target = value.partition(":")
+    target = target.partition(":")[0] or source
+    if target.startswith(SEARCHPATHS):
+        return
+    if target != source:
+        raise Refused(f"containers of a pod cannot have {source} at {target} (--bind)")
+    if not os.path.exists(source):
+        raise Refused(f"this pod has no {source} (--bind)")
+
+
+def parsed(words: list[str]) -> tuple[Options, list[str]]:
+    """Return the options and the command. Raises Refused."""
+    while words[:1] in (["--quiet"], ["--silent"]):
+        words = words[1:]
+    if words[:1] != ["exec"]:
+        raise Refused(f"pods have no Apptainer, which `{' '.join(words[:1])}` is for")
+    options, rest = Options(), words[1:]
+    while len(rest) > 1 and rest[0].startswith("-"):
+        options.take(*rest[:2])
         rest = rest[2:]
-    image, command = rest[0], rest[1:]
+    if not rest[1:]:
+        raise Refused("there is no command after the image")
+    image, *command = rest
+    scheme, found, name = image.partition("://")
+    if found and scheme != "docker":
+        raise Refused(f"nodes take no images by {scheme}://")
+    image = whole_name(name) if found else image
     if image != read("image"):
-        print(f"byok8s: this pod has no container of the image {image}", file=sys.stderr)  # noqa: T201
-        return 125
-    return Run(command, folder, home).wait()
+        raise Refused(f"this pod has no container of the image {image}")
+    return options, command
+
+
+def whole_name(name: str) -> str:
+    """Return an image's name with its registry: what a short one means is a node's own affair."""
+    first, slash, _ = name.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return name
+    return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
 
 
 def read(name: str) -> str:
@@ -49,22 +123,35 @@ def read(name: str) -> str:
         return file.read()
 
 
-def environment(home: str) -> Iterator[tuple[str, str]]:
+def environment(options: Options) -> Iterator[tuple[str, str]]:
     """Yield what the workflow and Snakemake have set. All else of this container is none of the other's business."""
     own = set(read("own-variables").split("\n"))
     for name, value in os.environ.items():
         for prefix in ("APPTAINERENV_", "SINGULARITYENV_"):
             if name.startswith(prefix):
                 yield name[len(prefix) :], value
-        if name not in KEPT_BACK | own and not name.startswith(KEPT_BACK_PREFIXES):
+        if name not in own and is_the_workflows(name):
             yield name, value
-    yield "HOME", home
+    for name, value in options.variables.items():
+        if is_the_workflows(name):
+            yield name, value
+    yield "HOME", options.home
+
+
+def is_the_workflows(name: str) -> bool:
+    """Return whether a workflow may set a variable of the other container."""
+    return name not in KEPT_BACK and not name.startswith(KEPT_BACK_PREFIXES)
+
+
+def quoted(word: str) -> str:
+    """Return a word of a shell's; shlex does it too, and takes long to load."""
+    return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 class Run:
     """A command under way in the other container."""
 
-    def __init__(self, command: Sequence[str], folder: str, home: str) -> None:
+    def __init__(self, command: Sequence[str], options: Options) -> None:
         self.id = f"{os.getpid()}-{monotonic_ns()}"
         self.place = os.path.join(SHARED, self.id)
         os.mkdir(self.place, 0o700)
@@ -72,15 +159,15 @@ class Run:
         self.copies = {self.pipe("out"): 1} if one else {self.pipe("out"): 1, self.pipe("err"): 2}
         self.code = self.pipe("code")
         lines = [f"exec >{self.place}/out 2>{'&1' if one else self.place + '/err'}"]
-        lines += [f"export {name}={shlex.quote(v)}" for name, v in environment(home) if name.isidentifier()]
-        lines += [f"cd {shlex.quote(folder)} || exit 126", f"exec {shlex.join(command)}"]
+        lines += [f"export {name}={quoted(v)}" for name, v in environment(options) if name.isidentifier()]
+        lines += [f"cd {quoted(options.folder)} || exit 126", f"exec {' '.join(map(quoted, command))}"]
         with open(f"{self.place}/script", "w", encoding="utf-8", errors="surrogateescape") as script:
             script.write("\n".join(lines) + "\n")
         self.shell = command[0]
         self.requests = os.open(f"{SHARED}/requests", os.O_WRONLY)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.ask("end TERM"))
-        self.ask(f"run {self.id} {shlex.quote(self.shell)}")
+        for number in (_signal.SIGTERM, _signal.SIGINT):
+            _signal.signal(number, lambda *_: self.ask("end TERM"))
+        self.ask(f"run {self.id} {self.shell}")
 
     def pipe(self, name: str) -> int:
         os.mkfifo(f"{self.place}/{name}", 0o600)
@@ -139,6 +226,8 @@ class Run:
 
 def note(found: dict[str, object]) -> None:
     """Leave it for the worker."""
+    import json  # takes long to load, and is seldom wanted
+
     with open(os.path.join(OWN, "noted"), "w", encoding="utf-8") as file:
         json.dump(found, file)
 

@@ -15,7 +15,12 @@ from byok8s.worker.description import File, Left, Member, RunDescription
 from byok8s.worker.pattern import expression
 
 # of Snakemake, of Python and of other tools that keep them for themselves
-PASSED_OVER: Final = frozenset({".snakemake", ".byok8s", "__pycache__", ".cache", ".ipynb_checkpoints"})
+PASSED_OVER: Final = frozenset(
+    {
+        *(".snakemake", ".byok8s", "__pycache__", ".cache", ".ipynb_checkpoints"),
+        *(".config", ".local", ".jupyter"),  # in a home, which is the working folder in a container
+    }
+)
 PARTS: Final = ".byok8s-part"  # what a fetch that was cut off has left
 MOST_LOOKED_AT: Final = 100_000  # new files; a rule that keeps some has all of its own looked at
 MOST_NAMED: Final = 20
