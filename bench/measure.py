@@ -92,7 +92,7 @@ class Bench:
             raise BenchError(f"{name}: {what}. The end of its output:\n{log.read_text()[-3000:]}")
         client = s3.connect(bucket.endpoint_url)
         for key, expected in workflow.results(side).items():
-            _check(name, client, bucket, key, expected)
+            check(name, client, bucket, key, expected)
         self.space.clear()
         factor = workflow.factor(side)
         counted = None if requests is None else round(requests * factor)
@@ -155,7 +155,8 @@ def _overheads(folder: Path) -> tuple[float, ...]:
     return tuple(job["ended"] - job["began"] for job in jobs)
 
 
-def _check(name: str, client: s3.S3Client, bucket: s3.Bucket, key: str, expected: str) -> None:
+def check(name: str, client: s3.S3Client, bucket: s3.Bucket, key: str, expected: str) -> None:
+    """Raise BenchError if a file of the bucket is not as it must be."""
     full = f"{bucket.prefix}/{key}"
     try:
         body = client.get_object(Bucket=bucket.name, Key=full)["Body"]

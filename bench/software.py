@@ -23,7 +23,7 @@ from byok8s.errors import Byok8sError
 from byok8s.software.store import Store
 from channel import BRIDGE, Channel
 from common import BenchError, alone, need_rig, say
-from measure import prefix, run
+from measure import check, prefix, run
 from namespace import BenchNamespace, bench_namespace
 from serving import served
 from small_workers import CPU_REQUEST_SHARE
@@ -115,9 +115,13 @@ def _measure(jobs: int) -> list[str]:
         _fill(Channel(folder / "channels" / "here"))
         address = stack.enter_context(served(folder / "channels", BRIDGE))
         snakefile = IN_TURN.format(jobs=jobs, image=images % "debian")
-        turns = _run("in-turn", snakefile, 1 + len(GOALS), here, bucket, folder, address)
+        numbers = {f"{kind}-{i}.txt": f"{i}\n" for kind in ("plain", *GOALS) for i in range(jobs + 1)}
+        turns = _run("in-turn", snakefile, numbers, 1 + len(GOALS), here, bucket, folder, address)
+        counts = {f"rule{n}-{i}.txt": f"{FILES}\n" for n in range(RULES) for i in range(2)}
         shared = {
-            kind: _run(kind, SHARED.format(rules=RULES, kind=kind), WORKERS, here, bucket, folder, address)
+            kind: _run(
+                kind, SHARED.format(rules=RULES, kind=kind), counts, WORKERS, here, bucket, folder, address
+            )
             for kind in ("random", "hex")
         }
         words = report.circumstances(here.cluster(), (before, os.getloadavg()[0]))
@@ -145,13 +149,17 @@ def _fill(channel: Channel) -> None:
 def _run(
     name: str,
     snakefile: str,
+    results: Mapping[str, str],
     workers: int,
     here: BenchNamespace,
     bucket: s3.Bucket,
     parent: Path,
     channels: str,
 ) -> Ended:
-    """Run a Snakefile from nothing. workers: how many jobs at once. channels: their server's address."""
+    """Run a Snakefile from nothing. results: what must be in its files. channels: their server's address.
+
+    workers: how many jobs at once. Raises BenchError.
+    """
     folder = parent / name
     folder.mkdir()
     (folder / "Snakefile").write_text(snakefile)
@@ -172,6 +180,9 @@ def _run(
     said = log.read_text()
     if code != 0:
         raise BenchError(f"{name}: exit code {code}. The end of its output:\n{said[-3000:]}")
+    client = s3.connect(mine.endpoint_url)
+    for key, content in results.items():
+        check(name, client, mine, key, content)
     jobs = list(_jobs(folder))
     packed = sum(entry.size for entry in Store(mine).entries())
     here.clear()
