@@ -21,6 +21,7 @@ from serving import served
 
 IMAGES = os.environ.get("BYOK8S_TEST_TOOL_IMAGES", "")
 ARCHIVE = os.environ.get("BYOK8S_TEST_LANGUAGE_ARCHIVE", "")
+SMALL_WORKERS = Path(__file__).parents[2] / "bench" / "small_workers.py"
 Plain = Callable[..., Path]
 
 pytestmark = [
@@ -59,6 +60,7 @@ def plain(tmp_path: Path, bin_folder: Path) -> Plain:
 @pytest.fixture
 def flow(cluster: Sandbox) -> Sandbox:
     cluster.environment["BYOK8S_SOFTWARE"] = "declared"
+    cluster.program = (sys.executable, str(SMALL_WORKERS))  # two threads fit beside other tests' pods
     cluster.environment["BYOK8S_UPLOAD"] = "yes"
     return cluster
 
