@@ -37,6 +37,9 @@ class StandIn(Job):
     def output_is_over(self) -> bool:
         return False  # the server learns it by `read`
 
+    def look_at_memory(self) -> None:
+        """There is none to look at."""
+
     def end(self, because: str, cause: str) -> None:
         """It has nothing to end."""
 
