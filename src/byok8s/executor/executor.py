@@ -222,6 +222,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
         """The user has interrupted, or Snakemake has failed."""
         self.shutdown()
 
+    def report_job_success(self, job_info: SubmittedJobInfo) -> None:
+        if self._log_files:
+            self._log_files.forget(ids(job_info.job))
+        super().report_job_success(job_info)
+
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: object) -> None:
         super().print_job_error(job_info, msg, **{"external_jobid": job_info.external_jobid, **kwargs})
 

@@ -25,6 +25,11 @@ class LogFiles:
         """Give the logs of a job, in place of those that were given before. files: below the user's folder."""
         self._files[job] = [str(users_folder().absolute() / file) for file in files]
 
+    def forget(self, jobs: Iterable[int]) -> None:
+        """Forget the logs of jobs of which nothing more is told."""
+        for job in jobs:
+            self._files.pop(job, None)
+
     def close(self) -> None:
         self._logger.removeFilter(self._filter)
 
