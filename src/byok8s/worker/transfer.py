@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-THREADS: Final = 16
+THREADS: Final = 32
 CHUNK_BYTES: Final = 1024 * 1024
 PARTS_BYTES: Final = 64 * 1024 * 1024  # larger files go in parts, several at once
+LARGE_AT_ONCE: Final = 4  # of those: boto has ten threads for each
 MODE: Final = "byok8s-mode"  # an object's metadata: permissions, kept for what is executable
 
 
@@ -69,6 +70,7 @@ class Transfer:
         self._connection, self._cache, self._claim = connection, cache, claim
         self._client: Any = connection.client
         self._moved, self._lock = Counter[str](), threading.Lock()
+        self._large = threading.Semaphore(LARGE_AT_ONCE)
 
     def moved(self) -> Mapping[str, int]:
         """Return how many bytes of files went which way, by the names of byok8s.worker.measured."""
@@ -217,8 +219,11 @@ class Transfer:
 
     def _get(self, item: _Download, part: Path) -> Mapping[str, Any]:
         if item.size > PARTS_BYTES:
-            answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
-            self._client.download_file(item.bucket, item.key, str(part))
+            from snakemake_storage_plugin_byok8s.connection import BY_PARTS
+
+            with self._large:
+                answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
+                self._client.download_file(item.bucket, item.key, str(part), Config=BY_PARTS)
             return answer
         answer = self._connection.shortcut.get_object(Bucket=item.bucket, Key=item.key)
         with part.open("wb") as opened:
@@ -244,8 +249,9 @@ class Transfer:
         metadata = {MODE: f"{status.st_mode & 0o777:o}"} if status.st_mode & 0o111 else {}
         with self._connection.explained("upload", f"s3://{bucket}/{key}"):
             if status.st_size > PARTS_BYTES:
-                self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": metadata})
-                answer = self._client.head_object(Bucket=bucket, Key=key)
+                with self._large:
+                    self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": metadata})
+                    answer = self._client.head_object(Bucket=bucket, Key=key)
                 modified = answer["LastModified"]
             else:
                 answer = self._put_whole(bucket, key, path, metadata)
