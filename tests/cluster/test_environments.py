@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import io
 import json
 import os
 import re
@@ -15,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from byok8s.kube import ApiError, Object
 from byok8s.kube.objects import items, mapping, text
@@ -25,6 +23,7 @@ from channel import BRIDGE, greetings
 from folders import run_in
 from private_channel import CHANNEL_TOKEN, PASSWORD, USER, guarded
 from sandbox import Sandbox
+from unpacked import unpacked
 
 ENVIRONMENT = "channels: [greetings, nodefaults]\ndependencies: [greet, 'libgreet=1.2', python]\n"
 SNAKEFILE = """
@@ -265,15 +264,6 @@ def shown(objects: list[Object]) -> str:
     return "\n".join(lines)
 
 
-def unpacked(content: bytes) -> bytes:
-    """Return what a file has, unpacked if it is packed in a way that is used here."""
-    if content.startswith(b"\x28\xb5\x2f\xfd"):
-        return zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)).read()
-    if content.startswith(b"\x1f\x8b"):
-        return zlib.decompressobj(wbits=31).decompress(content)  # of a large one it may be a part
-    return content
-
-
 def test_private_channels_are_had_and_nobody_sees_their_credentials(private: Sandbox) -> None:
     run = private.start("-s", "Snakefile", "--", "--verbose")
     output = ThreadPoolExecutor(1).submit(run.communicate)
@@ -293,11 +283,7 @@ def test_private_channels_are_had_and_nobody_sees_their_credentials(private: San
     assert run.returncode == 0, said
     assert private.read("basic.txt").startswith("hello from libgreet 1.2\n")
     assert private.read("token.txt").startswith("hello from libgreet 1.3\n")
-    client, bucket = connect(private.bucket.endpoint_url), private.bucket
-    stored = [
-        unpacked(client.get_object(Bucket=bucket.name, Key=f"{bucket.prefix}/{key}")["Body"].read())
-        for key in private.kept()
-    ]
+    stored = [unpacked(private.content(key)) for key in private.kept()]
     local = [path.read_bytes() for path in private.folder.rglob("*") if path.is_file()]
     everything = b"".join(["\n".join([said, *seen]).encode(), *stored, *local])
     # what was looked through has what it should have: objects, arguments, archives, logs and the record

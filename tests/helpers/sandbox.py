@@ -59,11 +59,14 @@ class Sandbox:
     def write(self, files: dict[str, str]) -> None:
         write_files(self.folder, files)
 
-    def read(self, key: str) -> str:
+    def content(self, key: str) -> bytes:
         """Return the content of a file in the bucket, below the test's prefix."""
         client = s3.connect(self.bucket.endpoint_url)
-        body = client.get_object(Bucket=self.bucket.name, Key=f"{self.bucket.prefix}/{key}")["Body"]
-        return str(body.read().decode())
+        return client.get_object(Bucket=self.bucket.name, Key=f"{self.bucket.prefix}/{key}")["Body"].read()
+
+    def read(self, key: str) -> str:
+        """Return the same, of a file of text."""
+        return self.content(key).decode()
 
     def made(self) -> list[str]:
         """Return the workflow's files in the bucket, below the test's prefix, without records or upstream's sources."""
