@@ -104,16 +104,22 @@ class Mirror:
     def split(self, path: str) -> None:
         """Make a real folder of a link to a folder, and of those above it."""
         with self._lock:
-            if path in self._real:
-                return
-            self.split(os.path.dirname(path))
-            here = f"{self.root}/{path}"
-            mode = _mode(here)
-            if stat.S_ISDIR(mode):
-                self._real.add(path)
-            elif self._is_ours(path) and os.path.isdir(here):
-                self._replace_by_folder(path)
-                self._real.add(path)
+            for folder in _down_to(path):
+                if not self._split_one(folder):
+                    return
+
+    def _split_one(self, folder: str) -> bool:
+        """Make a real folder of a link to a folder that is ours; return whether there is anything."""
+        if folder in self._real:
+            return True
+        here = f"{self.root}/{folder}"
+        mode = _mode(here)
+        if stat.S_ISDIR(mode):
+            self._real.add(folder)
+        elif self._is_ours(folder) and os.path.isdir(here):
+            self._replace_by_folder(folder)
+            self._real.add(folder)
+        return bool(mode)
 
     def split_within(self, path: str) -> None:
         """Make real folders of the links to folders in a folder: who walks through it may not follow links."""
@@ -169,12 +175,12 @@ class Mirror:
 
     def _clear_the_way(self, folder: str) -> None:
         """Make a folder real, or leave nothing there: a file of the user's may have the name of a folder of keys."""
-        if folder in self._real:
-            return
-        self._clear_the_way(os.path.dirname(folder))
-        self.split(folder)
-        if folder not in self._real and self._is_ours(folder):
-            os.unlink(f"{self.root}/{folder}")
+        for each in _down_to(folder):
+            if not self._split_one(each):
+                return  # Snakemake asks for very deep ones, where a rule's pattern fits its own input
+            if each not in self._real and self._is_ours(each):
+                os.unlink(f"{self.root}/{each}")
+                return
 
     def name(self, path: str) -> None:
         """Put a name there whose content is not here."""
@@ -258,6 +264,12 @@ class Mirror:
 
     def _is_ours(self, path: str) -> bool:
         return bool(path) and _target(f"{self.root}/{path}") == f"{self.of}/{path}"
+
+
+def _down_to(path: str) -> Iterator[str]:
+    """Yield the folders that a path is in, the farthest first, and the path."""
+    parts = path.split("/") if path else []
+    return ("/".join(parts[: number + 1]) for number in range(len(parts)))
 
 
 def _join(folder: str, name: str) -> str:

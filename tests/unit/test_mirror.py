@@ -131,3 +131,16 @@ def test_a_link_has_its_files_time(mirror: Mirror) -> None:
     os.utime(Path(mirror.of, "a.txt"), (1, 1))
     mirror.lay()
     assert os.lstat("a.txt").st_mtime == 1
+
+
+def test_a_path_of_which_nothing_is_there_is_not_looked_for_folder_by_folder(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a rule's pattern fits its own input, Snakemake asks for thousands of such: in/in/in/…/a.csv."""
+    mirror.lay()
+    looked_at: list[str] = []
+    look = os.lstat
+    monkeypatch.setattr(os, "lstat", lambda path: looked_at.append(path) or look(path))  # type: ignore[func-returns-value]
+    assert mirror.withdraw(f"data/{'in/' * 100}a.csv") is None
+    assert [path.count("/in") for path in looked_at if path.count("/in") not in {1, 100}] == []
+    assert len(looked_at) <= 3
