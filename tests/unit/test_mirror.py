@@ -140,7 +140,12 @@ def test_a_path_of_which_nothing_is_there_is_not_looked_for_folder_by_folder(
     mirror.lay()
     looked_at: list[str] = []
     look = os.lstat
-    monkeypatch.setattr(os, "lstat", lambda path: looked_at.append(path) or look(path))  # type: ignore[func-returns-value]
+
+    def lstat(path: str) -> os.stat_result:
+        looked_at.append(path)
+        return look(path)
+
+    monkeypatch.setattr(os, "lstat", lstat)
     assert mirror.withdraw(f"data/{'in/' * 100}a.csv") is None
     assert [path.count("/in") for path in looked_at if path.count("/in") not in {1, 100}] == []
     assert len(looked_at) <= 3
