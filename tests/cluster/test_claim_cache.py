@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from byok8s import s3
 from byok8s.history.event import FILE
-from byok8s.kube.objects import Json, Object
+from byok8s.kube.objects import Json, Object, text
 from sandbox import Sandbox
 
 SIZE = 20 << 20
@@ -52,6 +53,10 @@ def claim(cluster: Sandbox) -> Iterator[Claim]:
     metadata: Object = {"apiVersion": "v1", "metadata": {"name": name}}
     cluster.client.post(volumes, {**metadata, "kind": "PersistentVolume", "spec": {**common, **volume}})
     cluster.client.post(claims, {**metadata, "kind": "PersistentVolumeClaim", "spec": {**common, **wanted}})
+    until = time.monotonic() + 60
+    while text(cluster.client.get(f"{claims}/{name}"), "status", "phase") != "Bound":
+        assert time.monotonic() < until, "the claim is not bound"
+        time.sleep(0.2)
     yield Claim(name, folder)
     cluster.client.delete(f"{claims}/{name}")
     cluster.client.delete(f"{volumes}/{name}")

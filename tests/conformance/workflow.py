@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+BENCHMARK: Final = b"s\th:m:s\t"
 # what the programs themselves keep in a working folder, and what is no part of a workflow
 NOT_RESULTS = frozenset(
     {".snakemake", ".snakemake_timestamp", ".byok8s", ".git", "__pycache__", "expected-results"}
@@ -94,6 +96,12 @@ def digests(folder: Path) -> dict[str, str]:
     return {
         str(path): digest((folder / path).read_bytes()) for path in files(folder) if _readable(folder / path)
     }
+
+
+def measured(folder: Path) -> list[str]:
+    """Return the files of a folder that are benchmarks, by what Snakemake writes into them first."""
+    readable = (path for path in files(folder) if _readable(folder / path))
+    return [str(path) for path in readable if (folder / path).read_bytes().startswith(BENCHMARK)]
 
 
 def _readable(path: Path) -> bool:

@@ -49,7 +49,9 @@ class Seam:
         self.requests = os.open(self.shared / "requests", os.O_RDWR)
         self.environment = os.environ | {"PATH": f"{self.own}:{os.environ['PATH']}"}
         self.python = python
-        self.server = subprocess.Popen(["bash", "-c", tool.script(), "byok8s", str(self.shared)])
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        command = ["bash", "-c", tool.script(), "byok8s", str(self.shared)]
+        self.server = subprocess.Popen(command, env=own)
 
     def command(self, command: str, *more: str, image: str = "docker://debian:12", **variables: str) -> str:
         """Return what the plugin makes of a command. more: names of variables, and mounts."""

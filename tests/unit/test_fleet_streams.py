@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from byok8s.fleet import commands
 from byok8s.fleet.commands import Command
 from byok8s.fleet.effects import Effects
 from byok8s.fleet.events import Closed, Event, Left, LeftPod, PodSeen, Submitted, Tick
@@ -20,10 +21,12 @@ from byok8s.fleet.fleet import Fleet, Options
 from byok8s.fleet.loop import Loop
 from byok8s.fleet.record import Record
 from byok8s.fleet.retries import RetryPolicy
+from byok8s.history.event import parsed
 from byok8s.kube import Unreachable
 from byok8s.pods.manifest import PodPlan, Shape, Task
 from byok8s.pods.outcome import Outcome, State
 from byok8s.worker import protocol
+from byok8s.worker.measured import Measured
 from byok8s.worker.protocol import Lines, Message, Result
 from fleet_world import NAMES, RUNNING
 
@@ -408,3 +411,22 @@ def test_a_fault_of_the_core_is_heard_of(controller: Controller) -> None:
     loop.put(Closed())
     loop.start(Broken(NAMES, Options(RetryPolicy(), 1, reuse=True, pending_timeout=None)), controller.effects)
     assert str(crashes.get(timeout=10)) == "of this core"
+
+
+@pytest.mark.parametrize(
+    ("found", "has_begun"),
+    [
+        (Outcome(State.SUCCEEDED, exit=0), True),
+        (Outcome(State.FAILED, "exit code 1", exit=1, measured=Measured(run=1.5)), True),
+        (Outcome(State.FAILED, "it was deleted", exit=137), False),
+    ],
+)
+def test_a_job_whose_pod_is_over_before_it_is_seen_to_run_has_begun_by_what_it_has_done(
+    controller: Controller, found: Outcome, has_begun: bool
+) -> None:
+    controller.effects.carry_out(commands.NoteGiven(TASK))
+    controller.effects.carry_out(commands.Report(TASK, POD, found))
+    assert controller.results.get(timeout=10) == ("7", found)
+    noted = [event["event"] for event in parsed(controller.record.events.path.read_bytes())]
+    begun = ["job.began"] if has_begun else []
+    assert [name for name in noted if name != "job.ran"] == ["job.given", *begun, "job.ended"]

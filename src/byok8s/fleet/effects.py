@@ -141,14 +141,13 @@ class Effects:
             case commands.NoteGiven(task):
                 self._record.given(task)
             case commands.NoteBegan(task, pod):
-                if self._record.began(task, pod):
-                    self._on_begin(task, pod)
+                self._began(task, pod)
             case commands.NotePod(pod, found):
                 self._record.pod(pod, found)
             case commands.NoteIdle(pod):
                 self._record.idle(pod)
             case commands.NoteEnded(task, pod, found):
-                self._reports.submit(partial(self._record.ended, task, pod, found, again=True))
+                self._reports.submit(partial(self._ended, task, pod, found, again=True))
             case commands.Report(task, pod, found):
                 self._reports.submit(partial(self._report, task, pod, found))
             case commands.Warn(words):
@@ -160,8 +159,17 @@ class Effects:
                 )
                 interrupt()
 
+    def _began(self, task: Task, pod: str) -> None:
+        if self._record.began(task, pod):
+            self._on_begin(task, pod)
+
+    def _ended(self, task: Task, pod: str, found: Outcome, *, again: bool = False) -> None:
+        if found.state is State.SUCCEEDED or any(found.measured.phases()):
+            self._began(task, pod)  # its pod may have ended before it was seen to run
+        self._record.ended(task, pod, found, again=again)
+
     def _report(self, task: Task, pod: str, found: Outcome) -> None:
-        self._record.ended(task, pod, found)
+        self._ended(task, pod, found)
         self._on_end(task, pod, found)
 
     # -- requests, in other threads --
