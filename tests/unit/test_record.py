@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from byok8s.fleet.record import Record
+from byok8s.history.event import parsed
 from byok8s.pods.cause import Cause
-from byok8s.pods.manifest import Shape, Task
+from byok8s.pods.manifest import PodPlan, Shape, Task
 from byok8s.pods.outcome import Outcome, State
 from byok8s.worker.measured import Measured
 from happened import events_of
@@ -185,4 +186,32 @@ def test_an_outage_of_s3_is_noted_once_for_each_that_asks_and_ends_with_a_job(
         ("s3.back", "pod-1"),
         ("s3.away", "pod-2"),
         ("s3.away", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "noted"),
+    [
+        ([Outcome(State.SUCCEEDED, node="n", exit=0)], ["created", "scheduled", "started", "gone"]),
+        (
+            [Outcome(State.RUNNING, node="n"), Outcome(State.FAILED, "over", node="n", exit=1)],
+            ["created", "scheduled", "started", "gone"],
+        ),
+        ([Outcome(State.FAILED, "its image is not there", node="n")], ["created", "gone"]),
+    ],
+)
+def test_what_a_pod_was_in_between_is_noted_if_it_was_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: list[Outcome], noted: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = Record("run-1", pytest.fail)
+    record.asked(PodPlan("pod", {}, Shape(1), ()))
+    for found in seen:
+        record.pod("pod", found)
+    events = [*parsed(record.events.path.read_bytes())]
+    assert [event["event"] for event in events] == [f"worker.{name}" for name in noted]
+    assert {event.get("node") for event in events[1:]} == {"n"}
+    record.pod("of-another-controller", Outcome(State.SUCCEEDED, node="n", exit=0))
+    assert [event["event"] for event in parsed(record.events.path.read_bytes())][len(noted) :] == [
+        "worker.gone"
     ]

@@ -32,6 +32,7 @@ def folder(run: str) -> Path:
     return Path(".byok8s", "runs", run)
 
 
+_STEPS: Final = ("worker.scheduled", "worker.started")  # of a pod that runs
 _PHASES: Final = {"fetch": "job.fetched", "run": "job.ran", "store": "job.stored"}
 
 
@@ -61,6 +62,7 @@ class Record:
         self._on_trouble = on_trouble
         self._in_trouble = False
         self._times: dict[str, _Times] = {}  # by task id: those under way
+        self._pods: dict[str, set[str]] = {}  # what is noted of each that was asked for
         self._without_s3: set[str] = set()  # pods whose jobs wait for S3, and nothing for this machine
         self._ended: dict[str, int] = {}  # of each job that has ended: the how manieth it was
         self.events = of_run(run, self._tell)
@@ -115,14 +117,29 @@ class Record:
         """A pod is asked for."""
         shape = plan.shape
         facts = {"pod": plan.name, "threads": shape.cores, "mem_mb": shape.memory_mb}
+        with self._lock:
+            self._pods[plan.name] = set()
         self.events.note("worker.created", facts)
 
     def pod(self, pod: str, found: Outcome) -> None:
-        """Something new is known of a pod."""
+        """Something new is known of a pod: what it is now, and so what it was in between."""
+        name = _pod_event(found)
+        for step in self._passed(pod, name, has_run=found.exit is not None):
+            self.events.note(step, {"pod": pod, "node": found.node})
         cause = found.cause.value if found.cause else None
         facts: dict[str, object] = {"pod": pod, "node": found.node, "cause": cause, "why": found.why}
         facts["images"] = found.images or None
-        self.events.note(_pod_event(found), facts)
+        self.events.note(name, facts)
+
+    def _passed(self, pod: str, name: str, *, has_run: bool) -> list[str]:
+        """Return the steps to `name` that were not seen, as one change came on the heels of the other."""
+        steps = _STEPS[: _STEPS.index(name)] if name in _STEPS else _STEPS if has_run else ()
+        with self._lock:
+            if (noted := self._pods.get(pod)) is None:
+                return []
+            passed = [step for step in steps if step not in noted]
+            noted.update(passed, [name])
+        return passed
 
     def idle(self, pod: str) -> None:
         """A worker has nothing to do."""
