@@ -131,22 +131,21 @@ class InBucket:
         return s3.connect(self._bucket.endpoint_url)
 
     @cached_property
-    def _small_logs(self) -> tuple[s3.Archive, Mapping[str, int]] | None:
-        """The archive of small logs, and their sizes; None while the run goes on."""
+    def _small_logs(self) -> s3.Archive | None:
+        """The archive of small logs; None while the run goes on."""
         if LOGS_ARCHIVE not in self._sizes:
             return None
         key = f"{RUNS.as_posix()}/{self.run}/{LOGS_ARCHIVE}"
-        archive = s3.Archive(self._client, self._bucket, key, self._sizes[LOGS_ARCHIVE])
-        return archive, archive.sizes()
+        return s3.Archive(self._client, self._bucket, key, self._sizes[LOGS_ARCHIVE])
 
     def _archived(self, name: str) -> s3.Archive | None:
         """Return the archive if it has a file, which may also be there by itself, from before the run's end."""
         found = self._small_logs if name.startswith(f"{LOGS}/") else None
-        return found[0] if found and name in found[1] else None
+        return found if found and name in found.sizes else None
 
     @cached_property
     def _files(self) -> Mapping[str, int]:
-        return {**self._sizes, **(self._small_logs[1] if self._small_logs else {})}
+        return {**self._sizes, **(self._small_logs.sizes if self._small_logs else {})}
 
     def has(self, part: str) -> bool:
         """Return whether it has a file or folder, or anything if that is ""."""
@@ -164,7 +163,7 @@ class InBucket:
 
     def read(self, name: str, start: int, end: int) -> bytes:
         if archive := self._archived(name):
-            return archive.read(name)[start:end]
+            return archive.read(name, start, end)
         if start >= min(end, self._sizes[name]):
             return b""
         answer = self._client.get_object(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import zipfile
-import zlib
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +21,8 @@ _READ_BYTES: Final = 128 * 1024  # at once, at least
 
 def archive(folder: Path, files: Iterable[Path]) -> bytes:
     """Return a zip archive of files, by their paths below a folder."""
+    import zipfile
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as opened:
         for file in files:
@@ -32,32 +32,34 @@ def archive(folder: Path, files: Iterable[Path]) -> bytes:
 
 
 class Archive:
-    """A zip archive in a bucket. key: below the bucket's prefix. size: in bytes. Any thread may call."""
+    """A zip archive in a bucket. sizes: of its files, by their names. Any thread may read them."""
 
     def __init__(self, client: S3Client, bucket: Bucket, key: str, size: int) -> None:
+        """key: below the bucket's prefix. size: in bytes. Raises BucketError for what is no zip archive."""
+        import zipfile
+
         self._url = f"{bucket.url}/{key}"
-        self._object = _Object(client, bucket.name, f"{bucket.prefix}/{key}".lstrip("/"), size)
+        content = _Object(client, bucket.name, f"{bucket.prefix}/{key}".lstrip("/"), size)
+        with self._named():
+            self._opened = zipfile.ZipFile(io.BufferedReader(content, _READ_BYTES))
+        self.sizes: Mapping[str, int] = {each.filename: each.file_size for each in self._opened.infolist()}
 
-    @cached_property
-    def _opened(self) -> zipfile.ZipFile:
+    def read(self, name: str, start: int, end: int) -> bytes:
+        """Return the bytes of a file from start to before end. Raises BucketError if it is damaged."""
+        with self._named(), self._opened.open(name) as file:
+            file.seek(start)
+            return file.read(end - start)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say of which archive it is that something is damaged."""
+        import zipfile
+        import zlib
+
         try:
-            return zipfile.ZipFile(io.BufferedReader(self._object, _READ_BYTES))
-        except zipfile.BadZipFile as error:
-            raise self._damaged(error) from error
-
-    def sizes(self) -> Mapping[str, int]:
-        """Return the sizes of the files, by their names. Raises BucketError for what is no zip archive."""
-        return {each.filename: each.file_size for each in self._opened.infolist()}
-
-    def read(self, name: str) -> bytes:
-        """Return a file of `sizes`. Raises BucketError if it is damaged."""
-        try:
-            return self._opened.read(name)
+            yield
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise self._damaged(error) from error
-
-    def _damaged(self, error: Exception) -> BucketError:
-        return BucketError(f"{self._url} cannot be read: {error}.")
+            raise BucketError(f"{self._url} cannot be read: {error}.") from error
 
 
 class _Object(io.RawIOBase):
