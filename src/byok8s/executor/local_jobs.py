@@ -60,7 +60,7 @@ def beginning(original: Callable[..., None], record: Record) -> Callable[..., No
     return run_job
 
 
-def ending(original: Callable[..., None], record: Record) -> Callable[..., None]:
+def ending(original: Callable[..., None], record: Record, files: LogFiles) -> Callable[..., None]:
     """Return Snakemake's `report_job_success`, which notes that a job has ended well here, and keeps its logs.
 
     Snakemake moves them to the bucket then.
@@ -71,6 +71,7 @@ def ending(original: Callable[..., None], record: Record) -> Callable[..., None]
             task = tasks.here(member)
             keep_logs(task, record)
             record.succeeded_here(task)
+            files.forget([member.jobid])
         original(self, job_info)
 
     return report

@@ -77,7 +77,7 @@ def _noted(record: Record) -> Iterator[None]:
         reports = {
             "printjob": local_jobs.announcing(Executor.printjob, record, files),
             "run_job": local_jobs.beginning(Executor.run_job, record),
-            "report_job_success": local_jobs.ending(Executor.report_job_success, record),
+            "report_job_success": local_jobs.ending(Executor.report_job_success, record, files),
             "report_job_error": local_jobs.reporting(Executor.report_job_error, record),
         }
         with _replaced(Executor, reports):
