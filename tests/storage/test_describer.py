@@ -185,20 +185,22 @@ def test_source_files_go_along_while_other_runs_of_the_machine_begin_and_end(
         (job,) = (job for job in dag.jobs if job.rule.name == "packaged")
         own = Path(dag.workflow.sourcecache.runtime_cache_path)
         ended = Event()
-        running = others.submit(begin_and_end, own.parent, ended)
+        runs: list[str] = []
+        running = others.submit(begin_and_end, own.parent, runs, ended)
+        found = []
         try:
-            found = [describer.describe(job) for _ in range(200)]
+            # On a busy machine few of the others have their turn in 200 descriptions: all must meet.
+            while len(found) < 200 or len(runs) < 20 and not running.done():
+                found.append(describer.describe(job))
         finally:
             ended.set()
-        assert running.result() > 20
-    assert [[*each.files.values()] for each in found] == [[base64.b64encode(b"word\n").decode()]] * 200
+        running.result()
+    assert [[*each.files.values()] for each in found] == [[base64.b64encode(b"word\n").decode()]] * len(found)
 
 
-def begin_and_end(caches: Path, ended: Event) -> int:
-    """Do to the folder of caches what runs do to it. Return how many."""
-    runs = 0
+def begin_and_end(caches: Path, runs: list[str], ended: Event) -> None:
+    """Do to the folder of caches what runs do to it. Add each to the list of runs when it is over."""
     while not ended.is_set():
-        runs += 1
         with tempfile.TemporaryDirectory(dir=caches) as cache:
             write_files(Path(cache), {f"local/{n}/there.txt": "" for n in range(5)})
-    return runs
+        runs.append(cache)

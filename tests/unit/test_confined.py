@@ -139,7 +139,8 @@ def test_however_often_it_is_exchanged_the_workers_is_never_read(
 ) -> None:
     read = refused = 0
     with exchanged(lambda: exchange(pod)):
-        for _ in range(TRIES):
+        # On a busy machine one of the two may wait: whoever looks must meet both.
+        while read + refused < TRIES or not (read and refused):
             try:
                 assert pod.open(name) == "mine"
                 read += 1
@@ -147,5 +148,3 @@ def test_however_often_it_is_exchanged_the_workers_is_never_read(
                 refused += 1
             except FileNotFoundError:
                 continue
-    assert read > 0
-    assert refused > 0
