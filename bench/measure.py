@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import upstream
 from byok8s import s3
+from byok8s.history.event import FILE, parsed
+from byok8s.history.state import Try, folded
 from byok8s.locks.heartbeat import beating
 from common import OURS, THEIRS, BenchError
 from cost import Cost
@@ -104,7 +105,7 @@ class Bench:
             crowding,
             meter.cost,
             factor=factor,
-            overheads=_overheads(folder),
+            overheads=tuple(map(took, ran(folder))),
         )
 
     def _command(
@@ -149,10 +150,15 @@ def run(command: list[str], folder: Path, environment: dict[str, str], log: Path
             process.wait()
 
 
-def _overheads(folder: Path) -> tuple[float, ...]:
-    records = folder.glob(".byok8s/runs/*/jobs.jsonl")
-    jobs = [json.loads(line) for record in records for line in record.read_text().splitlines()]
-    return tuple(job["ended"] - job["began"] for job in jobs)
+def ran(folder: Path) -> Iterator[Try]:
+    """Yield the tries of jobs that a worker has had, by the records in a folder; none if byok8s has not run there."""
+    for record in folder.glob(f".byok8s/runs/*/{FILE}"):
+        yield from (each for each in folded(parsed(record.read_bytes())).tries.values() if each.pod)
+
+
+def took(job: Try) -> float:
+    """Return the time between a warm worker getting a job and Snakemake being told of its end."""
+    return ((job.ended or 0) - (job.began or 0)) / 1000
 
 
 def check(name: str, client: s3.S3Client, bucket: s3.Bucket, key: str, expected: str) -> None:

@@ -6,7 +6,6 @@ usage: make bench-software
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import sys
@@ -23,7 +22,7 @@ from byok8s.errors import Byok8sError
 from byok8s.software.store import Store
 from channel import BRIDGE, Channel
 from common import BenchError, alone, need_rig, say
-from measure import check, prefix, run
+from measure import check, prefix, ran, run, took
 from namespace import BenchNamespace, bench_namespace
 from serving import served
 from small_workers import CPU_REQUEST_SHARE
@@ -191,11 +190,8 @@ def _run(
 
 
 def _jobs(folder: Path) -> Iterator[Job]:
-    (record,) = folder.glob(".byok8s/runs/*/jobs.jsonl")
-    rows = [json.loads(line) for line in record.read_text().splitlines()]
-    for row in sorted(rows, key=lambda row: float(row["began"])):
-        if row["pod"]:
-            yield Job(row["rule"], row["pod"], row["began"], row["ended"] - row["began"])
+    for job in sorted(ran(folder), key=lambda job: job.began or 0):
+        yield Job(job.rule, job.pod, (job.began or 0) / 1000, took(job))
 
 
 def _of_turns(jobs: Sequence[Job]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import re
 import time
@@ -17,6 +17,8 @@ from typing import Final, Protocol
 from byok8s import s3, tail
 from byok8s.data import contents
 from byok8s.errors import InputError
+from byok8s.history import event
+from byok8s.history.state import State, Try, fold
 from byok8s.locks.folder import is_locked, last_holder
 from byok8s.locks.heartbeat import EVERY_SECONDS
 from byok8s.settings import Settings
@@ -25,9 +27,9 @@ from byok8s.workspace import walk
 RUNS: Final = Path(".byok8s", "runs")
 LOCK: Final = Path(".byok8s", "lock")
 AT_WORK: Final = "at-work"  # of a run of plain Snakemake: a file that it keeps locked
-ROWS: Final = "jobs.jsonl"
 LOGS: Final = "logs"
 LOGS_ARCHIVE: Final = "logs.zip"  # of a bucket: the small ones of a run that has ended
+NO_LOG: Final = "no log: it has printed nothing, or the record does not have it yet"
 LINES: Final = 1000  # of a log, unless more are wanted
 LINE_BYTES: Final = 200  # of a line, as far as it is read for them
 LOOK_SECONDS: Final = 0.5
@@ -175,7 +177,7 @@ class InBucket:
 # -- which run --
 
 
-def record(run: str | None, said: Settings, part: str = LOGS) -> Record:
+def record(run: str | None, said: Settings, part: str = event.FILE) -> Record:
     """Return the record of a run, without its id that of the newest one: in this folder, else in the bucket.
 
     said: where the bucket is, if flags say it. part: the file or folder that it must have if it is the newest. Raises
@@ -243,40 +245,53 @@ def in_bucket(bucket: s3.Bucket, run: str, part: str = "") -> InBucket:
 # -- which jobs --
 
 
-def jobs(of: Record) -> list[LoggedJob]:
-    """Return the jobs of a run, in the order in which they ended, those under way last."""
-    files = of.files()
-    rows = {str(row.get("job") or row.get("id")): row for row in _rows(of, files.get(ROWS, 0))}
-    logs: dict[str, list[str]] = {name: [] for name in rows}
+class Jobs:
+    """The jobs of a run that have begun in a pod, have failed or have logs, by its events: taken in as they come."""
+
+    def __init__(self, of: Record) -> None:
+        self._of, self._read = of, 0
+        self._state = State()
+
+    def look(self) -> list[LoggedJob]:
+        """Return them in the order in which they ended, those under way last, as far as the events are whole."""
+        files = self._of.files()
+        size = files.get(event.FILE, 0)
+        data = self._of.read(event.FILE, self._read, size) if size > self._read else b""
+        data = data[: data.rfind(b"\n") + 1]
+        self._read += len(data)
+        for each in event.parsed(data):
+            fold(self._state, each)
+        return list(_jobs(self._state, files))
+
+
+def _jobs(state: State, files: Mapping[str, int]) -> Iterator[LoggedJob]:
+    logs: dict[str, list[str]] = {}
     for file in sorted(files):
         folder, _, name = file.partition("/")
         if folder == LOGS and (stem := name.partition("/")[0].removesuffix(".log").removesuffix(".events")):
             logs.setdefault(stem, []).append(file)
-    return [_job(name, rows.get(name, {}), found) for name, found in logs.items()]
+    for each in sorted(state.tries.values(), key=lambda each: each.ended or math.inf):
+        if (found := logs.pop(each.name, [])) or each.pod or each.failed:
+            yield _job(each, found)
+    for name, found in logs.items():  # of a record without events
+        yield _job(Try("", name=name, rule=name.partition("-")[0]), found)
 
 
-def _job(name: str, row: Mapping[str, object], files: Sequence[str]) -> LoggedJob:
-    output = row.get("output")
-    return LoggedJob(
-        name,
-        str(row.get("id", "")),
-        str(row.get("rule") or name.partition("-")[0]),
-        str(row.get("outcome", "")),
-        str(row.get("why", "")),
-        [str(path) for path in output] if isinstance(output, list) else [],
-        # what it has printed, then the rule's own, which ends with what matters most
-        sorted(files, key=lambda file: (file.count("/") > 1, file)),
+def _job(of: Try, files: Sequence[str]) -> LoggedJob:
+    # what it has printed, then the rule's own, which ends with what matters most
+    files = sorted(files, key=lambda file: (file.count("/") > 1, file))
+    return LoggedJob(of.name, of.id, of.rule, _outcome(of), of.why, of.outputs, files)
+
+
+def _outcome(of: Try) -> str:
+    return (
+        "failed" if of.failed else {event.COMPLETE: "succeeded", event.CANCELED: "canceled"}.get(of.state, "")
     )
 
 
-def _rows(of: Record, size: int) -> Iterator[Mapping[str, object]]:
-    for line in of.read(ROWS, 0, size).splitlines() if size else ():
-        try:
-            row = json.loads(line)
-        except ValueError:  # cut off: its controller was killed, or is writing it
-            continue
-        if isinstance(row, dict):
-            yield row
+def jobs(of: Record) -> list[LoggedJob]:
+    """Return the jobs of a run, without those that have run on its controller's machine and have no log."""
+    return Jobs(of).look()
 
 
 def chosen(of: Record, what: str | None, *, failed: bool) -> list[LoggedJob]:
@@ -304,6 +319,8 @@ def _no_such_job(of: Record, what: str) -> InputError:
 def shown(of: Record, job: LoggedJob, most: int = LINES) -> Iterator[str]:
     """Yield a heading and the last lines of each of a job's logs."""
     files = of.files()
+    if not job.files:
+        yield f"== {_title(job)}: {NO_LOG}"
     for name in job.files:
         size = files[name]
         if not size and len(job.files) > 1:
@@ -359,10 +376,10 @@ def follow(
     of: Record, what: str | None, tell: Callable[[str], None], *, failed: bool, most: int = LINES
 ) -> None:
     """Tell what logs say, and what they say from now on, until the run has ended."""
-    follower = _Follower(of, tell, most * LINE_BYTES)
+    follower, all_ = _Follower(of, tell, most * LINE_BYTES), Jobs(of)
     while True:
         over = not is_alive(of.run)  # before what is read for the last time
-        found = [job for job in jobs(of) if what is None or job.is_named(what)]
+        found = [job for job in all_.look() if what is None or job.is_named(what)]
         if over and what is not None and not found:
             raise _no_such_job(of, what)
         for job in found:

@@ -1,6 +1,5 @@
 """What is killed, cut off or used up while a run goes on: its outcome, its words, and that nothing is left."""
 
-import json
 import os
 import signal
 import threading
@@ -11,6 +10,7 @@ import pytest
 
 from breaking import delete_bucket, own_bucket, small_disk
 from byok8s import s3
+from byok8s.history.event import Event
 from byok8s.kube import Object
 from folders import run_in
 from happened import events_of, of_kind
@@ -20,13 +20,9 @@ from sandbox import Sandbox, await_line
 from snakefiles import LONG_LOG, ONCE, many
 
 
-def jobs(cluster: Sandbox) -> list[dict[str, str]]:
-    """The lines of the run's record."""
-    return [
-        json.loads(line)
-        for record in sorted((cluster.folder / ".byok8s").glob("runs/*/jobs.jsonl"))
-        for line in record.read_text().splitlines()
-    ]
+def ends(cluster: Sandbox) -> list[Event]:
+    """Return the ends of the run's jobs that have had a pod."""
+    return [event for event in of_kind(events_of(cluster.folder), "job.ended") if "pod" in event]
 
 
 def assert_all_made_once(cluster: Sandbox, count: int) -> None:
@@ -163,8 +159,7 @@ def test_a_controller_killed_and_started_again_goes_on(flags: tuple[str, ...], c
     assert_all_made_once(cluster, 4)
     assert ": complete, 5 of 5 jobs done" in status(cluster)
     assert len(of_kind(events_of(cluster.folder), "run.started")) == 2
-    began = {job["pod"] for job in jobs(cluster)}
-    assert len(began) == (2 if not flags else 4)
+    assert len({event["pod"] for event in ends(cluster)}) == (2 if not flags else 4)
 
 
 @pytest.mark.timeout(300)
@@ -180,7 +175,7 @@ def test_a_controller_started_again_that_is_given_other_jobs_first(cluster: Sand
     said = cluster.run("wf", "params", "--jobs", "2", "--", "--prioritize", *first)
     assert "Going on with 2 pods that are at work for this run." in said
     assert_all_made_once(cluster, 4)
-    assert len({job["pod"] for job in jobs(cluster)}) == 2
+    assert len({event["pod"] for event in ends(cluster)}) == 2
 
 
 @pytest.mark.timeout(300)
@@ -270,7 +265,7 @@ def test_64_jobs_fail_at_once(cluster: Sandbox) -> None:
     cluster.write(many(64, "echo the reason of {wildcards.i}; exit 5"))
     said = cluster.run("wf", "params", "--jobs", "64", "--", "--keep-going", expect=1)
     assert said.count("Failed: exit code 5") == 64
-    assert {job["outcome"] for job in jobs(cluster)} == {"failed"}
+    assert {event["state"] for event in ends(cluster)} == {"EXECUTOR_ERROR"}
     assert len(list((cluster.folder / ".byok8s").glob("runs/*/logs/*.log"))) == 64
     assert cluster.made() == []
     assert cluster.names() == []

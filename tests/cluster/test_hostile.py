@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from happened import events_of, of_kind
 from sandbox import Sandbox
 
 # A chain that keeps forking, in sessions of its own, and spoils whatever a later job makes; what is left lying in every
@@ -105,9 +106,9 @@ def write(cluster: Sandbox, **more: str) -> None:
 
 
 def pods(cluster: Sandbox) -> dict[str, str]:
-    (record,) = (cluster.folder / ".byok8s").glob("runs/*/jobs.jsonl")
-    rows = map(json.loads, record.read_text().splitlines())
-    return {row["rule"]: row["pod"] for row in rows}
+    events = events_of(cluster.folder)
+    rules = {event["id"]: event["rule"] for event in of_kind(events, "job.given")}
+    return {str(rules[event["id"]]): str(event["pod"]) for event in of_kind(events, "job.ended")}
 
 
 @pytest.mark.timeout(200)

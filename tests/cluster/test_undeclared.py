@@ -1,9 +1,10 @@
 """Files that rules leave and do not declare: they are said, and kept if a rule says so."""
 
-import json
+from typing import cast
 
 import pytest
 
+from happened import events_of, of_kind
 from sandbox import Sandbox
 
 SNAKEFILE = """
@@ -38,9 +39,8 @@ def test_what_is_lost_is_said_and_what_is_kept_is_there_for_who_takes_the_output
     cluster.write(files(""))
     said = cluster.run("wf", "params", "ref/genome.bwt", *flags)
     assert "Rule index also left note.txt and 2 more, which no rule declares: not kept." in said
-    (record,) = (cluster.folder / ".byok8s").glob("runs/*/jobs.jsonl")
-    (row,) = map(json.loads, record.read_text().splitlines())
-    assert row["left"][0]["count"] == 3
+    (row,) = of_kind(events_of(cluster.folder), "job.ended")
+    assert [each["count"] for each in cast("list[dict[str, int]]", row["left"])] == [3]
 
     cluster.write(files(KEEP))
     said = cluster.run("wf", "params", "--force", *flags)

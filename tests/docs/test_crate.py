@@ -60,9 +60,12 @@ def of(snakefile: Path, *more: Event, **facts: object) -> Figures:
     events = [
         at(0, "run.started", **{**FACTS, "snakefile": str(snakefile), **facts}),
         *(*worker("w", 1, 2, 3, 4, 50), started),
-        *(given(5, a, wildcards={"sample": "x"}), at(6, "job.began", id=a, pod="w")),
+        *(
+            given(5, a, wildcards={"sample": "x"}, outputs=["out/a b.txt", "s3://other/x.txt"]),
+            at(6, "job.began", id=a, pod="w"),
+        ),
         at(9, "job.ended", id=a, state="COMPLETE", pod="w", max_rss=20.5, cpu_time=1.5),
-        *(given(10, b, "bad"), at(11, "job.began", id=b, pod="w")),
+        *(given(10, b, "bad", outputs=["bad.txt"]), at(11, "job.began", id=b, pod="w")),
         at(
             12,
             "job.ended",
@@ -79,11 +82,8 @@ def of(snakefile: Path, *more: Event, **facts: object) -> Figures:
     return figures(RUN, sorted(events, key=lambda event: str(event["time"])), START, alive=False)
 
 
-MADE = {f"sort-{'a' * 12}": ["out/a b.txt", "s3://other/x.txt"], f"bad-{'b' * 12}": ["bad.txt"]}
-
-
-def written(found: Figures, place: Path, made: dict[str, list[str]] = MADE) -> Graph:
-    crate_folder.write(place, found, crate_folder.sources(found), made, b"<html>", START / 1000 + 3600)
+def written(found: Figures, place: Path) -> Graph:
+    crate_folder.write(place, found, crate_folder.sources(found), b"<html>", START / 1000 + 3600)
     entities = json.loads((place / "ro-crate-metadata.json").read_text())["@graph"]
     graph = {entity["@id"]: entity for entity in entities}
     assert len(graph) == len(entities)
@@ -123,14 +123,14 @@ def test_names_that_nobody_expects(
     bucket: str | None, snakefile: Path, tmp_path: Path, validate: Validate
 ) -> None:
     c = "c" * 12
-    name = f"{HOSTILE}-{c}"
+    facts = {"name": f"{HOSTILE}-{c}", "outputs": [f"out/{HOSTILE}"], "wildcards": {HOSTILE: HOSTILE}}
     hostile = [
-        given(13, c, HOSTILE, name=name, wildcards={HOSTILE: HOSTILE}),
+        given(13, c, HOSTILE, **facts),
         at(14, "job.began", id=c, pod=""),
         at(15, "job.ended", id=c, state="COMPLETE"),
     ]
     found = of(snakefile, *hostile, bucket=bucket)
-    graph = written(found, tmp_path / "crate", {**MADE, name: [f"out/{HOSTILE}"]})
+    graph = written(found, tmp_path / "crate")
     assert validate(tmp_path / "crate", PROFILES[-1]) == []
     assert "\x1b" not in json.dumps(graph, ensure_ascii=False)
     assert any(id_.startswith("s3://") for id_ in graph) == (bucket is not None)

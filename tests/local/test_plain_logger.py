@@ -126,7 +126,7 @@ def test_the_record_is_next_to_snakemakes_own_files(tmp_path: Path) -> None:
     write_files(tmp_path, {"Snakefile": rule})
     snakemake(tmp_path, expect=1)
     (run,) = (tmp_path / "below" / ".byok8s" / "runs").iterdir()
-    assert sorted(path.name for path in run.iterdir()) == ["events.jsonl", "jobs.jsonl", "logs"]
+    assert sorted(path.name for path in run.iterdir()) == ["events.jsonl", "logs"]
     assert events_of(tmp_path / "below")[0]["snakefile"] == str(tmp_path / "Snakefile")
 
 

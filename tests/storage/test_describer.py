@@ -187,10 +187,10 @@ def test_source_files_go_along_while_other_runs_of_the_machine_begin_and_end(
         ended = Event()
         runs: list[str] = []
         running = others.submit(begin_and_end, own.parent, runs, ended)
-        found = []
+        found: list[JobDescription] = []
         try:
             # On a busy machine few of the others have their turn in 200 descriptions: all must meet.
-            while len(found) < 200 or len(runs) < 20 and not running.done():
+            while len(found) < 200 or (len(runs) < 20 and not running.done()):
                 found.append(describer.describe(job))
         finally:
             ended.set()

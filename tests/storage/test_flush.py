@@ -154,7 +154,7 @@ def test_a_run_from_the_bucket_alone(client: s3.S3Client, bucket: s3.Bucket, eve
 
 
 def test_a_record_of_an_older_version_has_no_events(bucket: s3.Bucket) -> None:
-    s3.put(bucket, KEY.replace("events.jsonl", "jobs.jsonl"), b"")
+    s3.put(bucket, KEY.replace("events.jsonl", "logs/sort-1.log"), b"")
     here = f"{bucket.name}/{bucket.prefix}"
     assert "has no events" in says("status", RUN, "-b", here, code=2)
     assert "There is no record of any run" in " ".join(says("status", "-b", here, code=2).split())

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from byok8s.cli import byok8s
+from records import written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
     from byok8s import s3
 
 RUNS = {
-    "20260101-000000-aaaa": {"logs/sort-1.log": "of the old run\n"},
+    "20260101-000000-aaaa": {"events.jsonl": "", "logs/sort-1.log": "of the old run\n"},
     "20260102-000000-bbbb": {
-        "jobs.jsonl": '{"id": "2", "job": "map-2", "rule": "map", "outcome": "failed", "why": "exit code 3"}\n',
+        "events.jsonl": (
+            written(1, "job.given", id="2", rule="map", name="map-2")
+            + written(2, "job.ended", id="2", state="EXECUTOR_ERROR", why="exit code 3")
+        ).decode(),
         "logs/map-2.log": "printed\n",
         "logs/map-2/logs/m.log": "".join(f"line {number}\n" for number in range(50_000)),
     },

@@ -90,7 +90,7 @@ def keys(plan: RunPlan, client: s3.S3Client) -> list[str]:
 
 
 def write_logs() -> None:
-    write_file(Path(".byok8s/runs/run-1/jobs.jsonl"), b"{}\n")
+    write_file(Path(".byok8s/runs/run-1/events.jsonl"), b"{}\n")
     for number in range(40):
         write_file(Path(f".byok8s/runs/run-1/logs/rule-{number:02}.log"), b"%d\n" % number)
     write_file(Path(".byok8s/runs/run-1/logs/large.log"), b"x" * (kept.SMALL_BYTES + 1))
@@ -101,7 +101,7 @@ def test_all_but_the_params(plan: RunPlan, client: s3.S3Client, interrupted: boo
     write_logs()
     told = Told()
     kept.put_record(plan, told, interrupted=interrupted)
-    assert sorted(keys(plan, client)) == ["jobs.jsonl", "logs.zip", "logs/large.log"]
+    assert sorted(keys(plan, client)) == ["events.jsonl", "logs.zip", "logs/large.log"]
     archive = client.get_object(Bucket="local", Key=f"{plan.bucket.prefix}/.byok8s/runs/run-1/logs.zip")
     assert zipfile.ZipFile(io.BytesIO(archive["Body"].read())).namelist() == [
         f"logs/rule-{number:02}.log" for number in range(40)

@@ -14,7 +14,6 @@ from records import FACTS, START, written
 
 RUN = "20260101-000000-abcd"
 JOB = "a" * 12
-ROW = {"job": f"sort-{JOB}", "id": JOB, "rule": "sort", "outcome": "succeeded", "output": ["out.txt"]}
 
 
 @pytest.fixture
@@ -29,13 +28,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     record.mkdir(parents=True)
     lines = [
         written(0, "run.started", **{**FACTS, "snakefile": str(snakefile)}),
-        written(1, "job.given", id=JOB, job=JOB, rule="sort", name=f"sort-{JOB}", attempt=1, threads=1),
+        written(
+            1, "job.given", id=JOB, job=JOB, rule="sort", name=f"sort-{JOB}", outputs=["out.txt"], threads=1
+        ),
         written(2, "job.began", id=JOB),
         written(3, "job.ended", id=JOB, state="COMPLETE"),
         written(4, "run.ended", exit=0, state="COMPLETE"),
     ]
     (record / "events.jsonl").write_bytes(b"".join(lines))
-    (record / "jobs.jsonl").write_text(json.dumps(ROW) + "\n")
     return tmp_path
 
 

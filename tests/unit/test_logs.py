@@ -36,9 +36,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BYOK8S_S3_BUCKET", raising=False)
     old = Record(OLD, pytest.fail)
+    old.given(task(9, "sort"))
     old.add_output(task(9, "sort"), ["of the old run\n"])
     record = Record(NEW, pytest.fail)
     one, two, three = task(1, "sort", "s.txt"), task(2, "map", "m.txt", ["logs/m.log"]), task(3, "sort")
+    for each in (one, two, three):
+        record.given(each)
     record.add_output(one, ["first\n", "\x1b[31mred\x07\n"])
     record.ended(one, "p", SUCCEEDED)
     record.add_output(two, ["printed\n"])
@@ -85,6 +88,23 @@ def test_a_rule_of_several_jobs_and_what_a_terminal_would_obey(run: Record) -> N
     assert "still at it" in said
 
 
+def test_a_job_that_has_said_nothing_is_listed_and_said_to_have_no_log(run: Record) -> None:
+    silent, here = task(4, "sort", "silent.txt"), task(5, "local", "local.txt")
+    for each in (silent, here):
+        run.given(each)
+    run.ended(silent, "p", SUCCEEDED)
+    run.succeeded_here(here)
+    assert "succeeded  sort-n=4-000000000004" in says().splitlines()
+    assert "local" not in says()
+    assert says("silent.txt") == f"== sort-n=4-000000000004 succeeded: {logs.NO_LOG}\n"
+
+
+def test_a_record_without_events_has_what_its_logs_are_called(run: Record) -> None:
+    Path(".byok8s/runs", NEW, "events.jsonl").unlink()
+    assert "under way  map-n=2-000000000002" in says(NEW)
+    assert "the reason" in says(NEW, "map")
+
+
 def test_another_run(run: Record) -> None:
     assert "of the old run" in says(OLD, "sort")
     assert "sort-n=9" in says(OLD)
@@ -121,8 +141,10 @@ def test_a_log_of_a_gigabyte_is_read_from_its_end(run: Record) -> None:
 
 
 def test_a_record_that_is_cut_off_in_a_line(run: Record) -> None:
-    rows = Path(".byok8s/runs", NEW, "jobs.jsonl")
-    rows.write_text(rows.read_text() + '{"id": "0000')
+    with Path(".byok8s/runs", NEW, "events.jsonl").open("a") as events:
+        events.write(
+            '{"schema":"byok8s.events/1","time":"2026-01-02T00:00:09.000Z","event":"job.given","id":"0000'
+        )
     assert len(logs.chosen(logs.record(None, Settings()), None, failed=False)) == 3
 
 

@@ -1,6 +1,5 @@
 """The lines that a run leaves of its jobs."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,12 @@ from byok8s.history.event import parsed
 from byok8s.pods.cause import Cause
 from byok8s.pods.manifest import PodPlan, Shape, Task
 from byok8s.pods.outcome import Outcome, State
+from byok8s.worker.description import Left
 from byok8s.worker.measured import Measured
-from happened import events_of
+from happened import events_of, of_kind
 
 
-def test_a_line_for_each_ended_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_each_job_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     record = Record("run-1", pytest.fail)
     first, second = (Task(number, "sort", Shape(1)) for number in "12")
@@ -23,26 +23,50 @@ def test_a_line_for_each_ended_job(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     record.began(first, "pod-1")
     record.ended(first, "pod-1", Outcome(State.FAILED, "exit code 3", node="n1"))
     record.ended(second, "", Outcome(State.FAILED, "the cluster does not take its pod"))
-    one, two = map(json.loads, Path(".byok8s/runs/run-1/jobs.jsonl").read_text().splitlines())
-    assert (one["id"], one["rule"], one["pod"], one["node"]) == ("1", "sort", "pod-1", "n1")
-    assert (one["outcome"], one["why"]) == ("failed", "exit code 3")
-    assert one["given"] <= one["began"] <= one["ended"]
-    assert two["began"] == 0
+    events = events_of(tmp_path)
+    one, two = of_kind(events, "job.ended")
+    assert (one["id"], one["pod"], one["node"]) == ("1", "pod-1", "n1")
+    assert (one["state"], one["why"]) == ("EXECUTOR_ERROR", "exit code 3")
+    assert two["why"] == "the cluster does not take its pod"
+    assert [event["id"] for event in of_kind(events, "job.began")] == ["1"]
 
 
 def test_a_job_began_once_however_often_its_pod_is_seen_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    times = iter(range(1, 10))
-    monkeypatch.setattr("time.time", lambda: next(times))
     record, task = Record("run-1", pytest.fail), Task("1", "sort", Shape(1))
     record.given(task)
-    record.began(task, "pod")
-    record.began(task, "pod")
+    assert record.began(task, "pod")
+    assert not record.began(task, "pod")
     record.ended(task, "pod", Outcome(State.SUCCEEDED))
-    line = json.loads(Path(".byok8s/runs/run-1/jobs.jsonl").read_text())
-    assert (line["given"], line["began"], line["ended"]) == (1, 2, 3)
+    assert not record.began(task, "pod")
+    kinds = [event["event"] for event in events_of(tmp_path)]
+    assert kinds == ["job.given", "job.began", "job.ended"]
+
+
+def test_a_job_that_says_nothing_has_a_log_if_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = Record("run-1", pytest.fail)
+    tasks = {outcome: Task(outcome.value, "sort", Shape(1)) for outcome in (State.SUCCEEDED, State.FAILED)}
+    for outcome, task in tasks.items():
+        record.ended(task, "pod", Outcome(outcome))
+    assert [record.log(task).exists() for task in tasks.values()] == [False, True]
+
+
+def test_what_a_job_makes_and_what_it_has_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record, task = (
+        Record("run-1", pytest.fail),
+        Task("1", "sort", Shape(1), outputs=("a.txt", "b \udcff.txt")),
+    )
+    record.given(task)
+    record.ended(task, "pod", Outcome(State.SUCCEEDED, left=(Left("sort", ("a.idx",), 3),)))
+    given, ended = events_of(tmp_path)
+    assert given["outputs"] == ["a.txt", "b \udcff.txt"]
+    assert ended["left"] == [{"rule": "sort", "paths": ["a.idx"], "count": 3}]
 
 
 def test_a_rules_name_may_hold_a_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,12 +112,10 @@ def _shown(found: Figures, *, as_json: bool) -> str:
 
 
 def _write_crate(folder: Path, found: Figures, recorded: Recorded) -> None:
-    from byok8s import logs
     from byok8s.report import crate_folder
 
     of = crate_folder.sources(found)
-    made = {job.name: job.output for job in logs.jobs(recorded.record)}
-    crate_folder.write(folder, found, of, made, _page(found, recorded), recorded.now / 1000)
+    crate_folder.write(folder, found, of, _page(found, recorded), recorded.now / 1000)
 
 
 def _page(found: Figures, recorded: Recorded) -> bytes:

@@ -1,11 +1,9 @@
-"""What a run leaves on this machine: each job's output, and when what became of it."""
+"""What a run leaves on this machine: what each job has said, and all that has happened."""
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -37,38 +35,38 @@ _PHASES: Final = {"fetch": "job.fetched", "run": "job.ran", "store": "job.stored
 
 
 @dataclass
-class _Times:
-    """given: by Snakemake. began: in a pod, 0 for never. In seconds since 1970. phases: those that are noted."""
+class _Noted:
+    """What is noted of a task under way. began: in a pod. phases: those that are over."""
 
-    given: float
-    began: float = 0.0
+    began: bool = False
     phases: set[str] = field(default_factory=set)
 
 
 class Record:
-    """.byok8s/runs/RUN/: jobs.jsonl has a line for each ended job, logs/ its output, and events.jsonl all that happens.
+    """.byok8s/runs/RUN/: logs/ has what jobs have said, and events.jsonl all that happens.
 
-    Any thread may call.
-
-    A line has id, job (the name of its log), rule, pod, node, outcome, why and output; given, began and ended in
-    seconds since 1970: when Snakemake gave the job, when it began in a pod (0 for never), and when its end was known
-    here; and left if the job has lost files, each a Left. A disk that takes no more is told to on_trouble, once:
-    whether the run can go on is for others to say.
+    Any thread may call. A disk that takes no more is told to on_trouble, once: whether the run can go on is for others
+    to say.
     """
 
     def __init__(self, run: str, on_trouble: Callable[[str], None]) -> None:
         self._folder = folder(run)
+        self._logs = self._folder / "logs"
         self._lock = threading.Lock()
         self._on_trouble = on_trouble
         self._in_trouble = False
-        self._times: dict[str, _Times] = {}  # by task id: those under way
+        self._noted: dict[str, _Noted] = {}  # by task id: those under way
         self._pods: dict[str, set[str]] = {}  # what is noted of each that was asked for
         self._without_s3: set[str] = set()  # pods whose jobs wait for S3, and nothing for this machine
         self._ended: dict[str, int] = {}  # of each job that has ended: the how manieth it was
         self.events = of_run(run, self._tell)
 
     def log(self, task: Task) -> Path:
-        return self._folder / "logs" / f"{task.title or task.rule.replace('/', '_')}-{task.id}.log"
+        return self._logs / f"{self._name(task)}.log"
+
+    @staticmethod
+    def _name(task: Task) -> str:
+        return f"{task.title or task.rule.replace('/', '_')}-{task.id}"
 
     def said(self, task: Task) -> LogExcerpt | None:
         """Return the last that a job has said, as far as it is known here."""
@@ -97,19 +95,19 @@ class Record:
 
     def given(self, task: Task) -> None:
         with self._lock:
-            self._times[task.id] = _Times(time.time())
+            self._noted[task.id] = _Noted()
             last = sorted(task.after or (), key=lambda job: self._ended.get(job, 0))[-MOST_BEFORE:]
         after = None if task.after is None else last[::-1]
-        facts = {**_asked(task), "name": self.log(task).stem, "after": after}
+        facts = {**_asked(task), "name": self._name(task), "after": after}
         self.events.note("job.given", facts)
 
     def began(self, task: Task, pod: str) -> bool:
         """Return whether that is new. pod: nothing for this machine."""
         with self._lock:
-            times = self._times.get(task.id)
-            if times is None or times.began:
+            noted = self._noted.get(task.id)
+            if noted is None or noted.began:
                 return False
-            times.began = time.time()
+            noted.began = True
         self.events.note("job.began", {"id": task.id, "pod": pod})
         return True
 
@@ -160,37 +158,32 @@ class Record:
     def phase(self, task: Task, phase: str, seconds: float) -> None:
         """A job under way has a phase behind it."""
         with self._lock:
-            times = self._times.get(task.id)
-            if times is None or phase in times.phases or phase not in _PHASES:
+            noted = self._noted.get(task.id)
+            if noted is None or phase in noted.phases or phase not in _PHASES:
                 return
-            times.phases.add(phase)
+            noted.phases.add(phase)
         self.events.note(_PHASES[phase], {"id": task.id, "seconds": seconds})
 
     def ended(self, task: Task, pod: str, found: Outcome, *, again: bool = False) -> None:
         """again: whether another try follows in any case; Snakemake's own follow a failure."""
-        row = {"id": task.id, "job": self.log(task).stem, "rule": task.rule, "pod": pod, "node": found.node}
-        row |= {"outcome": found.state.value, "why": found.why}
-        files: dict[str, object] = {"output": task.outputs}
-        if found.left:
-            files["left"] = [asdict(item) for item in found.left]
-        with self._lock:
-            times = self._times.get(task.id) or _Times(time.time())
-            self._times[task.id] = times
-            line = json.dumps(
-                {**row, **files, "given": times.given, "began": times.began, "ended": time.time()}
-            )
-            self._write(self._folder / "jobs.jsonl", [f"{line}\n"], "a")
         again = again or (found.state is not State.SUCCEEDED and task.restarts > 0)
         self._note_end(task, pod, found, again=again)
-        self.add_output(task, ())  # of a job that has said nothing there is a log, too
+        if (
+            found.state is not State.SUCCEEDED
+        ):  # whoever is told of a failure is told of its log, also if it is empty
+            self._write(self.log(task), (), "a")
 
     def _note_end(self, task: Task, pod: str, found: Outcome, *, again: bool = False) -> None:
         """Note an end, and before it what was not told while the job ran: its phases, and that S3 has answered it."""
         measured = found.measured
+        with self._lock:
+            self._noted.setdefault(
+                task.id, _Noted()
+            )  # a controller that goes on with a run may not have given it
         for phase, seconds in measured.phases():
             self.phase(task, phase, seconds)
         with self._lock:
-            self._times.pop(task.id, None)
+            self._noted.pop(task.id, None)
             waited = bool(pod) and pod in self._without_s3
             self._without_s3 -= {pod} if waited else set()
             self._ended[task.job] = len(self._ended) + 1
@@ -211,6 +204,7 @@ class Record:
             "io_in": measured.io_in,
             "io_out": measured.io_out,
             **measured.moved(),
+            "left": [asdict(item) for item in found.left] or None,
         }
         self.events.count(measured.moved())
         self.events.note("job.ended", facts, urgent=state != event.COMPLETE)
@@ -242,6 +236,7 @@ def _asked(task: Task) -> dict[str, object]:
         "rule": task.rule,
         "rules": list(task.rules) or None,
         "wildcards": dict(task.wildcards) or None,
+        "outputs": list(task.outputs) or None,
         "threads": task.shape.cores,
         "mem_mb": task.shape.mem_mb,
         "disk_mb": task.shape.disk_mb,

@@ -28,8 +28,16 @@ def line(milliseconds: int, name: str, facts: Mapping[str, object]) -> bytes:
     """Return an event as a line. milliseconds: since 1970. What is None or empty text is left out."""
     known = {key: _short(value) for key, value in facts.items() if value is not None and value != ""}
     whole = {"schema": SCHEMA, "time": _time(milliseconds), "event": name, **known}
-    # surrogates, as of a file's name that is no UTF-8, are written as escapes
-    return json.dumps(whole).encode() + b"\n"
+    return _encoded(whole) + b"\n"
+
+
+def _encoded(whole: Event) -> bytes:
+    try:
+        return msgspec.json.encode(whole)
+    except (
+        UnicodeEncodeError
+    ):  # surrogates, as of a file's name that is no UTF-8: Python writes them as escapes
+        return json.dumps(whole).encode()
 
 
 def parsed(data: bytes) -> Iterator[Event]:
@@ -69,8 +77,12 @@ def _milliseconds(time: str) -> int | None:
 
 
 def _time(milliseconds: int) -> str:
-    when = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1)  # of many events one after another it is the same
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _short(value: object) -> object:

@@ -26,7 +26,8 @@ class Try(Struct, frozen=True):  # of a long run a million copies are made, whic
     state: empty before it has begun, then one of `event`'s. rules: of a group's jobs, else its own. seconds: by phase.
     threads, mem_mb: asked for. max_rss: MB. cpu_time: seconds. io_in, io_out: MB that disks gave and got. fetched,
     cached, stored: bytes of its files that came from the bucket, that its worker had kept, and that went into the
-    bucket. after: the jobs that made its inputs, the last to end first; None if that is not known.
+    bucket. after: the jobs that made its inputs, the last to end first; None if that is not known. outputs: as the
+    Snakefile has them.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Try(Struct, frozen=True):  # of a long run a million copies are made, whic
     cached: int | None = None
     stored: int | None = None
     after: tuple[str, ...] | None = None
+    outputs: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -204,6 +206,7 @@ def _fold_job(state: State, event: Event, id_: str, what: str, when: int) -> Non
 
 def _given(event: Event, found: Try, when: int) -> Try:
     wildcards, rules, after = event.get("wildcards"), event.get("rules"), event.get("after")
+    outputs = event.get("outputs")
     rule = _text(event, "rule")
     again = found.given is not None and found.ended is None
     return Try(
@@ -224,6 +227,7 @@ def _given(event: Event, found: Try, when: int) -> Try:
         pod=found.pod if again else "",
         # of a group that has ended, a controller that goes on with the run knows the members alone
         after=_joined(found.after if again else None, after),
+        outputs=tuple(map(str, outputs)) if isinstance(outputs, list) else (),
     )
 
 

@@ -51,14 +51,12 @@ class Contents:
     """What a crate is made of, besides the figures.
 
     snakefile: its path in the crate. licence: that of the workflow's licence file in the crate; empty without one.
-    beside: other files of the crate, with what each is. made: the outputs of jobs by the jobs' names. now: seconds
-    since 1970.
+    beside: other files of the crate, with what each is. now: seconds since 1970.
     """
 
     snakefile: str
     licence: str
     beside: Mapping[str, str]
-    made: Mapping[str, Sequence[str]]
     now: float
 
 
@@ -73,7 +71,7 @@ def metadata(found: Figures, contents: Contents) -> Entity:
 
 def _entities(found: Figures, contents: Contents) -> Iterator[Entity]:
     jobs = [each for each in found.tries.values() if each.ended is not None]
-    outputs = {each.id: _addresses(found, contents, each) for each in jobs}
+    outputs = {each.id: _addresses(found, each) for each in jobs}
     made = dict.fromkeys(address for each in jobs for address in outputs[each.id])
     yield {
         **_entity(METADATA, "CreativeWork"),
@@ -283,8 +281,8 @@ def _name(found: Figures, contents: Contents) -> str:
     return visible(str(found.facts.get("source") or contents.snakefile))
 
 
-def _addresses(found: Figures, contents: Contents, job: Try) -> list[str]:
+def _addresses(found: Figures, job: Try) -> list[str]:
     """Return the addresses of what a job has made; of a run without a bucket of the user's there are none."""
     bucket = str(found.facts.get("bucket") or "")
-    paths = contents.made.get(job.name, ()) if bucket and job.state == COMPLETE else ()
+    paths = job.outputs if bucket and job.state == COMPLETE else ()
     return [quote(path if "://" in path else f"{bucket}/{path}", safe=":/") for path in paths]

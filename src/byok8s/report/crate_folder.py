@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -81,21 +80,11 @@ def check(folder: Path) -> None:
         )
 
 
-def write(
-    folder: Path,
-    found: Figures,
-    of: Sources,
-    made: Mapping[str, Sequence[str]],
-    page: bytes,
-    now: float,
-) -> None:
-    """Write a crate. made: the outputs of jobs, by the jobs' names. page: the report. now: seconds since 1970.
-
-    Raises InputError if it cannot be written.
-    """
+def write(folder: Path, found: Figures, of: Sources, page: bytes, now: float) -> None:
+    """Write a crate. page: the report. now: seconds since 1970. Raises InputError if it cannot be written."""
     licence = of.licence.name if of.licence else ""
     beside = {REPORT: f"Report of run {found.run}"}
-    contents = crate.Contents(of.name, licence, beside, made, now)
+    contents = crate.Contents(of.name, licence, beside, now)
     words = json.dumps(crate.metadata(found, contents), indent=2).encode()
     new = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(4)}")
     try:

@@ -10,7 +10,7 @@ controller to worker
     {"do": "forget", "job": ID}     the result has arrived
     {"do": "ping"}
 worker to controller
-    {"is": "hello", "version": 6, "jobs": {ID: BOOLEAN, ...}}
+    {"is": "hello", "version": 7, "jobs": {ID: BOOLEAN, ...}}
         First on every stream, with the jobs that run (true) and those whose end has not been forgotten.
     {"is": "log", "job": ID, "text": OUTPUT, "to": BYTE}
         A piece of its output, and where the next begins: so a stream that is opened again loses nothing.
