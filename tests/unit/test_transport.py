@@ -3,12 +3,14 @@
 import base64
 import itertools
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -21,6 +23,7 @@ from answering import (
     Keys,
     Request,
     answering,
+    authority,
     keys,
     proxy,
     server_side,
@@ -413,6 +416,35 @@ def test_an_authority_that_is_not_known(by_address: Keys, connect: Connect) -> N
         with _distrusted("unable to get local issuer"):
             stream(connect(server.url))
         use_both(connect(server.url, {"insecure-skip-tls-verify": True}))
+
+
+@pytest.mark.parametrize(
+    "first", [stream, lambda client: client.get("/version", patience=0)], ids=["stream", "get"]
+)
+def test_an_authority_that_was_exchanged_is_read_again(
+    first: Callable[[KubeClient], object], ca: Keys, by_address: Keys, connect: Connect, tmp_path: Path
+) -> None:
+    place = tmp_path / "rotated.crt"
+    (tmp_path / "old").mkdir()
+    shutil.copy(authority(tmp_path / "old").certificate, place)
+    with answering(answer_both, server_side(by_address)) as server:
+        client = connect(server.url, {"certificate-authority": str(place)})
+        with _distrusted(""):
+            first(client)
+        shutil.copy(ca.certificate, place)
+        use_both(client)
+
+
+def test_all_connections_share_what_they_trust(
+    ca: Keys, by_address: Keys, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Mock(side_effect=Context.ssl_context)
+    monkeypatch.setattr(Context, "ssl_context", lambda *words: made(*words))
+    with answering(answer_both, server_side(by_address)) as server:
+        client = connect(server.url, {"certificate-authority-data": data(ca.certificate)})
+        use_both(client)
+        use_both(client)
+    made.assert_called_once()
 
 
 @contextmanager

@@ -62,8 +62,9 @@ class Transport:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
         self._pool: PoolManager | None = None
-        self._shown: tuple[str, str] | None = None  # the certificate and key of the pool's connections
+        self._shown: tuple[str, str] | None = None  # the certificate and key of both
         self.accepted = False
 
     def send(self, call: Call) -> BaseHTTPResponse:
@@ -102,7 +103,10 @@ class Transport:
             if server.scheme != "https":
                 return connection
             name = self._context.tls_server_name or server.hostname
-            return self._context.ssl_context(credentials).wrap_socket(connection, server_hostname=name)
+            return self._tls_for(credentials).wrap_socket(connection, server_hostname=name)
+        except ssl.SSLError as error:
+            self._forget_tls()
+            raise self.unreachable(cause(error)) from error
         except (OSError, http.client.HTTPException) as error:
             raise self.unreachable(cause(error)) from error
 
@@ -122,7 +126,7 @@ class Transport:
 
     def _ask(self, call: Call, credentials: Credentials) -> BaseHTTPResponse:
         from urllib3 import HTTPHeaderDict, Timeout
-        from urllib3.exceptions import HTTPError
+        from urllib3.exceptions import HTTPError, SSLError
 
         from byok8s import __version__
 
@@ -142,21 +146,35 @@ class Transport:
                 preload_content=False,
             )
         except HTTPError as error:
-            self.drop_connections()
+            self._forget_tls() if isinstance(error, SSLError) else self.drop_connections()
             raise self.unreachable(cause(error)) from error
 
-    def _pool_for(self, credentials: Credentials) -> PoolManager:
-        shown = (credentials.certificate, credentials.key)
+    def _tls_for(self, credentials: Credentials) -> ssl.SSLContext:
+        """Return what all connections share: with the system's CAs, each would take 50 ms to make its own."""
         with self._lock:
-            if self._pool is None or self._shown != shown:
-                self._pool, self._shown = self._make_pool(credentials), shown
+            return self._make_tls(credentials)
+
+    def _forget_tls(self) -> None:
+        """The server's certificate is not taken: a CA that has changed since is read again."""
+        with self._lock:
+            self._tls = self._pool = None
+
+    def _pool_for(self, credentials: Credentials) -> PoolManager:
+        with self._lock:
+            tls = self._make_tls(credentials)
+            self._pool = self._pool or self._make_pool(tls)
             return self._pool
 
-    def _make_pool(self, credentials: Credentials) -> PoolManager:
+    def _make_tls(self, credentials: Credentials) -> ssl.SSLContext:
+        shown = (credentials.certificate, credentials.key)
+        if self._tls is None or self._shown != shown:
+            self._tls, self._shown, self._pool = self._context.ssl_context(credentials), shown, None
+        return self._tls
+
+    def _make_pool(self, tls: ssl.SSLContext) -> PoolManager:
         import urllib3
         from urllib3.connection import HTTPConnection
 
-        tls = self._context.ssl_context(credentials)
         if tls.verify_mode is ssl.CERT_NONE:  # the kubeconfig says so; each request need not say it again
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         options: dict[str, object] = {
