@@ -75,6 +75,9 @@ bench-scale: venv  ## byok8s' controller with 10,000 jobs, the workers' work sto
 	@tests/rig/up.sh
 	@lines=$$(tests/rig/env.sh); eval "$$lines"; PYTHONPATH=tests/helpers .venv/bin/python bench/scale.py $(ARGS)
 
+bench-workers: venv  ## byok8s' controller with 1,000 workers, whose pods are stood in for; ARGS="--workers 200"
+	@PYTHONPATH=tests/helpers .venv/bin/python bench/workers.py $(ARGS)
+
 bench-live: venv  ## what the view of a run takes of a processor; ARGS="--jobs 10000"
 	@PYTHONPATH=tests/helpers .venv/bin/python bench/live.py $(ARGS)
 
@@ -106,4 +109,4 @@ clean:  ## remove what was made in this folder (the rig's products are in ~/.cac
 	rm -rf .venv .byok8s build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help venv constraints demo lint check test conformance vendor docs bench bench-metagenomics bench-scale bench-live bench-distance bench-software bench-data bench-faults rig-up rig-down rig-env clean
+.PHONY: help venv constraints demo lint check test conformance vendor docs bench bench-metagenomics bench-scale bench-workers bench-live bench-distance bench-software bench-data bench-faults rig-up rig-down rig-env clean
