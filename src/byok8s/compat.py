@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -77,7 +78,7 @@ def call_of(rule: Rule, given: Mapping[str, object]) -> Call:
     def recorder(name: str) -> Callable[..., None]:
         def record(*arguments: object, **named: object) -> None:
             function = getattr(__import__(CALLS[name], fromlist=[name]), name)
-            found.append(Call(name, inspect.signature(function).bind(*arguments, **named).arguments))
+            found.append(Call(name, _signature(function).bind(*arguments, **named).arguments))
 
         return record
 
@@ -92,10 +93,15 @@ def call_of(rule: Rule, given: Mapping[str, object]) -> Call:
     copy = FunctionType(
         code.__code__, {**code.__globals__, **instead}, code.__name__, code.__defaults__, code.__closure__
     )
-    wanted = inspect.signature(code).parameters.values()
+    wanted = _signature(code).parameters.values()
     copy(*(given.get(of.name) for of in wanted if of.default is inspect.Parameter.empty))
     (call,) = found
     return call
+
+
+@lru_cache(maxsize=1000)  # many jobs have the code of one rule
+def _signature(function: Callable[..., object]) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from byok8s.jobs.tasks import to_json
 from byok8s.worker import description
 from byok8s.worker.description import (
     Action,
@@ -18,9 +20,9 @@ from byok8s.worker.description import (
     Snakefile,
     job_from_json,
     run_from_json,
-    to_json,
 )
 from byok8s.worker.path_mapping import PathMapping
+from byok8s.worker.values import Encoded
 
 JOB = JobDescription(
     levels=[
@@ -64,6 +66,38 @@ def test_a_description_is_the_same_after_its_way() -> None:
     run = run_from_json(json.loads(json.dumps(to_json(RUN))))
     assert run.snakefile == RUN.snakefile
     assert run.shell == RUN.shell
+
+
+class _Text(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "told otherwise"
+
+
+class _Number(int):
+    pass
+
+
+class _Real(float):
+    pass
+
+
+def test_values_of_classes_are_the_texts_and_numbers_that_they_are() -> None:
+    values: dict[str, Encoded] = {
+        "resources": [_Text("a"), _Number(3), _Real(0.5), True, None, {"n": _Text("b")}]
+    }
+    given = Member(_Text("a"), _Number(1), 1, Action("shell", _Text("echo")), values=values)
+    job = JobDescription([[given]])
+    assert json.dumps(to_json(job)) == json.dumps(asdict(job))
+    there = job_from_json(to_json(job)).levels[0][0]
+    assert there.values == {"resources": ["a", 3, 0.5, True, None, {"n": "b"}]}
+    assert [type(there.rule), type(there.jobid), type(there.action.text)] == [str, int, str]
+
+
+def test_what_json_has_not_is_refused() -> None:
+    with pytest.raises(TypeError):
+        to_json(JobDescription([[Member("a", 1, 1, Action("shell", "x"), values={"of": object()})]]))  # type: ignore[dict-item]
 
 
 def test_a_description_of_another_version_is_refused() -> None:

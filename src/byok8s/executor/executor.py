@@ -55,7 +55,6 @@ from byok8s.run_objects.renewal import Renewal
 from byok8s.s3 import CurrentCredentials
 from byok8s.shown import guard_snakemake
 from byok8s.software.spec import Spec
-from byok8s.worker.description import to_json
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
@@ -269,7 +268,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         credentials = {} if no_copy else pod_environment.credentials_file(current)
         of_channels = self._environments.secret() if self._environments else {}
         secret = dict(self.envvars()) | credentials | of_channels
-        contents = Contents(secret, shares, json.dumps(to_json(self._prepared.run)))
+        contents = Contents(secret, shares, json.dumps(tasks.to_json(self._prepared.run)))
         self._dispatch.start(contents, self._annotations(), first)
         if credentials:
             self._renewal = Renewal(

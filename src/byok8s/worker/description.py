@@ -12,7 +12,7 @@ with the protocol's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from byok8s.worker.values import Encoded
@@ -213,30 +213,25 @@ class Done:
     left: Sequence[Left] = ()
 
 
-def to_json(value: JobDescription | RunDescription) -> dict[str, object]:
-    """Return a mapping that JSON can hold."""
-    return asdict(value)
-
-
 def job_from_json(data: Mapping[str, Any]) -> JobDescription:
-    """Read what `to_json` has written. Raises TypeError or KeyError for what this version does not know."""
+    """Read a JobDescription from JSON. Raises TypeError or KeyError for what this version does not know."""
     levels = [[member_from_json(member) for member in level] for level in data["levels"]]
     return JobDescription(**{**data, "levels": levels})
 
 
 def run_from_json(data: Mapping[str, Any]) -> RunDescription:
-    """Read what `to_json` has written."""
+    """Read a RunDescription from JSON."""
     snakefile, shell = Snakefile(**data["snakefile"]), ShellSettings(**data["shell"])
     return RunDescription(**{**data, "snakefile": snakefile, "shell": shell})
 
 
 def wants_snakefile(data: Mapping[str, Any]) -> bool:
-    """Return whether a job, as `to_json` has written it, has a rule with run:, whose code only the Snakefile has."""
+    """Return whether a JobDescription in JSON has a rule with run:, whose code only the Snakefile has."""
     return any(member["action"]["kind"] == "function" for level in data["levels"] for member in level)
 
 
 def member_from_json(data: Mapping[str, Any]) -> Member:
-    """Read one member of what `to_json` has written."""
+    """Read one member of a JobDescription from JSON."""
     files = {name: [_file(file) for file in data[name]] for name in ("input", "output", "log")}
     benchmark = _file(data["benchmark"]) if data["benchmark"] else None
     environment = Environment(**data["environment"]) if data["environment"] else None
