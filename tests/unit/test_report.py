@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from byok8s.errors import InputError
 from byok8s.history import sizes
 from byok8s.history.event import Event, parsed
-from byok8s.report import file, phrases, prices, tables, text, usage
+from byok8s.report import file, phrases, prices, tables, text, told, usage
 from byok8s.report.data import columns
 from byok8s.report.figures import Figures, as_json, figures
 from byok8s.report.file import MARK
@@ -212,6 +212,25 @@ def test_a_job_that_is_tried_again_has_waited_for_its_tries_before() -> None:
     assert sum(found.path.seconds.values()) == pytest.approx(found.seconds)
     assert found.lost == {"evicted": 1}
     assert (found.jobs.tries, found.jobs.again) == (2, 1)
+
+
+def test_it_is_said_for_how_long_the_api_and_s3_did_not_answer() -> None:
+    """Of workers that wait for S3 at once each second counts once, and a wait ends with the job and with the run."""
+    events = [
+        STARTED,
+        *job(A, 1, 2, 20, after=[]),
+        *(at(2, "api.away", why="refused"), at(5, "api.back")),
+        *(at(3, "s3.away", why="503"), at(6, "s3.away", pod=POD, why="503"), at(8, "s3.back")),
+        *(at(30, "s3.away", why="503"), at(31, "api.away", why="refused"), at(34, "run.ended", exit=1)),
+    ]
+    found = of(*events)
+    assert found.away == {"api": 6, "s3": 21}
+    assert (as_json(found)["api_away"], as_json(found)["s3_away"]) == (6, 21)
+    said = ["The Kubernetes API did not answer for 6.0 s.", "S3 did not answer for 21 s."]
+    assert list(text.lines(found))[-2:] == said
+    assert all(f"<p>{words}</p>" in told.overview(found) for words in said)
+    assert of(*(each for each in events if each["event"] != "run.ended")).away == {"api": 3, "s3": 18}
+    assert of(STARTED, *job(A, 1, 2, 20, after=[]), ENDED).away == {"api": 0, "s3": 0}
 
 
 def test_what_held_back_a_job_is_not_called_planning() -> None:
