@@ -21,7 +21,7 @@ from byok8s.history.choice import Choice
 from byok8s.history.event import SCHEMA, Event
 from byok8s.history.state import State, Try, folded
 from byok8s.history.status import Rule
-from byok8s.run.live import Events
+from byok8s.run.screen import Events
 
 NOW = 60_000
 
