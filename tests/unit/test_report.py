@@ -272,24 +272,24 @@ def test_what_a_rule_asked_for_and_used() -> None:
     assert (found.median, found.longest, found.cores) == (9, 10, 1.5)
     assert (found.cpu, found.asked) == (17, 72)
     assert found.core_hours == pytest.approx(72 / 3600)
-    assert (found.better_mb, found.better_threads) == (2600, 2)
+    assert (found.better_mb, found.better_threads) == (2550, 2)
     assert (
-        sizes.profile([found.better]) == "set-resources:\n  sort:\n    mem_mb: 2600\nset-threads:\n  sort: 2"
+        sizes.profile([found.better]) == "set-resources:\n  sort:\n    mem_mb: 2550\nset-threads:\n  sort: 2"
     )
-    assert sizes.flags([found.better]) == "--set-resources sort:mem_mb=2600 --set-threads sort=2"
+    assert sizes.flags([found.better]) == "--set-resources sort:mem_mb=2550 --set-threads sort=2"
 
 
 def test_nothing_is_suggested_below_what_ran_out_of_memory() -> None:
     killed = job(A, 1, 12, 20, mem_mb=2000, max_rss=300, state="EXECUTOR_ERROR", cause="out-of-memory")
     assert rule(*killed).better_mb == 3000
-    again = job(f"{A}-m1", 21, 22, 30, mem_mb=4000, max_rss=2900, attempt=2)
-    assert rule(*killed, *again).better_mb == 3900
+    again = job(f"{A}-m1", 21, 22, 30, mem_mb=3000, max_rss=2900, attempt=2)
+    assert rule(*killed, *again).better_mb == 3800
 
 
 def test_nothing_is_suggested_without_a_measurement_or_for_what_is_right() -> None:
     assert rule(*job(A, 1, 12, 20, mem_mb=8000)).better_mb is None
     assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=800)).better_mb is None
-    assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=950)).better_mb == 1400
+    assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=950)).better_mb == 1350
     assert (
         sizes.flags([rule(*job(A, 1, 12, 20)).better])
         == sizes.profile([rule(*job(A, 1, 12, 20)).better])
@@ -307,8 +307,8 @@ def test_a_rules_name_may_be_anything_in_yaml_and_in_a_shell() -> None:
     import yaml
 
     found = rule(*job(A, 1, 12, 20, "it's: #1", max_rss=100))
-    assert yaml.safe_load(sizes.profile([found.better])) == {"set-resources": {"it's: #1": {"mem_mb": 400}}}
-    assert sizes.flags([found.better]) == """--set-resources 'it'"'"'s: #1:mem_mb=400'"""
+    assert yaml.safe_load(sizes.profile([found.better])) == {"set-resources": {"it's: #1": {"mem_mb": 300}}}
+    assert sizes.flags([found.better]) == """--set-resources 'it'"'"'s: #1:mem_mb=300'"""
 
 
 # -- what it cost --
