@@ -98,7 +98,8 @@ def test_jobs_of_a_group_ask_for_what_was_enough_for_it_if_they_run_one_by_one(c
     cluster.write({"Snakefile": GROUPS})
     cluster.run("-s", "Snakefile", *ONE)
     given = of_kind(events_of(cluster.folder), "job.given")
-    assert {each["rule"]: each.get("at_once") for each in given} == {"chain": 1, "sides": 2, "all": None}
+    at_once = {"chain_first_second": 1, "sides_both_side": 2, "all": None}
+    assert {each["rule"]: each.get("at_once") for each in given} == at_once
     assert (asked(cluster, "first"), asked(cluster, "second")) == ((1500, 1), (1000, 1))
     cluster.run("-s", "Snakefile", *ONE, "--sizes=learned", "--force")
     enough, _ = asked(cluster, "first")
