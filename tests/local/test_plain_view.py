@@ -192,7 +192,7 @@ diverted = Diverted()
 diverted.begin()
 before = peak()
 subprocess.run([sys.executable, "-c", "for n in range(200_000): print(f'{n:07d}' + 92 * 'x')"], check=True)
-subprocess.run(["head", "-c", "8000000", "/dev/zero"], check=True)
+subprocess.run(["head", "-c", "3000000", "/dev/zero"], check=True)
 print("last")
 diverted.end()
 print("grown by", peak() - before)
@@ -206,10 +206,44 @@ def test_much_is_shown_whole_and_kept_nowhere(tmp_path: Path) -> None:
     said = terminal.said
     numbers = re.findall(r"(\d{7})x{92}\r", said)
     assert list(map(int, numbers)) == list(range(200_000))
-    assert said.count("\\x00") == 8_000_000
+    assert said.count("\\x00") == 3_000_000
     assert "last\r\n" in said
-    # kB, of 20 MB, and of a line of 8 MB that is shown as 32 MB
+    # kB, of 20 MB, and of a line of 3 MB that is shown as 12 MB
     assert int(said.rpartition("grown by ")[2]) < 20_000
+
+
+FAULTS = """
+import contextlib, os, sys
+from byok8s.run.diverted import Diverted
+
+class Broken:
+    def print(self, *what, **how):
+        raise ValueError("cannot draw")
+
+diverted = Diverted()
+diverted.begin()
+os.set_blocking(0, False)  # as a job may do, for all who have got the terminal from its shell
+with diverted.above(Broken()):
+    os.write(2, b"what is said\\n")
+    os.write(1, 20_000 * b"again and again\\n" + b"last\\n")
+    diverted.end()
+os.write(2, b"after\\n")
+"""
+
+
+def test_a_view_that_fails_keeps_nothing_from_being_said(tmp_path: Path) -> None:
+    terminal = Terminal()
+    assert terminal.end(terminal.start(tmp_path, [sys.executable, "-c", FAULTS])) == 0
+    lines = list(filter(None, terminal.lines))
+    assert lines == ["what is said", *["again and again"] * 20_000, "last", "after"]
+
+
+def test_a_run_that_is_over_at_once_is_shown_too(tmp_path: Path) -> None:
+    write_files(tmp_path, {"Snakefile": "rule a:\n    output: 'a.txt'\n    shell: 'touch {output}'\n"})
+    terminal = Terminal()
+    assert terminal.end(terminal.start(tmp_path, snakemake(*VIEW), clean_environment())) == 0
+    assert any(": complete, 1 of 1 jobs done" in line for line in terminal.lines[-12:]), terminal.said
+    assert terminal.is_as_before()
 
 
 PLUGIN = """

@@ -36,7 +36,7 @@ class Diverted:
 
     def __init__(self) -> None:
         self.terminal: TextIO = os.fdopen(
-            os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace"
+            _opened(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace"
         )
         self.lock: AbstractContextManager[bool] = threading.RLock()
         self._console: Console | None = None
@@ -95,12 +95,20 @@ class Diverted:
         is_over = False
         while not is_over:
             data, is_over = self._gathered()
-            with self.lock, suppress(OSError):  # the terminal is gone, and jobs may go on writing
+            with self.lock:
                 self._resize()
-                if self._lines is None:
-                    _write(self.terminal.fileno(), data)
-                else:
-                    self._show(self._lines.take(data) + (self._lines.rest() if is_over else ""))
+                self._tell(data, is_over=is_over)
+
+    def _tell(self, data: bytes, *, is_over: bool) -> None:
+        """Show what was written, whatever may fail in that: jobs would wait for somebody who reads it."""
+        try:
+            if self._lines:
+                self._show(self._lines.take(data) + (self._lines.rest() if is_over else ""))
+                return
+        except Exception:  # noqa: BLE001 - as the terminal is gone, or cannot be drawn in
+            self._console = self._lines = None
+        with suppress(OSError):
+            _write(self.terminal.fileno(), data)
 
     def _gathered(self) -> tuple[bytes, bool]:
         """Return what was written, not byte by byte, and whether that is the last."""
@@ -141,6 +149,14 @@ class _Raw:
         from rich.segment import Segment
 
         yield Segment(self._text)
+
+
+def _opened(terminal: int) -> int:
+    """Open a terminal again: what jobs set for what they have got of it, as not to wait, is then not set for us."""
+    try:
+        return os.open(os.ttyname(terminal), os.O_WRONLY | os.O_NOCTTY)
+    except OSError:
+        return os.dup(terminal)
 
 
 def _is_there(fd: int, seconds: float) -> bool:

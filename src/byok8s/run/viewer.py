@@ -89,10 +89,12 @@ class Viewer:
         self._keys, self._drawing = keys, drawing
 
     def live(self) -> None:
-        while not self._events.state.tries:
-            if self._is_over_after(EVERY_SECONDS):
-                return
+        is_over = False
+        while not (is_over or self._events.state.tries):
+            is_over = self._is_over_after(EVERY_SECONDS)
             self._events.look()
+        if not (self._drawing.is_on and self._events.state.tries):
+            return
         with suppress(OSError):  # the terminal is gone, and the run goes on
             with self._keys.read():
                 self._draw()
