@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from byok8s.run import live
+from byok8s.run import live, screen
 from records import many
 
 END = b'"job.ended"'
@@ -62,7 +62,7 @@ def _play(rows: list[bytes], path: Path, pace: float) -> None:
             time.sleep(max(0.0, start + ends / pace - time.monotonic()))
 
 
-class _Drawn(live.Events):
+class _Drawn(screen.Events):
     """Notes when the view has taken in what was new, just before it is drawn."""
 
     times: list[float] = []  # noqa: RUF012 - of the one view there is
@@ -75,7 +75,7 @@ class _Drawn(live.Events):
 def _measure(path: Path, player: int) -> tuple[list[tuple[float, float]], list[float]]:
     """Return the times and the process's processor seconds, once a second, and how far drawings are apart."""
     marks = []
-    live.Events = _Drawn  # type: ignore[misc]
+    live.Events = _Drawn  # type: ignore[attr-defined]
     with live.shown("r", path):
         while not os.waitpid(player, os.WNOHANG)[0]:
             time.sleep(1)

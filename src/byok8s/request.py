@@ -184,7 +184,13 @@ def _fetched(name: str | None, say: Callable[[str], None]) -> tuple[Source, Path
     checkout = git.fetch(address, say=say)
     place = replace(address, snakefile=None)
     commit = "" if place.ref == checkout.commit else f" (commit {checkout.commit})"
-    source = Source(f"{place}{commit}", checkout.folder, packaged=False, commit=checkout.commit)
+    source = Source(
+        f"{place}{commit}",
+        checkout.folder,
+        packaged=False,
+        commit=checkout.commit,
+        origin=git.name(place.url),
+    )
     return source, Path(checkout.snakefile)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from byok8s import logs, s3
@@ -15,13 +16,16 @@ from byok8s.history import sizes
 from byok8s.history.event import FILE, Event, parsed
 from byok8s.history.sizes import Learned
 from byok8s.history.state import State, Try, folded
+from byok8s.history.workflow import Facts, is_same
 from byok8s.s3 import prefix_lock
 from byok8s.settings import Settings
 
 LOOK_SECONDS: Final = 0.5
 LOOK_IN_BUCKET_SECONDS: Final = 5.0  # into which a run puts its events every some seconds
 AT_ONCE: Final = 8
-LEARNS_FROM: Final = 5  # the newest runs
+LEARNS_FROM: Final = 5  # the newest runs of a workflow
+LOOKED_AT: Final = 100  # of the newest runs, for those of a workflow
+FIRST_BYTES: Final = 64 * 1024  # of a record, for its first event: a command may be long
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,48 @@ def of_bucket(bucket: s3.Bucket, most: int) -> list[Run]:
         records = threads.map(lambda each: logs.in_bucket(bucket, each, FILE), reversed(newest))
         known = [record for record in records if record.files()]
         return list(threads.map(lambda record: _read(record, alive=record.run == alive), known))
+
+
+def of_workflow(facts: Facts, bucket: s3.Bucket) -> list[Run]:
+    """Return the newest runs that tell of a workflow, the newest first: this folder's, or without any the bucket's.
+
+    facts: what its runs say as they start.
+    """
+    return _same(_here(), facts) or _same(_there(bucket), facts)
+
+
+def of_newest_workflow(said: Settings) -> list[Run]:
+    """Return the same of the workflow whose run is the newest. Where is looked is as for `listed`."""
+    here = [] if logs.names_another_bucket(said) else _same(_here())
+    return here or _same(_there(contents.place(said)))
+
+
+def _here() -> Iterator[logs.Record]:
+    return map(logs.InFolder, reversed(logs.here_with(FILE)))
+
+
+def _there(bucket: s3.Bucket) -> Iterator[logs.Record]:
+    s3.check_bucket(bucket)
+    return (logs.in_bucket(bucket, each, FILE) for each in reversed(logs.ids_in(bucket)))
+
+
+def _same(newest: Iterator[logs.Record], facts: Facts | None = None) -> list[Run]:
+    """Return the newest runs of a workflow among these. facts: of it; None for the workflow of the first of them."""
+    found: list[logs.Record] = []
+    newest = islice(newest, LOOKED_AT)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        while len(found) < LEARNS_FROM and (some := list(islice(newest, AT_ONCE))):
+            for record, own in zip(some, threads.map(_facts, some), strict=True):
+                facts = facts or own
+                found += [record] if is_same(own, facts) else []
+        return list(threads.map(lambda each: _read(each, alive=False), found[:LEARNS_FROM]))
+
+
+def _facts(record: logs.Record) -> Facts:
+    """Return what a run has said as it started; nothing if its record does not begin with that."""
+    size = min(record.size(FILE), FIRST_BYTES)
+    first = next(parsed(record.read(FILE, 0, size)), {}) if size else {}
+    return first if first.get("event") == "run.started" else {}
 
 
 def learned(found: Sequence[Run]) -> list[Learned]:

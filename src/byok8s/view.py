@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from byok8s.data.inputs import size_words
 from byok8s.doctor.check import Check, CheckStatus, Field, Report
 from byok8s.errors import Byok8sError
+from byok8s.run.drawing import can_draw as can_draw
 from byok8s.shown import visible
 from byok8s.software.store import StoredEnvironment
 from byok8s.workspace.folder import replaced
@@ -340,11 +341,6 @@ def show_transfer(verb: str, words: str, size: int, *, quiet: bool) -> Iterator[
     with Progress(verb, *columns, console=Console(stderr=True), transient=quiet) as progress:
         task = progress.add_task(verb, total=size)
         yield lambda came: progress.advance(task, came)
-
-
-def can_draw() -> bool:
-    """Return whether standard error is a terminal that can draw."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def show_run(run: str, events: Path) -> contextlib.AbstractContextManager[Drawing]:

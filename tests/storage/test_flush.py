@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from byok8s import logs, s3
+from byok8s import logs, runs, s3
 from byok8s.cli import byok8s
+from byok8s.history.event import line
 from byok8s.history.writer import History
 from byok8s.locks.owner import RunLocation, this_process
 from byok8s.run import flush
@@ -151,6 +152,20 @@ def test_a_run_from_the_bucket_alone(client: s3.S3Client, bucket: s3.Bucket, eve
     rows = [json.loads(row) for row in says("events", "-b", here, "--json").splitlines()]
     assert [row["event"] for row in rows][-2:] == ["job.began", "job.ended"]
     assert json.loads(says("trace", "-b", here, "--json"))[0]["status"] == "FAILED"
+
+
+def test_the_runs_of_one_workflow_among_those_of_others(bucket: s3.Bucket) -> None:
+    """Two workflows share a prefix, also with runs of an older version that have no events."""
+    for number, name in enumerate(["a", *"ab" * 10]):
+        facts = {"workflow": f"{name}#Snakefile", "snakefile": "/Snakefile"}
+        run = f"20260101-0000{number:02}-abcd"
+        s3.put(bucket, f".byok8s/runs/{run}/events.jsonl", line(0, "run.started", facts))
+    s3.put(bucket, ".byok8s/runs/20260101-000099-abcd/jobs.jsonl", b"")
+    of_a = runs.of_workflow({"workflow": "a#Snakefile", "snakefile": "/Snakefile"}, bucket)
+    assert [run.id[-7:-5] for run in of_a] == ["19", "17", "15", "13", "11"]
+    of_last = json.loads(says("advise", "-b", f"{bucket.name}/{bucket.prefix}", "--json"))
+    assert [run[-7:-5] for run in of_last["runs"]] == ["20", "18", "16", "14", "12"]
+    assert runs.of_workflow({"workflow": "c#Snakefile"}, bucket) == []
 
 
 def test_a_record_of_an_older_version_has_no_events(bucket: s3.Bucket) -> None:

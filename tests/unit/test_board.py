@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
-import pty
 import re
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +18,8 @@ from byok8s.history.choice import Choice
 from byok8s.history.event import SCHEMA, Event
 from byok8s.history.state import State, Try, folded
 from byok8s.history.status import Rule
-from byok8s.run.live import Events
+from byok8s.run.screen import Events
+from terminal import Terminal
 
 NOW = 60_000
 
@@ -237,7 +235,8 @@ with path.open("ab") as file, live.shown("r", path):
         ("job.began", {"id": "a1", "pod": "w"}),
     ]):
         file.write(line(1000 * n, name, facts)); file.flush()
-    time.sleep(1.5)
+    while not Path("drawn").exists():
+        time.sleep(0.05)
     print("a message", file=sys.stderr)
     print("another", file=said)
     print("to standard output")
@@ -248,33 +247,16 @@ print("after")
 
 
 def test_it_is_drawn_below_what_is_said(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", DRAWS],
-        cwd=tmp_path,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment,
-    )
-    os.close(theirs)
-    said = ""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # Linux' way to say that the other end is closed
-            break
-        if not piece:
-            break
-        said += piece.decode()
-    assert process.wait() == 0, said
-    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "\n").split("\n")
+    terminal = Terminal(24, 80)
+    process = terminal.start(tmp_path, [sys.executable, "-c", DRAWS])
+    terminal.until("a\\x1b[31m-1")  # foreign text is shown, and not obeyed
+    (tmp_path / "drawn").touch()
+    assert terminal.end(process) == 0
+    lines = terminal.lines
     for words in ("a message", "another", "to standard output", "after"):
-        assert words in lines, said
+        assert words in lines, terminal.said
     assert "r: complete, 1 of 1 jobs done, 9.0 s" in lines
     assert lines.index("after") > lines.index("r: complete, 1 of 1 jobs done, 9.0 s")
-    assert "\\x1b[31m-1" in said  # foreign text is shown, and not obeyed
 
 
 def test_watching_wants_a_terminal() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from byok8s.errors import InputError
 from byok8s.history import sizes
 from byok8s.history.event import Event, parsed
-from byok8s.report import file, phrases, prices, tables, text, usage
+from byok8s.report import file, phrases, prices, tables, text, told, usage
 from byok8s.report.data import columns
 from byok8s.report.figures import Figures, as_json, figures
 from byok8s.report.file import MARK
@@ -214,6 +214,25 @@ def test_a_job_that_is_tried_again_has_waited_for_its_tries_before() -> None:
     assert (found.jobs.tries, found.jobs.again) == (2, 1)
 
 
+def test_it_is_said_for_how_long_the_api_and_s3_did_not_answer() -> None:
+    """Of workers that wait for S3 at once each second counts once, and a wait ends with the job and with the run."""
+    events = [
+        STARTED,
+        *job(A, 1, 2, 20, after=[]),
+        *(at(2, "api.away", why="refused"), at(5, "api.back")),
+        *(at(3, "s3.away", why="503"), at(6, "s3.away", pod=POD, why="503"), at(8, "s3.back")),
+        *(at(30, "s3.away", why="503"), at(31, "api.away", why="refused"), at(34, "run.ended", exit=1)),
+    ]
+    found = of(*events)
+    assert found.away == {"api": 6, "s3": 21}
+    assert (as_json(found)["api_away"], as_json(found)["s3_away"]) == (6, 21)
+    said = ["The Kubernetes API did not answer for 6.0 s.", "S3 did not answer for 21 s."]
+    assert list(text.lines(found))[-2:] == said
+    assert all(f"<p>{words}</p>" in told.overview(found) for words in said)
+    assert of(*(each for each in events if each["event"] != "run.ended")).away == {"api": 3, "s3": 18}
+    assert of(STARTED, *job(A, 1, 2, 20, after=[]), ENDED).away == {"api": 0, "s3": 0}
+
+
 def test_what_held_back_a_job_is_not_called_planning() -> None:
     found = of(
         STARTED, *job(A, 2, 3, 9, after=[]), *job(B, 10, 11, 20, after=[]), at(20, "run.ended", exit=0)
@@ -253,24 +272,24 @@ def test_what_a_rule_asked_for_and_used() -> None:
     assert (found.median, found.longest, found.cores) == (9, 10, 1.5)
     assert (found.cpu, found.asked) == (17, 72)
     assert found.core_hours == pytest.approx(72 / 3600)
-    assert (found.better_mb, found.better_threads) == (2600, 2)
+    assert (found.better_mb, found.better_threads) == (2550, 2)
     assert (
-        sizes.profile([found.better]) == "set-resources:\n  sort:\n    mem_mb: 2600\nset-threads:\n  sort: 2"
+        sizes.profile([found.better]) == "set-resources:\n  sort:\n    mem_mb: 2550\nset-threads:\n  sort: 2"
     )
-    assert sizes.flags([found.better]) == "--set-resources sort:mem_mb=2600 --set-threads sort=2"
+    assert sizes.flags([found.better]) == "--set-resources sort:mem_mb=2550 --set-threads sort=2"
 
 
 def test_nothing_is_suggested_below_what_ran_out_of_memory() -> None:
     killed = job(A, 1, 12, 20, mem_mb=2000, max_rss=300, state="EXECUTOR_ERROR", cause="out-of-memory")
     assert rule(*killed).better_mb == 3000
-    again = job(f"{A}-m1", 21, 22, 30, mem_mb=4000, max_rss=2900, attempt=2)
-    assert rule(*killed, *again).better_mb == 3900
+    again = job(f"{A}-m1", 21, 22, 30, mem_mb=3000, max_rss=2900, attempt=2)
+    assert rule(*killed, *again).better_mb == 3800
 
 
 def test_nothing_is_suggested_without_a_measurement_or_for_what_is_right() -> None:
     assert rule(*job(A, 1, 12, 20, mem_mb=8000)).better_mb is None
     assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=800)).better_mb is None
-    assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=950)).better_mb == 1400
+    assert rule(*job(A, 1, 12, 20, mem_mb=1000, max_rss=950)).better_mb == 1350
     assert (
         sizes.flags([rule(*job(A, 1, 12, 20)).better])
         == sizes.profile([rule(*job(A, 1, 12, 20)).better])
@@ -288,8 +307,8 @@ def test_a_rules_name_may_be_anything_in_yaml_and_in_a_shell() -> None:
     import yaml
 
     found = rule(*job(A, 1, 12, 20, "it's: #1", max_rss=100))
-    assert yaml.safe_load(sizes.profile([found.better])) == {"set-resources": {"it's: #1": {"mem_mb": 400}}}
-    assert sizes.flags([found.better]) == """--set-resources 'it'"'"'s: #1:mem_mb=400'"""
+    assert yaml.safe_load(sizes.profile([found.better])) == {"set-resources": {"it's: #1": {"mem_mb": 300}}}
+    assert sizes.flags([found.better]) == """--set-resources 'it'"'"'s: #1:mem_mb=300'"""
 
 
 # -- what it cost --

@@ -25,7 +25,7 @@ TRY = Try(
 
 def test_the_most_that_was_used_counts_with_a_margin_and_room_for_the_worker() -> None:
     (found,) = learned([TRY, replace(TRY, max_rss=2000.0, cpu_time=5.0)])
-    assert found.size == Size("sort", 2800, 2)
+    assert found.size == Size("sort", 2700, 2)
     assert (found.jobs, found.asked_mb, found.peak_mb, found.cores) == (2, 8000, 2000.0, 1.5)
 
 
@@ -33,12 +33,12 @@ def test_what_small_jobs_did_well_with_is_enough() -> None:
     (found,) = learned([replace(TRY, mem_mb=300, max_rss=128.0), replace(TRY, mem_mb=500, max_rss=90.0)])
     assert found.size.mem_mb == 300
     (tight,) = learned([replace(TRY, mem_mb=300, max_rss=270.0)])
-    assert tight.size.mem_mb == 600
+    assert tight.size.mem_mb == 500
 
 
 def test_what_a_small_job_did_well_with_is_not_enough_for_a_larger_one() -> None:
     (found,) = learned([replace(TRY, mem_mb=300, max_rss=100.0), replace(TRY, mem_mb=8000, max_rss=200.0)])
-    assert found.size.mem_mb == 500
+    assert found.size.mem_mb == 450
 
 
 def test_what_was_too_little_is_never_advised_again() -> None:
@@ -69,8 +69,41 @@ def test_threads_are_never_raised_nor_told_by_a_job_too_short_to_be_measured() -
     assert short.size.threads is None
 
 
-def test_jobs_of_a_group_are_not_told_apart() -> None:
-    assert learned([replace(TRY, rule="group", rules=("sort", "merge"))]) == []
+GROUP = replace(TRY, rule="group", rules=("sort", "merge", "sort"), at_once=1)
+
+
+def test_each_of_a_groups_jobs_that_run_one_by_one_asks_for_what_was_enough_for_all() -> None:
+    assert [(each.size, each.jobs, each.peak_mb, each.cores) for each in learned([GROUP])] == [
+        (
+            Size("sort", 1450),
+            1,
+            1000.0,
+            None,
+        ),  # of threads nothing: one may have used what all have on average
+        (Size("merge", 1450), 1, 1000.0, None),
+    ]
+    alone = replace(TRY, max_rss=2000.0)
+    assert [each.size for each in learned([GROUP, alone])] == [Size("sort", 2700, 2), Size("merge", 1450)]
+    failed = replace(GROUP, state="EXECUTOR_ERROR", cause="out-of-memory", mem_mb=2000, max_rss=None)
+    assert {each.size.mem_mb for each in learned([GROUP, failed])} == {3000}
+
+
+@pytest.mark.parametrize("at_once", [2, None], ids=["at once", "not known"])
+def test_of_groups_whose_jobs_may_run_at_once_nothing_is_told(at_once: int | None) -> None:
+    assert learned([replace(GROUP, at_once=at_once)]) == []
+
+
+def test_what_many_jobs_did_well_with_is_enough_with_less_room() -> None:
+    many = [replace(TRY, mem_mb=1400, max_rss=rss) for rss in (1045.0, 1066.0, 1069.0, 1071.0, 1071.0)]
+    assert learned(many)[0].size.mem_mb == 1400
+    assert learned(many[1:])[0].size.mem_mb == 1500  # too few
+    assert learned([*many[1:], replace(many[0], max_rss=900.0)])[0].size.mem_mb == 1500  # too small
+    assert learned([*many[1:], replace(many[0], mem_mb=2000)])[0].size.mem_mb == 1500  # with more
+    assert (
+        learned([replace(each, mem_mb=1250) for each in many])[0].size.mem_mb == 1500
+    )  # without the worker's
+    failed = replace(TRY, state="EXECUTOR_ERROR", cause="out-of-memory", mem_mb=1400, max_rss=None)
+    assert learned([*many, failed])[0].size.mem_mb == 2100
 
 
 def test_a_profile_is_one_of_snakemakes() -> None:

@@ -38,8 +38,8 @@ def advise(
 ) -> NoReturn:
     """Say what rules had better ask for: enough for all that their jobs have used, with a margin, and not much more.
 
-    By the RUNs that are named, or by the newest five: this folder's, or the bucket's. `--sizes learned` has a run use
-    the same without a profile.
+    By the RUNs that are named, or by the newest five of the workflow that was run last: this folder's, or the bucket's.
+    `--sizes learned` has a run use the same of its own workflow without a profile.
     """
 
     def carry_out() -> int:
@@ -51,7 +51,7 @@ def advise(
         if profile and as_json:
             raise InputError("--profile is for Snakemake, --json for other machines: say one of them.")
         said = Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url)
-        read = [runs.run(id_, said) for id_ in run] or runs.listed(said, runs.LEARNS_FROM)
+        read = [runs.run(id_, said) for id_ in run] or runs.of_newest_workflow(said)
         ids, found = [each.id for each in read], runs.learned(read)
         advice = sizes.profile(each.size for each in found)
         if as_json:

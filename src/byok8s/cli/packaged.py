@@ -32,7 +32,7 @@ def command(name: str, version: str, folder: Path) -> click.Group:
     def packaged(ctx: click.Context) -> None:
         from byok8s.workspace import Source
 
-        ctx.obj = Source(f"{name} {version}", folder, packaged=True)
+        ctx.obj = Source(f"{name} {version}", folder, packaged=True, origin=name)
 
     first_line = f"Run the Snakemake workflow {name} on a Kubernetes cluster, or on this machine."
     packaged.help = (

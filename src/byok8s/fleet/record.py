@@ -235,6 +235,7 @@ def _asked(task: Task) -> dict[str, object]:
         "job": task.job,
         "rule": task.rule,
         "rules": list(task.rules) or None,
+        "at_once": task.at_once if task.rules else None,
         "wildcards": dict(task.wildcards) or None,
         "outputs": list(task.outputs) or None,
         "threads": task.shape.cores,

@@ -22,10 +22,15 @@ class Commit:
 
 def commit(folder: Path) -> Commit | None:
     """Return the commit of the repository that a folder is in; None if it is in none, or nobody says so in time."""
-    described = ("describe", "--always", "--abbrev=40", "--exclude=*", f"--dirty={_DIRTY}")
+    found = said(folder, "describe", "--always", "--abbrev=40", "--exclude=*", f"--dirty={_DIRTY}")
+    return Commit(found.removesuffix(_DIRTY), found.endswith(_DIRTY)) if found else None
+
+
+def said(folder: Path, *arguments: str) -> str | None:
+    """Return what git says of a folder; None if it says nothing of it, or not in time."""
     try:
         done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *described],
+            ["git", "-c", "core.fsmonitor=false", *arguments],
             cwd=folder,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
             stdin=subprocess.DEVNULL,
@@ -36,5 +41,4 @@ def commit(folder: Path) -> Commit | None:
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-    said = done.stdout.strip()
-    return Commit(said.removesuffix(_DIRTY), said.endswith(_DIRTY)) if said else None
+    return done.stdout.strip()

@@ -68,7 +68,7 @@ def _log(one: Try, log: Callable[[Try, int], Sequence[str]], height: int) -> lis
     """Return the end of a job's log, below a title."""
     room = max(1, height - 2)
     why = f", failed: {one.why}" if one.failed else ""
-    lines = log(one, room)[-room:] or ["It has written nothing."]
+    lines = log(one, room)[-room:] or ["No log of it is there."]
     return [Row(""), Row(f"Log of {one.name}{why}", "bad" if one.failed else "title"), *map(Row, lines)]
 
 

@@ -14,13 +14,16 @@ from byok8s.history.event import COMPLETE
 from byok8s.history.state import Try
 
 MARGIN: Final = 1.2  # above the most memory that a job has used
-WORKERS_MB: Final = 200  # what the worker takes of the pod's memory, beside the job
+# of the pod's memory, beside the job: worker and kernel took at most 57, and `run:` keeps a Snakefile
+WORKERS_MB: Final = 150
 AFTER_OUT_OF_MEMORY: Final = 1.5  # above the most with which a job has run out of it
-STEP_MB: Final = 100
+STEP_MB: Final = 50
 MB_OF_MIB: Final = (
     1.048576  # max_rss is in MiB, as Snakemake's benchmarks have it; mem_mb is in MB, as pods have it
 )
 ROOMY: Final = 0.8  # jobs that went well with so much of what was asked for need no more
+OFTEN: Final = 5  # nor do so many of them with whatever they asked for, if each
+ABOUT: Final = 0.9  # has used so much of the most that any has used
 CORES_MARGIN: Final = 1.1
 LEAST_SECONDS: Final = 1.0  # of a shorter job, the start of its process is most of what it used
 OUT_OF_MEMORY: Final = "out-of-memory"
@@ -40,8 +43,9 @@ class Size:
 class Learned:
     """What is known of a rule, and what follows of it.
 
-    jobs: those that went well and were measured. asked_mb, asked_threads: the most that was asked for. peak_mb: the
-    most that a job used. cores: the most processors that one used on average. None: not known.
+    jobs: those that went well and were measured, and groups with some of the rule's jobs. asked_mb, asked_threads: the
+    most that was asked for. peak_mb: the most that one used. cores: the most processors that one used on average. None:
+    not known.
     """
 
     size: Size
@@ -53,12 +57,21 @@ class Learned:
 
 
 def learned(tries: Iterable[Try]) -> list[Learned]:
-    """Return what tries, of one run or several, tell of each rule; of groups nothing, whose jobs are not told apart."""
-    found: dict[str, list[Try]] = {}
+    """Return what tries, of one run or several, tell of each rule.
+
+    The jobs of a group are not told apart, but none has used more than all of them. So if they run one by one, and the
+    group asks for the most of what they ask for, each asks for what was enough for the group. Of groups whose jobs run
+    at once nothing is told, nor of the threads of any.
+    """
+    own: dict[str, list[Try]] = {}
+    grouped: dict[str, list[Try]] = {}
     for each in tries:
         if each.rules == (each.rule,):
-            found.setdefault(each.rule, []).append(each)
-    return [_learned(rule, own) for rule, own in found.items()]
+            own.setdefault(each.rule, []).append(each)
+        elif each.at_once == 1:
+            for rule in dict.fromkeys(each.rules):
+                grouped.setdefault(rule, []).append(each)
+    return [_learned(rule, own.get(rule, []), grouped.get(rule, [])) for rule in own | grouped]
 
 
 def memory(tries: Sequence[Try]) -> int | None:
@@ -72,7 +85,15 @@ def memory(tries: Sequence[Try]) -> int | None:
     enough = math.ceil(wanted / STEP_MB) * STEP_MB
     # what smaller jobs did well with proves nothing of those that used the most
     proven = [each.mem_mb for each in measured if each.mem_mb and _used(each) == peak]
-    return min([enough, *(mb for mb in proven if mb * ROOMY >= peak and mb * ROOMY > too_little)])
+    roomy = [mb for mb in proven if mb * ROOMY >= peak and mb * ROOMY > too_little]
+    often = [mb for mb in proven if mb > too_little and _is_often_enough(mb, peak, measured)]
+    return min([enough, *roomy, *often])
+
+
+def _is_often_enough(mb: int, peak: float, measured: Iterable[Try]) -> bool:
+    """Return whether jobs that used the most, or about that, have gone well with this memory again and again."""
+    alike = [each for each in measured if each.mem_mb and each.mem_mb <= mb and _used(each) >= peak * ABOUT]
+    return len(alike) >= OFTEN and mb >= peak + WORKERS_MB
 
 
 def _used(each: Try) -> float:
@@ -87,18 +108,24 @@ def threads(cores: float | None, asked: int | None) -> int | None:
     return enough if enough < asked else None
 
 
-def _learned(rule: str, own: Sequence[Try]) -> Learned:
-    measured = [each for each in own if each.state == COMPLETE and each.max_rss is not None]
+def _learned(rule: str, own: Sequence[Try], grouped: Sequence[Try]) -> Learned:
+    """own: of the rule alone. grouped: of groups that its jobs were part of."""
+    both = [*own, *grouped]
+    measured = _measured(both)
     asked = max((each.threads for each in own if each.threads is not None), default=None)
-    cores = max(filter(None, map(_cores, measured)), default=None)
+    cores = max(filter(None, map(_cores, _measured(own))), default=None)
     return Learned(
-        Size(rule, memory(own), threads(cores, asked)),
+        Size(rule, memory(both), threads(cores, asked)),
         len(measured),
-        max((each.mem_mb for each in own if each.mem_mb is not None), default=None),
+        max((each.mem_mb for each in both if each.mem_mb is not None), default=None),
         asked,
         max((each.max_rss for each in measured if each.max_rss is not None), default=None),
         cores,
     )
+
+
+def _measured(tries: Iterable[Try]) -> list[Try]:
+    return [each for each in tries if each.state == COMPLETE and each.max_rss is not None]
 
 
 def _cores(each: Try) -> float | None:

@@ -23,7 +23,8 @@ PHASES: Final = {"fetched": "fetch", "ran": "run", "stored": "store"}
 class Try(Struct, frozen=True):  # of a long run a million copies are made, which dataclasses take seconds for
     """A try of a job. Times are in milliseconds since 1970, None for what has not happened.
 
-    state: empty before it has begun, then one of `event`'s. rules: of a group's jobs, else its own. seconds: by phase.
+    state: empty before it has begun, then one of `event`'s. rules: of a group's jobs, else its own. at_once: of a
+    group, how many of its jobs run at a time at most; None if that is not known. seconds: by phase.
     threads, mem_mb: asked for. max_rss: MB. cpu_time: seconds. io_in, io_out: MB that disks gave and got. fetched,
     cached, stored: bytes of its files that came from the bucket, that its worker had kept, and that went into the
     bucket. after: the jobs that made its inputs, the last to end first; None if that is not known. outputs: as the
@@ -34,6 +35,7 @@ class Try(Struct, frozen=True):  # of a long run a million copies are made, whic
     job: str = ""
     rule: str = ""
     rules: tuple[str, ...] = ()
+    at_once: int | None = None
     name: str = ""
     wildcards: Mapping[str, str] = {}
     threads: int | None = None
@@ -214,6 +216,7 @@ def _given(event: Event, found: Try, when: int) -> Try:
         job=_text(event, "job") or found.job,
         rule=rule,
         rules=tuple(map(str, rules)) if isinstance(rules, list) else (rule,),
+        at_once=_int(event, "at_once"),
         name=_text(event, "name") or found.id,
         wildcards={str(key): str(value) for key, value in wildcards.items()}
         if isinstance(wildcards, dict)

@@ -104,9 +104,9 @@ class History:
 _OPEN: dict[Path, History] = {}  # a process has one writer for each file, whoever wants to write
 
 
-def is_any_open() -> bool:
-    """Return whether this process writes the events of any run."""
-    return bool(_OPEN)
+def open_path() -> Path | None:
+    """Return where this process writes the events of a run; None if it does not."""
+    return next(iter(_OPEN), None)
 
 
 def history(path: Path, on_trouble: Callable[[str], None]) -> History:

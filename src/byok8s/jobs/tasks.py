@@ -39,6 +39,7 @@ def task(
         logs=logs(job, cwd),
         wildcards=_wildcards(job),
         rules=_rules(job),
+        at_once=max(map(len, description.levels)),
         attempt=job.attempt,
         restarts=_restarts(job),
         shared=tuple(_shared(description)),

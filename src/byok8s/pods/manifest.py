@@ -81,10 +81,11 @@ class Task:
     job: the same for the same rule and wildcards in every run, and unique in one. title: for people and file names.
     description: a JobDescription as JSON, or where in the bucket it is. logs: the rule's log files, within the pod's
     root. outputs: as the Snakefile has them. runtime: in minutes, None without an end. wildcards: of a group none.
-    rules: of a group's jobs. attempt: Snakemake's own count. restarts: how often Snakemake tries it again. losses,
-    ooms: tries lost to infrastructure, and to too little memory. adopted: the id of the try that an earlier controller
-    of the run has begun. shared: the inputs that other tasks take, too, each with its size in bytes: a worker that has
-    them need not fetch them. after: the jobs that make its inputs, None if they are not known.
+    rules: of a group's jobs. at_once: of these, the most that run at a time, if that is known. attempt: Snakemake's own
+    count. restarts: how often Snakemake tries it again. losses, ooms: tries lost to infrastructure, and to too little
+    memory. adopted: the id of the try that an earlier controller of the run has begun. shared: the inputs that other
+    tasks take, too, each with its size in bytes: a worker that has them need not fetch them. after: the jobs that make
+    its inputs, None if they are not known.
     """
 
     job: str
@@ -98,6 +99,7 @@ class Task:
     outputs: tuple[str, ...] = ()
     wildcards: Mapping[str, str] = field(default_factory=dict, compare=False)
     rules: tuple[str, ...] = ()
+    at_once: int | None = None
     attempt: int = 1
     restarts: int = field(default=0, compare=False)
     losses: int = 0

@@ -49,7 +49,7 @@ class Figures:
 
     state: a word of history.status. facts: what the run said as it started. first, until: times, in milliseconds since
     1970, of its beginning and of the end of what is known. spent: of each try, by its id. phases: seconds of all tries.
-    lost: tries that were not the last of their job, by what ended them. away: seconds in which the Kubernetes API did
+    lost: tries that were not the last of their job, by what ended them. away: seconds in which each of status.PARTS did
     not answer. cost: by the prices, None without any.
     """
 
@@ -75,7 +75,7 @@ class Figures:
     cost_idle: float | None
     failures: Sequence[Try]
     lost: Mapping[str, int]
-    away: float
+    away: Mapping[str, float]
 
     @property
     def seconds(self) -> float:
@@ -99,7 +99,7 @@ def figures(
             gaps.append((state.last, milliseconds(event) or state.last))
         fold(state, event)
         marks.note(event)
-        away.note(event)
+        away.look(state)
     first = state.first or 0
     until = now if alive and not state.over else (state.last or first)
     found = workers(state, marks, until)
@@ -162,22 +162,25 @@ def _lost(state: State) -> dict[str, int]:
 
 
 class _Away:
-    """Sums up the time in which the Kubernetes API did not answer."""
+    """Sums up the time in which a part, the Kubernetes API or S3, did not answer somebody who asked it."""
 
     def __init__(self) -> None:
-        self._since: int | None = None
-        self._sum = 0
+        self._since: dict[str, int] = {}
+        self._sums = dict.fromkeys(status.PARTS, 0)
 
-    def note(self, event: Event) -> None:
-        match event.get("event"):
-            case "api.away":
-                self._since = milliseconds(event)
-            case "api.back" | "run.started" | "run.ended" if self._since is not None:
-                self._sum += (milliseconds(event) or self._since) - self._since
-                self._since = None
+    def look(self, state: State) -> None:
+        """Take in who waits for what now. However many workers wait for S3, a second counts once."""
+        when, now = state.last or 0, {each.part for each in state.away.values()}
+        for part in now - self._since.keys():
+            self._since[part] = when
+        for part in self._since.keys() - now:
+            self._sums[part] += when - self._since.pop(part)
 
-    def seconds(self, until: int) -> float:
-        return (self._sum + (until - self._since if self._since is not None else 0)) / 1000
+    def seconds(self, until: int) -> dict[str, float]:
+        return {
+            part: (known + (until - self._since.get(part, until))) / 1000
+            for part, known in self._sums.items()
+        }
 
 
 def as_json(found: Figures) -> dict[str, object]:
@@ -205,7 +208,8 @@ def as_json(found: Figures) -> dict[str, object]:
             for each in found.failures
         ],
         "lost": found.lost,
-        "api_away": found.away,
+        "api_away": found.away["api"],
+        "s3_away": found.away["s3"],
         "profile": sizes.profile(rule.better for rule in found.rules),
         "flags": sizes.flags(rule.better for rule in found.rules),
     }

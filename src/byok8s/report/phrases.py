@@ -8,7 +8,7 @@ from typing import Final
 
 from byok8s.data.inputs import size_words
 from byok8s.history.event import CANCELED, COMPLETE, RUNNING
-from byok8s.history.status import LOST, span
+from byok8s.history.status import LOST, PARTS, span
 from byok8s.report import time
 from byok8s.report.figures import Figures
 
@@ -183,3 +183,8 @@ def cpu_share(found: Figures) -> float | None:
     """Return how much of what workers reserved was used."""
     whole = found.reserved.whole.cores
     return found.cpu_hours / whole if found.cpu_hours is not None and whole else None
+
+
+def outages(found: Figures) -> list[str]:
+    """Say of each part that did not answer for how long that was."""
+    return [f"{PARTS[part]} did not answer for {span(took)}." for part, took in found.away.items() if took]

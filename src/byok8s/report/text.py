@@ -21,6 +21,8 @@ def lines(found: Figures) -> Iterator[str]:
     yield from _time(found)
     yield from _rules(found)
     yield from _cost(found)
+    if outages := phrases.outages(found):
+        yield from ["", *outages]
 
 
 def _asked(found: Figures) -> Iterator[str]:

@@ -75,7 +75,7 @@ def overview(found: Figures) -> Html:
         el("div", el("dt", label), el("dd", value, el("small", more)), class_="card")
         for label, value, more in cards
     ]
-    notes = [f"The Kubernetes API did not answer for {span(found.away)}."] if found.away else []
+    notes = phrases.outages(found)
     if found.lost:
         lost = ", ".join(f"{count} of {cause}" for cause, count in found.lost.items())
         notes.append(f"Tries that were followed by another one, by what ended them: {lost}.")

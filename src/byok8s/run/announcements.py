@@ -37,6 +37,13 @@ def announced(events: History, drawing: Drawing, *, in_full: bool) -> Iterator[N
     events, drawing: of the run. in_full: whether the user has asked for more than
     Snakemake announces by itself, and so gets all of that instead of lines.
     """
+    with hidden(drawing, in_full=in_full), nullcontext() if in_full else events.heard(_teller(drawing)):
+        yield
+
+
+@contextmanager
+def hidden(drawing: Drawing, *, in_full: bool) -> Iterator[None]:
+    """Have Snakemake announce less: while a view is drawn, and, unless in full, in any case."""
     from snakemake import logging
 
     check_names(USED_OF_LOGGING)
@@ -47,13 +54,12 @@ def announced(events: History, drawing: Drawing, *, in_full: bool) -> Iterator[N
         event = str(getattr(record, "event", None))
         drawn = drawing.is_on
         of_jobs = event in OF_JOBS or record.msg == CHOOSING or hasattr(record, CHOSEN)
-        hidden = (of_jobs and (drawn or not in_full)) or (drawn and event in OF_THE_RUN)
-        return not hidden and original(self, record)
+        is_hidden = (of_jobs and (drawn or not in_full)) or (drawn and event in OF_THE_RUN)
+        return not is_hidden and original(self, record)
 
     handler.filter = filtered
     try:
-        with nullcontext() if in_full else events.heard(_teller(drawing)):
-            yield
+        yield
     finally:
         handler.filter = original
 

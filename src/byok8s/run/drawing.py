@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
+
+
+def can_draw() -> bool:
+    """Return whether standard error is a terminal that can draw."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 @dataclass

@@ -102,11 +102,12 @@ def _checked_cluster(request: Request, view: View) -> Cluster:
 
 
 def _sizes(request: Request, view: View) -> tuple[Size, ...]:
-    """Return what rules are to ask for by the newest runs, if that is wanted and they run in pods."""
+    """Return what rules are to ask for by the workflow's newest runs, if that is wanted and they run in pods."""
     if not request.learned or request.bucket is None or request.local:
         return ()
     try:
-        newest = runs.of_folder(runs.LEARNS_FROM) or runs.of_bucket(request.bucket, runs.LEARNS_FROM)
+        own = {"workflow": kept.workflow(request), "snakefile": str(request.snakefile)}
+        newest = runs.of_workflow(own, request.bucket)
     except errors.Byok8sError as error:
         view.warn(f"{error} Rules get what they declare.")
         return ()

@@ -35,6 +35,7 @@ def start(plan: RunPlan) -> dict[str, object]:
         "byok8s": __version__,
         "snakemake": metadata.version("snakemake"),
         "snakefile": str(request.snakefile),
+        "workflow": workflow(request),
         "command": asked.command(sys.argv),
         "workflow_file": str(request.workflow_file) if request.workflow_file else None,
         "params_file": str(request.params_file) if request.params_file else None,
@@ -123,6 +124,17 @@ def _contents(folder: Path, files: Mapping[Path, int]) -> Mapping[str, Path | by
         file.relative_to(folder).as_posix(): file for file in files.keys() - set(small)
     }
     return contents | ({LOGS_ARCHIVE: s3.archive(folder, small)} if small else {})
+
+
+def workflow(request: Request) -> str:
+    """Return what a workflow is known by in the records of its runs, on each machine and after each change."""
+    file = request.snakefile
+    if request.source:
+        return f"{request.source.origin}#{file}"
+    if found := git.place(file):
+        return "#".join(found)
+    folder = Path.cwd() if file.is_relative_to(Path.cwd()) else file.parent
+    return f"{folder.name}#{file.relative_to(folder)}"
 
 
 def commit(request: Request) -> git.Commit | None:

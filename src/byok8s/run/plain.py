@@ -51,7 +51,13 @@ class PlainRun:
         self._under_way: dict[int, Task] = {}  # by Snakemake's number of the job
         self._failed: dict[str, Task] = {}  # by job: those whose last try has failed
         self._tries: dict[str, int] = {}  # by job
-        self._is_interrupted = self._is_done = self._is_another = False
+        self._is_interrupted = self._is_done = False
+        self._other: Path | None = None
+
+    @property
+    def events(self) -> Path | None:
+        """Where the events of the run are, by whomever they are kept; None before the first job."""
+        return self._record.events.path if self._record else self._other
 
     def hear(self, said: LogRecord) -> None:
         """Take in what Snakemake says."""
@@ -130,9 +136,9 @@ class PlainRun:
 
     def _kept(self) -> Record | None:
         """Return the record, which begins with this; None if another one is kept."""
-        if self._record is None and not self._is_another:
-            self._is_another = writer.is_any_open()
-            self._record = None if self._is_another else self._started()
+        if self._record is None and self._other is None:
+            self._other = writer.open_path()
+            self._record = None if self._other else self._started()
         return self._record
 
     def _started(self) -> Record:

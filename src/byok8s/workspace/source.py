@@ -13,13 +13,15 @@ class Source:
     """A folder with a workflow. Nothing is ever written there.
 
     name: for people, with the version or commit. packaged: it is of a package, whose files pods can be given all, and
-    in whose place those of the user's folder are taken. commit: of the repository that it is from.
+    in whose place those of the user's folder are taken. commit: of the repository that it is from. origin: the same for
+    each version and commit.
     """
 
     name: str
     folder: Path
     packaged: bool
     commit: str = ""
+    origin: str = ""
 
     def files(self) -> Iterator[Path]:
         """All of them, within the folder, in order; without what Python leaves beside the scripts that it runs."""
