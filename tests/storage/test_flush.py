@@ -160,7 +160,7 @@ def test_the_runs_of_one_workflow_among_those_of_others(bucket: s3.Bucket) -> No
         facts = {"workflow": f"{name}#Snakefile", "snakefile": "/Snakefile"}
         run = f"20260101-0000{number:02}-abcd"
         s3.put(bucket, f".byok8s/runs/{run}/events.jsonl", line(0, "run.started", facts))
-    s3.put(bucket, ".byok8s/runs/20260101-000099-abcd/jobs.jsonl", b"")
+    s3.put(bucket, ".byok8s/runs/20260101-000099-abcd/logs/sort-1.log", b"")
     of_a = runs.of_workflow({"workflow": "a#Snakefile", "snakefile": "/Snakefile"}, bucket)
     assert [run.id[-7:-5] for run in of_a] == ["19", "17", "15", "13", "11"]
     of_last = json.loads(says("advise", "-b", f"{bucket.name}/{bucket.prefix}", "--json"))

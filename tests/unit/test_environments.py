@@ -113,6 +113,25 @@ def test_what_is_packed_is_what_was_made(make: Maker, tmp_path: Path) -> None:
     assert os.access(prefix / "bin/greet", os.X_OK)
 
 
+def test_names_links_and_times_of_what_is_packed(tmp_path: Path) -> None:
+    prefix, there = tmp_path / "prefix", tmp_path / "there"
+    long = prefix / ("lib/" + "long " * 30) / ("é" * 120)
+    long.parent.mkdir(parents=True)
+    long.write_text("long")
+    os.utime(long, ns=(1_700_000_000_987_654_321,) * 2)
+    (prefix / os.fsdecode(b"not utf-8 \xff")).touch()
+    (prefix / "link").symlink_to("x/" * 80)
+    (prefix / "same").hardlink_to(long)
+    conda.pack(prefix, tmp_path / "packed")
+    conda.unpack(tmp_path / "packed", there)
+    assert sorted(os.fsencode(path.name) for path in there.iterdir()) == [b"lib", b"link", b"not utf-8 \xff", b"same"]
+    again = there / long.relative_to(prefix)
+    assert again.read_text() == "long"
+    assert again.stat().st_mtime == 1_700_000_000  # what Python compares a compiled file with
+    assert again.samefile(there / "same")
+    assert (there / "link").readlink() == (prefix / "link").readlink()
+
+
 @pytest.mark.parametrize(("version", "pinned"), [("1.3", True), ("1.9", False)])
 def test_a_pin_file_counts_if_its_packages_are_there(version: str, pinned: bool, make: Maker) -> None:
     urls = [

@@ -132,7 +132,8 @@ def pack(prefix: Path, packed: Path) -> None:
     with (
         packed.open("wb") as file,
         zstandard.ZstdCompressor(level=3, threads=-1).stream_writer(file) as stream,
-        tarfile.open(fileobj=stream, mode="w|", bufsize=_CHUNK) as archive,
+        # in the other format a time with a fraction of a second has a header of its own, as almost each file has
+        tarfile.open(fileobj=stream, mode="w|", bufsize=_CHUNK, format=tarfile.GNU_FORMAT) as archive,
     ):
         archive.add(prefix, arcname=".")
 
