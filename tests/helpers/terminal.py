@@ -44,14 +44,15 @@ class Terminal:
         environment: Mapping[str, str] = os.environ,
         stdout: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a command in a session of its own, whose terminal this is."""
+        """Start a command in a session of its own, whose terminal this is: it has the size that this has."""
+        sizes = {"COLUMNS", "LINES"}  # of the terminal that the tests are run in
         return subprocess.Popen(
             [sys.executable, "-c", LEAD, *command],
             cwd=folder,
             stdin=self._theirs,
             stdout=self._theirs if stdout is None else stdout,
             stderr=self._theirs,
-            env={**environment, "TERM": "xterm"},
+            env={**{name: of for name, of in environment.items() if name not in sizes}, "TERM": "xterm"},
             start_new_session=True,
         )
 

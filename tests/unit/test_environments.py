@@ -124,7 +124,12 @@ def test_names_links_and_times_of_what_is_packed(tmp_path: Path) -> None:
     (prefix / "same").hardlink_to(long)
     conda.pack(prefix, tmp_path / "packed")
     conda.unpack(tmp_path / "packed", there)
-    assert sorted(os.fsencode(path.name) for path in there.iterdir()) == [b"lib", b"link", b"not utf-8 \xff", b"same"]
+    assert sorted(os.fsencode(path.name) for path in there.iterdir()) == [
+        b"lib",
+        b"link",
+        b"not utf-8 \xff",
+        b"same",
+    ]
     again = there / long.relative_to(prefix)
     assert again.read_text() == "long"
     assert again.stat().st_mtime == 1_700_000_000  # what Python compares a compiled file with

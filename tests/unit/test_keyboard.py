@@ -42,9 +42,9 @@ def test_q_leaves_the_view_and_the_terminal_is_as_it_was(terminal: Terminal, tmp
     assert terminal.end(process) == 0
     assert terminal.is_as_before()
     lines = terminal.lines
-    assert "after" in lines
-    assert "byok8s: The view is closed, the run goes on. `byok8s status` shows how it is." in lines
-    assert lines.index("left") > max(n for n, each in enumerate(lines) if each.startswith("r: running"))
+    assert {"left", "after"} <= {*lines}
+    closed = "byok8s: The view is closed, the run goes on. `byok8s status` shows how it is."
+    assert lines.index(closed) > max(n for n, each in enumerate(lines) if each.startswith("r: running"))
 
 
 VIEWS = """
