@@ -19,7 +19,6 @@ from byok8s.data.inputs import size_words
 from byok8s.doctor.check import Check, CheckStatus, Field, Report
 from byok8s.errors import Byok8sError
 from byok8s.shown import visible
-from byok8s.software.store import StoredEnvironment
 from byok8s.workspace.folder import replaced
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from byok8s.run_objects.clean import Found
     from byok8s.run_objects.leftovers import Run
     from byok8s.s3 import Bucket, Unfinished
+    from byok8s.software.store import StoredEnvironment
 
 RULE = "-" * 8
 NONE = "none"

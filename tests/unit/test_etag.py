@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from snakemake_storage_plugin_byok8s import etag
+from snakemake_storage_plugin_byok8s.checksum import MIB
 
-SIZE = 20 * etag.MIB + 3
+SIZE = 20 * MIB + 3
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def by_definition(content: bytes, each: int) -> str:
 
 @pytest.mark.parametrize("mib", [5, 8, 15, 16, 50])
 def test_an_object_that_was_put_in_parts_by_some_program(mib: int, large: Path) -> None:
-    told = by_definition(large.read_bytes(), mib * etag.MIB)
+    told = by_definition(large.read_bytes(), mib * MIB)
     assert etag.matches(told, large, SIZE)
 
 

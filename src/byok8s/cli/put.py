@@ -47,9 +47,9 @@ def put(
         from byok8s.settings import Settings
 
         bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
-        s3.check_bucket(bucket)
-        with unused(bucket):
-            carry_up(bucket, paths, view, replace=replace)
+        client = s3.usable(bucket)
+        with unused(bucket, client):
+            carry_up(bucket, paths, view, replace=replace, client=client)
         return 0
 
     exit_with(carry_out, debug=debug)
