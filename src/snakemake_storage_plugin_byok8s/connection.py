@@ -14,7 +14,6 @@ import boto3
 import botocore.session
 import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
 from boto3.exceptions import Boto3Error
-from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from botocore.utils import determine_content_length
@@ -37,8 +36,6 @@ _OPENED_AHEAD: Final = 2  # few jobs have more than an output and a log
 _CONNECT_AHEAD_S: Final = 2
 _STALE_S: Final = 30
 SENT_AT_ONCE_BYTES: Final = 1024 * 1024
-# of a large file; no more pieces, of 256 KiB, wait for a disk that is slower than the network
-BY_PARTS: Final = TransferConfig(max_io_queue=64)
 _KEYS: Final = "Check the access key and the secret key, and that they are for this server."
 _REACH: Final = "The endpoint cannot be reached: check its address, DNS, VPN and firewall."
 _HINTS: Final = {

@@ -34,7 +34,7 @@ R = TypeVar("R")
 THREADS: Final = 32
 CHUNK_BYTES: Final = 1024 * 1024
 PARTS_BYTES: Final = 64 * 1024 * 1024  # larger files go in parts, several at once
-LARGE_AT_ONCE: Final = 4  # of those: boto has ten threads for each
+LARGE_AT_ONCE: Final = 4  # of those: each has eight parts at once
 MODE: Final = "byok8s-mode"  # an object's metadata: permissions, kept for what is executable
 
 
@@ -208,6 +208,8 @@ class Transfer:
         """Get an object, again when something on the way has cut or changed it. Raises Damaged."""
         from snakemake_storage_plugin_byok8s.whole import TRIES, is_whole
 
+        if item.size > PARTS_BYTES:
+            return self._get_by_parts(item, part)
         for _ in range(TRIES):
             answer = self._get(item, part)
             if is_whole(part, item.size) and not _differs(part, answer):
@@ -217,15 +219,23 @@ class Transfer:
             f"{TRIES} times"
         )
 
-    def _get(self, item: _Download, part: Path) -> Mapping[str, Any]:
-        if item.size > PARTS_BYTES:
-            from snakemake_storage_plugin_byok8s.connection import BY_PARTS
+    def _get_by_parts(self, item: _Download, part: Path) -> Mapping[str, Any]:
+        """Get a large object, which is compared with its checksum. Raises Damaged."""
+        from snakemake_storage_plugin_byok8s.receive import Incoming, Receiving
+        from snakemake_storage_plugin_byok8s.whole import NotWhole
 
-            with self._large:
-                answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
-                self._client.download_file(item.bucket, item.key, str(part), Config=BY_PARTS)
-            return answer
-        answer = self._connection.shortcut.get_object(Bucket=item.bucket, Key=item.key)
+        with self._large:
+            answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
+            tag, modified = answer["ETag"].strip('"'), answer["LastModified"].timestamp()
+            file = Incoming(item.key, item.key, part, item.size, tag, modified)
+            try:
+                Receiving(self._connection, item.bucket, lambda _: None).receive([file])
+            except NotWhole as error:
+                raise Damaged(str(error)) from error
+        return answer
+
+    def _get(self, item: _Download, part: Path) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._connection.shortcut.get_object(Bucket=item.bucket, Key=item.key)
         with part.open("wb") as opened:
             shutil.copyfileobj(answer["Body"], opened, CHUNK_BYTES)
         return answer
@@ -249,9 +259,7 @@ class Transfer:
         metadata = {MODE: f"{status.st_mode & 0o777:o}"} if status.st_mode & 0o111 else {}
         with self._connection.explained("upload", f"s3://{bucket}/{key}"):
             if status.st_size > PARTS_BYTES:
-                with self._large:
-                    self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": metadata})
-                    answer = self._client.head_object(Bucket=bucket, Key=key)
+                answer = self._put_by_parts(bucket, key, path, metadata)
                 modified = answer["LastModified"]
             else:
                 answer = self._put_whole(bucket, key, path, metadata)
@@ -259,6 +267,22 @@ class Transfer:
                 modified = _server_time(answer)
         self._count("stored_bytes", status.st_size)
         return Stored(bucket, key, int(modified.timestamp()), status.st_size, etag=answer.get("ETag", ""))
+
+    def _put_by_parts(
+        self, bucket: str, key: str, path: Path, metadata: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        """Put a large file; S3 refuses a part that does not have its checksum. Raises Damaged."""
+        from snakemake_storage_plugin_byok8s.send import Outgoing, Sending
+        from snakemake_storage_plugin_byok8s.whole import NotWhole
+
+        with self._large:
+            try:
+                file = Outgoing.of(path, key, tuple(metadata.items()))
+                Sending(self._connection, bucket, lambda _: None).send([file])
+            except NotWhole as error:
+                raise Damaged(str(error)) from error
+            answer: Mapping[str, Any] = self._client.head_object(Bucket=bucket, Key=key)
+        return answer
 
     def _put_whole(self, bucket: str, key: str, path: Path, metadata: Mapping[str, str]) -> Mapping[str, Any]:
         """Put a file, again when S3 says that it got another, or does not say what it got. Raises Damaged."""
