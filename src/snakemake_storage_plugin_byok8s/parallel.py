@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# what a server far away wants; near one, fewer would do. Each has connection.SENT_AT_ONCE_BYTES at most in memory
+# what a server far away wants; near one, fewer would do. Each has SENT_AT_ONCE_BYTES at most in memory
 _FILES_AT_ONCE: Final = 64
 _PARTS_AT_ONCE: Final = 8
 T = TypeVar("T")

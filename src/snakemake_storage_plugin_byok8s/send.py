@@ -18,9 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.utils import ReadFileChunk
 from snakemake_interface_common.exceptions import WorkflowError
 
+from byok8s.worker.boto import SENT_AT_ONCE_BYTES
 from snakemake_storage_plugin_byok8s import checksum, etag
 from snakemake_storage_plugin_byok8s.begun import Begun, Note, Upload
-from snakemake_storage_plugin_byok8s.connection import SENT_AT_ONCE_BYTES
 from snakemake_storage_plugin_byok8s.facts import Facts
 from snakemake_storage_plugin_byok8s.parallel import each_file
 from snakemake_storage_plugin_byok8s.whole import TRIES, NotWhole

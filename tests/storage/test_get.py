@@ -78,6 +78,12 @@ def test_get_what_a_pattern_names(pattern: str, found: set[str], place: Place) -
     assert place.here() == {name: FILES[name] for name in found}
 
 
+def test_the_bucket_is_listed_once_before_the_first_file(place: Place) -> None:
+    place.run("get", "out/a.txt")
+    listed, file = f"LIST /local/{place.prefix}/out/a.txt", f"GET /local/{place.prefix}/out/a.txt"
+    assert place.proxy.requests == [listed, file]
+
+
 def test_several_patterns_and_another_folder(place: Place) -> None:
     said = place.run("get", "out/a.txt", "**/c.txt", "out/a.txt", "-d", "there/new")
     assert "Fetched: 3 files, 15 bytes." in said

@@ -39,6 +39,16 @@ def paths(place: Place) -> set[str]:
     return {line.split("  ", 2)[2] for line in place.run("ls").splitlines()}
 
 
+def test_little_is_asked_before_the_first_file(place: Place) -> None:
+    """Each is a round trip to a server that is far away; more connections than of one client and of the files, too."""
+    place.run("put", "sheet.tsv")
+    of_lock = [f"{way} /local/{place.prefix}/.byok8s/lock" for way in ("GET", "PUT", "PUT", "GET")]
+    asked = [f"LIST /local/{place.prefix}/", *of_lock, f"LIST /local/{place.prefix}/sheet.tsv"]
+    file = f"PUT /local/{place.prefix}/sheet.tsv"
+    assert place.proxy.requests[: place.proxy.requests.index(file)] == asked
+    assert place.proxy.connections == 2
+
+
 def test_files_and_folders_are_put_at_their_paths_and_once(place: Place) -> None:
     before = paths(place)
     assert "Put: 3 files, 15 bytes." in place.run("put", "reads", "./sheet.tsv", "reads/a.fq")

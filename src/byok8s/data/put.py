@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byok8s.data import contents
-from byok8s.data.fetch import Kind, Wanted, connection, counted, kinds
+from byok8s.data.fetch import Connected, Kind, Wanted, connection, counted, kinds
 from byok8s.data.inputs import Person, files_words, named
 from byok8s.errors import BucketError, InputError
 from byok8s.s3 import Bucket, S3Client
@@ -30,9 +30,17 @@ class _Local:
 
 
 def put(
-    bucket: Bucket, paths: Sequence[Path], person: Person, *, replace: bool, client: S3Client | None = None
+    bucket: Bucket,
+    paths: Sequence[Path],
+    person: Person,
+    *,
+    replace: bool,
+    client: S3Client | None = None,
+    connected: Connected | None = None,
 ) -> None:
-    """Upload files, and all that is in folders, and say so. client: of the bucket, if there is one.
+    """Upload files, and all that is in folders, and say so.
+
+    client, connected: of the bucket, if there are such.
 
     Raises InputError for a path that cannot be put, and for files that differ, unless `replace`; BucketError when the
     bucket does not take them.
@@ -50,10 +58,11 @@ def put(
             hint="--replace puts yours in their place.",
         )
     missing = [local for local in found if local.path not in same]
-    server = connection(bucket)
-    with _explained(), _unfinished(server, bucket, found, missing):
-        if missing:
-            _send(server, bucket, missing, person)
+    with _explained():
+        server = connected() if connected else connection(bucket)
+        with _unfinished(server, bucket, found, missing):
+            if missing:
+                _send(server, bucket, missing, person)
     size = sum(local.file.stat().st_size for local in missing)
     person.say(f"Put: {files_words(len(missing), size)}" + (f"; {len(same)} there already." if same else "."))
 

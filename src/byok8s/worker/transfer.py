@@ -286,7 +286,7 @@ class Transfer:
 
     def _put_whole(self, bucket: str, key: str, path: Path, metadata: Mapping[str, str]) -> Mapping[str, Any]:
         """Put a file, again when S3 says that it got another, or does not say what it got. Raises Damaged."""
-        from snakemake_storage_plugin_byok8s.connection import SENT_AT_ONCE_BYTES
+        from byok8s.worker.boto import SENT_AT_ONCE_BYTES
         from snakemake_storage_plugin_byok8s.whole import TRIES
 
         for _ in range(TRIES):
