@@ -80,6 +80,12 @@ def matches(etag: str, path: Path, size: int) -> bool:
     return any(joined(sums(path, pieces)) == etag for pieces in _cuts(size, int(count)))
 
 
+def tells(etag: str, size: int) -> bool:
+    """Return whether an ETag has the form of a checksum that a file of this size can be compared with."""
+    _, _, count = etag.partition("-")
+    return is_sum(etag) and (not count or next(_cuts(size, int(count)), None) is not None)
+
+
 def cut(etag: str, size: int) -> list[Part]:
     """Return the parts that an object seems to have been put in, by its ETag; else those that byok8s would make."""
     _, _, count = etag.partition("-")

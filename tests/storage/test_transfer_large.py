@@ -69,6 +69,27 @@ def test_a_byte_that_is_changed_on_the_way_is_moved_again(
     assert not [*tmp_path.glob(".*")]
 
 
+@pytest.mark.parametrize("tells", [False, True])
+def test_it_is_fetched_once_whether_a_checksum_tells_or_not(
+    tells: bool, provide: Provide, counter: Counter, large: Path, tmp_path: Path
+) -> None:
+    """What other programs have put, in parts of their own size: a worker has no time for it to come twice."""
+    moves, client = moved(provide, counter)
+    at, each = {"Bucket": "local", "Key": f"large/by others {tells}"}, (8 if tells else 6) * MIB
+    upload = client.create_multipart_upload(**at)["UploadId"]
+    content, parts = large.read_bytes(), []
+    for number, begin in enumerate(range(0, SIZE, each), start=1):
+        body = content[begin : begin + each]
+        answer = client.upload_part(**at, UploadId=upload, PartNumber=number, Body=body)
+        parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+    client.complete_multipart_upload(**at, UploadId=upload, MultipartUpload={"Parts": parts})
+    counter.requests.clear()
+    came = tmp_path / "came"
+    moves.fetch([File(str(came), "local", at["Key"], size=SIZE)])
+    assert came.read_bytes() == content
+    assert len(counter.of("GET")) == 3
+
+
 def test_one_that_is_always_changed_is_damaged(
     provide: Provide, counter: Counter, large: Path, tmp_path: Path
 ) -> None:

@@ -220,14 +220,16 @@ class Transfer:
         )
 
     def _get_by_parts(self, item: _Download, part: Path) -> Mapping[str, Any]:
-        """Get a large object, which is compared with its checksum. Raises Damaged."""
+        """Get a large object, which is compared with its checksum, if it is known to have one. Raises Damaged."""
         from snakemake_storage_plugin_byok8s.receive import Incoming, Receiving
         from snakemake_storage_plugin_byok8s.whole import NotWhole
 
         with self._large:
             answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
             tag, modified = answer["ETag"].strip('"'), answer["LastModified"].timestamp()
-            file = Incoming(item.key, item.key, part, item.size, tag, modified)
+            file = Incoming(
+                item.key, item.key, part, item.size, tag, modified, not _has_sum(answer, item.size)
+            )
             try:
                 Receiving(self._connection, item.bucket, lambda _: None).receive([file])
             except NotWhole as error:
@@ -346,6 +348,16 @@ def _differs(path: Path, answer: Mapping[str, Any]) -> bool:
     from snakemake_storage_plugin_byok8s.whole import is_as_stored
 
     return not answer.get("ServerSideEncryption") and is_as_stored(path, answer.get("ETag", "")) is False
+
+
+def _has_sum(answer: Mapping[str, Any], size: int) -> bool:
+    """Return whether an answer to HEAD has a checksum that a file can be compared with."""
+    from snakemake_storage_plugin_byok8s import etag
+    from snakemake_storage_plugin_byok8s.send import CRC, SUM
+
+    noted = answer.get("Metadata", {}).keys() & {CRC, SUM}
+    is_plain = answer.get("ServerSideEncryption", "AES256") == "AES256"
+    return bool(noted) or (is_plain and etag.tells(answer["ETag"].strip('"'), size))
 
 
 def _inside(folder: Path, name: str, address: str) -> Path:
