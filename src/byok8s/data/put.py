@@ -124,11 +124,11 @@ def _unfinished(
     server: Connection, bucket: Bucket, found: Sequence[_Local], missing: Sequence[_Local]
 ) -> Iterator[None]:
     """Have folders count as missing until all of them is there; also those that a kill has left so."""
-    from snakemake_storage_plugin_byok8s.facts import UNFINISHED
+    from snakemake_storage_plugin_byok8s.tree import mark
 
     def each(operation: str, action: Callable[..., object], files: Sequence[_Local]) -> None:
         def one(folder: str) -> None:
-            key = _key(bucket, f"{folder}/{UNFINISHED}")
+            key = mark(_key(bucket, folder))
             with server.explained(operation, f"s3://{bucket.name}/{key}"):
                 action(Bucket=bucket.name, Key=key)
 

@@ -162,13 +162,15 @@ class Kept:
         ]
 
     def _list(self, pattern: str) -> list[File]:
+        from snakemake_storage_plugin_byok8s.tree import stands_for_folder
+
         start = beginning(pattern)
         if start not in self._listed:
             found = self._provider.listing(self._bucket, self._prefix + start)
             files = [
                 self._file(key.removeprefix(self._prefix), facts.size)
                 for key, facts in found.items()
-                if not key.endswith("/")
+                if not stands_for_folder(key)
             ]
             self._listed[start] = files
         return self._listed[start]

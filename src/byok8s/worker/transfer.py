@@ -121,6 +121,8 @@ class Transfer:
 
     def _inside(self, file: File) -> list[_Download]:
         """List the files of a directory, and make its folders. Raises Missing when there is none."""
+        from snakemake_storage_plugin_byok8s.tree import stands_for_folder
+
         found, folder = self._list(file), Path(file.path)
         if not found:
             if file.update:
@@ -131,7 +133,7 @@ class Transfer:
         for key, size in found.items():
             name = key[len(file.key) + 1 :]
             path = _inside(folder, name, f"s3://{file.bucket}/{key}")
-            if name == "" or name.endswith("/"):
+            if name == "" or stands_for_folder(name):
                 path.mkdir(parents=True, exist_ok=True)
             else:
                 items.append(_Download(file.bucket, key, path, size, shared=file.shared))
@@ -305,19 +307,16 @@ class Transfer:
 
     def _store_directory(self, file: File, path: Path, open_: Open | None) -> Stored:
         """Leave the files of this directory and no others in the bucket: a half, or an older one, may be there."""
-        from snakemake_storage_plugin_byok8s.facts import UNFINISHED
-        from snakemake_storage_plugin_byok8s.tree import walk
+        from snakemake_storage_plugin_byok8s.tree import mark, surplus, walk
 
         files, folders = walk(path)
-        keys = {f"{file.key}/{name}" for name in files} | {f"{file.key}/{name}" for name in folders}
-        mark = f"{file.key}/{UNFINISHED}"
-        begun = self._mark(file.bucket, mark)
-        old = self._list(file).keys() - keys - {mark}
+        begun = self._mark(file.bucket, mark(file.key))
+        other = surplus(file.key, self._list(file), [*files, *folders])
         stored = self._each(
             lambda name: self._put_held(file.bucket, f"{file.key}/{name}", path / name, open_), files
         )
         made = self._each(lambda name: self._mark(file.bucket, f"{file.key}/{name}"), folders)
-        self._delete(file.bucket, [*old, mark])
+        self._delete(file.bucket, other)
         newest = max((item.mtime for item in stored), default=max([begun, *made]))
         return Stored(file.bucket, file.key, newest, sum(item.size for item in stored), directory=True)
 
