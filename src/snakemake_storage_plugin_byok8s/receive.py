@@ -67,13 +67,14 @@ class Receiving:
 
         Raises WorkflowError for the first that cannot be, and OSError for a place that cannot be written to.
         """
+        for folder in {file.path.parent for file in files}:
+            folder.mkdir(parents=True, exist_ok=True)
         each_file(files, lambda file, parts: self._file(file, parts, done))
 
     def _file(self, file: Incoming, parts: ThreadPoolExecutor, done: Callable[[Incoming], None]) -> None:
         address = f"s3://{self._bucket}/{file.key}"
         judge = _Judge(self._connection, self._bucket, file)
         content = f"{address} {file.tag} {file.size}"
-        file.path.parent.mkdir(parents=True, exist_ok=True)
         with half_of(file.path, content if len(judge.pieces) > 1 else "") as half:
             for _ in range(TRIES):
                 self._fill(half, judge, parts)
