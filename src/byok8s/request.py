@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from byok8s import files, git
 from byok8s import params as params_files
@@ -16,13 +15,10 @@ from byok8s.choices import Software, UploadMode
 from byok8s.errors import InputError
 from byok8s.named import named
 from byok8s.root import find_root
-from byok8s.s3 import Bucket, profile
-from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, resolve, user_config
+from byok8s.s3 import Bucket
+from byok8s.settings import DEFAULT_JOBS, Settings, WorkflowFile, named_bucket, resolve, user_config
 from byok8s.software import channels
 from byok8s.workspace import Source
-
-THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
-
 
 Number = TypeVar("Number", int, float)
 
@@ -260,18 +256,5 @@ def _bucket(settings: Settings, *, local: bool) -> Bucket | None:
         raise InputError(
             "No bucket is named for the workflow's files.",
             hint="Name one with --s3-bucket=BUCKET or BYOK8S_S3_BUCKET; or run on this machine with --local.",
-        )
-    return bucket
-
-
-def named_bucket(settings: Settings, *, local: bool) -> Bucket | None:
-    """None if none is named. local: whether it need not be reached from pods. Raises InputError."""
-    if not settings.s3_bucket:
-        return None
-    bucket = Bucket.parse(settings.s3_bucket, settings.s3_endpoint_url or profile.endpoint())
-    if not local and bucket.endpoint_url and urlsplit(bucket.endpoint_url).hostname in THIS_MACHINE:
-        raise InputError(
-            f"Pods cannot reach the S3 server at {bucket.endpoint_url}: that address is this machine.",
-            hint="Give it by an address that the cluster's nodes can reach, or run with --local.",
         )
     return bucket

@@ -15,13 +15,17 @@ import os
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from byok8s import files
 from byok8s.choices import Sizes, Software, UploadMode
+from byok8s.errors import InputError
+from byok8s.s3 import Bucket, profile
 
 DEFAULT_JOBS = 16
+THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared with, not bound to
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -133,3 +137,16 @@ def resolve(places: Sequence[Settings]) -> Settings:
         name: next((value for value in values if value is not None), None) for name, values in found.items()
     }
     return msgspec.convert(said, Settings)
+
+
+def named_bucket(settings: Settings, *, local: bool) -> Bucket | None:
+    """None if none is named. local: whether it need not be reached from pods. Raises InputError."""
+    if not settings.s3_bucket:
+        return None
+    bucket = Bucket.parse(settings.s3_bucket, settings.s3_endpoint_url or profile.endpoint())
+    if not local and bucket.endpoint_url and urlsplit(bucket.endpoint_url).hostname in THIS_MACHINE:
+        raise InputError(
+            f"Pods cannot reach the S3 server at {bucket.endpoint_url}: that address is this machine.",
+            hint="Give it by an address that the cluster's nodes can reach, or run with --local.",
+        )
+    return bucket

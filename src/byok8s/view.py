@@ -20,7 +20,6 @@ from byok8s.doctor.check import Check, CheckStatus, Field, Report
 from byok8s.errors import Byok8sError
 from byok8s.run.drawing import can_draw as can_draw
 from byok8s.shown import visible
-from byok8s.software.store import StoredEnvironment
 from byok8s.workspace.folder import replaced
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from byok8s.run_objects.clean import Found
     from byok8s.run_objects.leftovers import Run
     from byok8s.s3 import Bucket, Unfinished
+    from byok8s.software.store import StoredEnvironment
 
 RULE = "-" * 8
 NONE = "none"

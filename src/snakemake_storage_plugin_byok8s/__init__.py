@@ -30,9 +30,10 @@ import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto
 from snakemake_interface_storage_plugins.storage_provider import StorageQueryValidationResult
 
 from snakemake_storage_plugin_byok8s.connection import Connection, split, warm_up
-from snakemake_storage_plugin_byok8s.facts import Facts, Listing, directory
+from snakemake_storage_plugin_byok8s.facts import Facts, Listing
 from snakemake_storage_plugin_byok8s.ledger import Ledger
 from snakemake_storage_plugin_byok8s.objects import StorageObject
+from snakemake_storage_plugin_byok8s.tree import directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

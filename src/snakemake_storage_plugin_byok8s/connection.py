@@ -14,14 +14,12 @@ import boto3
 import botocore.session
 import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
 from boto3.exceptions import Boto3Error
-from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
-from botocore.utils import determine_content_length
 from s3transfer.exceptions import RetriesExceededError
 from snakemake_interface_common.exceptions import WorkflowError
 
-from byok8s.worker.boto import share_descriptions
+from byok8s.worker.boto import send_small_at_once, share_descriptions
 from snakemake_storage_plugin_byok8s.credentials import follow_file
 from snakemake_storage_plugin_byok8s.patience import Patience
 from snakemake_storage_plugin_byok8s.shortcut import Shortcut
@@ -36,9 +34,6 @@ _CONNECT_S: Final = 10
 _OPENED_AHEAD: Final = 2  # few jobs have more than an output and a log
 _CONNECT_AHEAD_S: Final = 2
 _STALE_S: Final = 30
-SENT_AT_ONCE_BYTES: Final = 1024 * 1024
-# of a large file; no more pieces, of 256 KiB, wait for a disk that is slower than the network
-BY_PARTS: Final = TransferConfig(max_io_queue=64)
 _KEYS: Final = "Check the access key and the secret key, and that they are for this server."
 _REACH: Final = "The endpoint cannot be reached: check its address, DNS, VPN and firewall."
 _HINTS: Final = {
@@ -113,7 +108,7 @@ class Connection:
         self.server = self.client.meta.endpoint_url
         self._ahead: list[socket.socket] = []
         self._opened_ahead_at = 0.0
-        self.client.meta.events.register_last("before-call.s3", _send_small_at_once)
+        self.client.meta.events.register_last("before-call.s3", send_small_at_once)
         self.client.meta.events.register_last("after-call.s3.DeleteObject", _gone_is_removed)
         self._patience = Patience(self.server, logger.warning)
         self._patience.attach(self.client)
@@ -196,14 +191,6 @@ class Connection:
         except ClientError as error:
             return _answer(error)
         return "AccessDenied" if status == "403" else status, f"HTTP status {status}"
-
-
-def _send_small_at_once(params: dict[str, Any], **_: object) -> None:
-    """Send a small file without asking first whether the server takes it, which costs the time of another request."""
-    if "Expect" in params["headers"]:
-        length = determine_content_length(params["body"])
-        if length is not None and length <= SENT_AT_ONCE_BYTES:
-            del params["headers"]["Expect"]
 
 
 def _gone_is_removed(http_response: Any, parsed: dict[str, Any], **_: object) -> None:

@@ -9,29 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from snakemake_storage_plugin_byok8s import checksum
+from snakemake_storage_plugin_byok8s.checksum import MIB, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-MIB: Final = 1 << 20
 PART_BYTES: Final = 8 * MIB
 _MOST_PARTS: Final = 9_000  # S3 takes 10,000
-_BLOCK: Final = MIB
-_THREADS: Final = 4
 # of the AWS CLI and boto3, s5cmd, rclone, s3cmd, the console, MinIO's and Google's tools
 _USUAL_PARTS: Final = tuple(size * MIB for size in (8, 5, 10, 15, 16, 17, 32, 50, 64, 100, 128))
 _SHAPE: Final = re.compile(r"[0-9a-f]{32}(-\d+)?")
-
-
-class Part(NamedTuple):
-    """A part of a file. number: from 1, as S3 counts. offset, length: in bytes."""
-
-    number: int
-    offset: int
-    length: int
 
 
 def part_bytes(size: int) -> int:
@@ -55,26 +46,17 @@ def md5(content: bytes) -> str:
 
 def md5_of(path: Path, offset: int, length: int) -> str:
     """Return the MD5 sum of a part of a file, in hexadecimal."""
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        file.seek(offset)
-        left = length
-        while left and (block := file.read(min(_BLOCK, left))):
-            digest.update(block)
-            left -= len(block)
-    return digest.hexdigest()
+    return checksum.of_part(path, Part(1, offset, length), checksum.md5)[0]
 
 
 def sums(path: Path, pieces: Sequence[Part]) -> list[str]:
     """Return the MD5 sums of a file's parts."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda part: md5_of(path, part.offset, part.length), pieces))
+    return [md5 for (md5,) in checksum.of_parts(path, pieces, checksum.md5)]
 
 
 def joined(each: Sequence[str]) -> str:
     """Return the ETag of parts with these MD5 sums."""
-    digest = hashlib.md5(b"".join(map(bytes.fromhex, each)), usedforsecurity=False)
-    return f"{digest.hexdigest()}-{len(each)}"
+    return checksum.joined(each, checksum.md5)
 
 
 def of_file(path: Path, size: int) -> str:
@@ -96,6 +78,19 @@ def matches(etag: str, path: Path, size: int) -> bool:
     if not count:
         return md5_of(path, 0, size) == etag
     return any(joined(sums(path, pieces)) == etag for pieces in _cuts(size, int(count)))
+
+
+def tells(etag: str, size: int) -> bool:
+    """Return whether an ETag has the form of a checksum that a file of this size can be compared with."""
+    _, _, count = etag.partition("-")
+    return is_sum(etag) and (not count or next(_cuts(size, int(count)), None) is not None)
+
+
+def cut(etag: str, size: int) -> list[Part]:
+    """Return the parts that an object seems to have been put in, by its ETag; else those that byok8s would make."""
+    _, _, count = etag.partition("-")
+    found = next(_cuts(size, int(count)), None) if is_sum(etag) and int(count or 1) > 1 else None
+    return found or parts(size, part_bytes(size))
 
 
 def _cuts(size: int, count: int) -> Iterator[list[Part]]:

@@ -1,14 +1,8 @@
-"""What is known of a key, and how the keys below it make a directory."""
+"""What is known of a key."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-# below the directory's key while its files are being written: without all of them it is no directory yet
-UNFINISHED: Final = ".byok8s/unfinished"
+from typing import NamedTuple
 
 
 class Facts(NamedTuple):
@@ -29,10 +23,3 @@ class Listing(NamedTuple):
     files: dict[str, Facts]
     folders: frozenset[str]
     complete: bool
-
-
-def directory(key: str, files: Mapping[str, Facts]) -> Facts | None:
-    """The facts of a directory, from those of the files in it, by key; None for one that is empty or half written."""
-    if not files or f"{key}/{UNFINISHED}" in files:
-        return None
-    return Facts(max(f.mtime for f in files.values()), sum(f.size for f in files.values()), is_dir=True)

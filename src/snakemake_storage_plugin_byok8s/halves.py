@@ -92,8 +92,9 @@ def half_of(path: Path, content: str) -> Iterator[Half]:
         passing = path.with_name(_PASSING + uuid.uuid4().hex)
         try:
             yield from _opened(Half(passing))
-        finally:
+        except BaseException:
             passing.unlink(missing_ok=True)
+            raise
 
 
 def sweep(folder: Path) -> None:

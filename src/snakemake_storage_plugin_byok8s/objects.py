@@ -17,9 +17,9 @@ from snakemake_interface_storage_plugins.io import Mtime, get_constant_prefix
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
 
 from snakemake_storage_plugin_byok8s.connection import split
-from snakemake_storage_plugin_byok8s.facts import UNFINISHED, Facts
+from snakemake_storage_plugin_byok8s.facts import Facts
 from snakemake_storage_plugin_byok8s.paths import Outside, inside
-from snakemake_storage_plugin_byok8s.tree import Unstorable, stands_for_folder, walk
+from snakemake_storage_plugin_byok8s.tree import Unstorable, mark, stands_for_folder, surplus, walk
 from snakemake_storage_plugin_byok8s.whole import TRIES, is_whole
 
 if TYPE_CHECKING:
@@ -220,16 +220,18 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
     def _store_directory(self, local: Path) -> None:
         """In the end the files of this directory and no others: a half, or an older one, may be there."""
         try:
-            files, folders = ({f"{self.key}/{name}" for name in names} for names in walk(local))
+            files, folders = walk(local)
         except Unstorable as error:
             raise WorkflowError(str(error)) from error
-        mark, client = f"{self.key}/{UNFINISHED}", self.provider.client
-        self._each("upload", lambda key: client.put_object(Bucket=self.bucket, Key=key), [mark])
-        old = self.provider.listing(self.bucket, f"{self.key}/").keys() - files - folders - {mark}
-        self._upload(local, files)
-        self._each("upload", lambda key: client.put_object(Bucket=self.bucket, Key=key), folders)
+        client = self.provider.client
+        self._each("upload", lambda key: client.put_object(Bucket=self.bucket, Key=key), [mark(self.key)])
+        there = self.provider.listing(self.bucket, f"{self.key}/")
+        *old, last = surplus(self.key, there, [*files, *folders])
+        self._upload(local, [f"{self.key}/{name}" for name in files])
+        made = [f"{self.key}/{name}" for name in folders]
+        self._each("upload", lambda key: client.put_object(Bucket=self.bucket, Key=key), made)
         self._delete(old)
-        self._delete([mark])
+        self._delete([last])
 
     def _upload(self, local: Path, keys: Iterable[str]) -> None:
         upload = self.provider.client.upload_file

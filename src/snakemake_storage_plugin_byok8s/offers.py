@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_storage_plugin_byok8s import etag
-from snakemake_storage_plugin_byok8s.facts import UNFINISHED, Facts
+from snakemake_storage_plugin_byok8s.begun import Begun
+from snakemake_storage_plugin_byok8s.facts import Facts
 from snakemake_storage_plugin_byok8s.missing import Missing
 from snakemake_storage_plugin_byok8s.send import SUM, Outgoing, Sending
-from snakemake_storage_plugin_byok8s.tree import Unstorable, walk
+from snakemake_storage_plugin_byok8s.tree import Unstorable, mark, surplus, walk
 
 if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s import StorageProvider
     from snakemake_storage_plugin_byok8s.objects import StorageObject
 
 RECORD: Final = Path(".byok8s", "uploads.jsonl")
+BEGUN: Final = Path(".byok8s", "uploads")
 _SPARE_LINES: Final = 1_000  # that hold no longer, before the record is written again
 _OWN: Final = frozenset({".byok8s", ".snakemake"})
 
@@ -58,10 +60,12 @@ class Offer:
 class Record:
     """What is known to be the same here and in the bucket: for each file the object, and how both were then.
 
-    folder: that in which byok8s was started, which keeps it. Any thread may call.
+    folder: that in which byok8s was started, which keeps it. begun: the uploads that it has not finished. Any thread
+    may call.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.begun = Begun(folder / BEGUN)
         self._file = folder / RECORD
         self._known: dict[str, _Same] = {}
         lines = self._file.read_text().splitlines(keepends=True) if self._file.is_file() else []
@@ -199,7 +203,8 @@ class Offers:
                 else:
                     outgoing.append(file)
         try:
-            Sending(self._provider.connection, bucket, tell).send(outgoing, done)
+            begun = self._uploads.record.begun
+            Sending(self._provider.connection, bucket, tell, begun).send(outgoing, done)
         finally:
             for file in outgoing:
                 if file.key in stored:
@@ -216,19 +221,17 @@ class Offers:
         """Have a directory of which not all is there be none, as a kill may come; return what is there of it."""
         if not offer.facts.is_dir:
             return {}
-        self._put_empty(offer.bucket, f"{offer.key}/{UNFINISHED}")
+        self._put_empty(offer.bucket, mark(offer.key))
         return self._provider.listing(offer.bucket, f"{offer.key}/")
 
     def _unmark(self, offer: Offer) -> None:
         """Have a directory in the bucket as it is here, with nothing else in it."""
         if not offer.facts.is_dir:
             return
-        mark = f"{offer.key}/{UNFINISHED}"
-        folders = {f"{offer.key}/{name}" for name in offer.folders}
-        for key in folders:
-            self._put_empty(offer.bucket, key)
-        now = {file.key for file in offer.files} | folders | {mark}
-        for key in [*(self._provider.listing(offer.bucket, f"{offer.key}/").keys() - now), mark]:
+        for name in offer.folders:
+            self._put_empty(offer.bucket, f"{offer.key}/{name}")
+        names = [*(file.key.removeprefix(f"{offer.key}/") for file in offer.files), *offer.folders]
+        for key in surplus(offer.key, self._provider.listing(offer.bucket, f"{offer.key}/"), names):
             with self._provider.connection.explained("DeleteObject", f"s3://{offer.bucket}/{key}"):
                 self._provider.client.delete_object(Bucket=offer.bucket, Key=key)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_FILES_AT_ONCE: Final = 32  # what a server far away wants; near one, fewer would do as well
+# what a server far away wants; near one, fewer would do. Each has SENT_AT_ONCE_BYTES at most in memory
+_FILES_AT_ONCE: Final = 64
 _PARTS_AT_ONCE: Final = 8
 T = TypeVar("T")
 

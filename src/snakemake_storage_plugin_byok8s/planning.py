@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
 
-from snakemake_storage_plugin_byok8s.facts import Facts, Listing, directory
+from snakemake_storage_plugin_byok8s.facts import Facts, Listing
+from snakemake_storage_plugin_byok8s.tree import directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

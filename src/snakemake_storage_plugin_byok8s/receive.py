@@ -2,39 +2,46 @@
 
 A download that was cut off, by a kill or a fault, is gone on with: what has come of a large file stays beside its
 place, with a note of the parts that are whole, under a name that belongs to this content of the object. S3 is asked for
-that content alone (If-Match), and the file is compared with the object's checksum before it gets its name.
+that content alone (If-Match), and the file is compared with the object's checksum before it gets its name: each part is
+added up as it comes, so it need not be read again.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 from snakemake_interface_common.exceptions import WorkflowError
 
-from snakemake_storage_plugin_byok8s import etag
+from snakemake_storage_plugin_byok8s import checksum, etag
 from snakemake_storage_plugin_byok8s.halves import Half, half_of
 from snakemake_storage_plugin_byok8s.parallel import each_file
-from snakemake_storage_plugin_byok8s.send import SUM
-from snakemake_storage_plugin_byok8s.whole import TRIES
+from snakemake_storage_plugin_byok8s.send import CRC, SUM
+from snakemake_storage_plugin_byok8s.whole import TRIES, NotWhole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
     from snakemake_storage_plugin_byok8s.connection import Connection
 
-_BLOCK: Final = etag.MIB
+    Begin = Callable[[], checksum.Digest]
+
+_BLOCK: Final = 256 * 1024  # which a processor's cache holds from the network to the disk
 _CUT_OFF: Final = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _OTHER_CONTENT: Final = frozenset({"PreconditionFailed", "412"})
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """An object, as it was listed, and where it goes. name: for people. tag: its ETag. modified: seconds since 1970."""
+    """An object, as it was listed, and where it goes. name: for people. tag: its ETag. modified: seconds since 1970.
+
+    size_suffices: whether it is not fetched a second time if no checksum of the bucket's tells.
+    """
 
     name: str
     key: str
@@ -42,10 +49,11 @@ class Incoming:
     size: int
     tag: str
     modified: float
+    size_suffices: bool = False
 
-    def parts(self) -> list[etag.Part]:
+    def parts(self) -> list[checksum.Part]:
         """Return the parts that it is fetched in."""
-        return etag.parts(self.size, etag.part_bytes(self.size)) or [etag.Part(1, 0, 0)]
+        return etag.cut(self.tag, self.size) or [checksum.Part(1, 0, 0)]
 
 
 class Receiving:
@@ -59,19 +67,21 @@ class Receiving:
 
         Raises WorkflowError for the first that cannot be, and OSError for a place that cannot be written to.
         """
+        for folder in {file.path.parent for file in files}:
+            folder.mkdir(parents=True, exist_ok=True)
         each_file(files, lambda file, parts: self._file(file, parts, done))
 
     def _file(self, file: Incoming, parts: ThreadPoolExecutor, done: Callable[[Incoming], None]) -> None:
         address = f"s3://{self._bucket}/{file.key}"
-        pieces, judge = file.parts(), _Judge(self._connection, self._bucket, file)
+        judge = _Judge(self._connection, self._bucket, file)
         content = f"{address} {file.tag} {file.size}"
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        with half_of(file.path, content if len(pieces) > 1 else "") as half:
+        with half_of(file.path, content if len(judge.pieces) > 1 else "") as half:
             for _ in range(TRIES):
-                self._fill(half, file, pieces, parts)
+                self._fill(half, judge, parts)
                 if judge.is_whole(half.path):
                     break
                 half.forget()
+                judge.forget()
                 self._tell(-file.size)
             else:
                 raise _not_whole(file, address)
@@ -79,52 +89,51 @@ class Receiving:
             half.path.replace(file.path)
         done(file)
 
-    def _fill(
-        self, half: Half, file: Incoming, pieces: Sequence[etag.Part], parts: ThreadPoolExecutor
-    ) -> None:
-        if len(pieces) == 1:
-            self._part(half, file, pieces[0])
+    def _fill(self, half: Half, judge: _Judge, parts: ThreadPoolExecutor) -> None:
+        if len(judge.pieces) == 1:
+            self._part(half, judge, judge.pieces[0])
         else:
-            list(parts.map(lambda part: self._part(half, file, part), pieces))
+            list(parts.map(lambda part: self._part(half, judge, part), judge.pieces))
 
-    def _part(self, half: Half, file: Incoming, part: etag.Part) -> None:
+    def _part(self, half: Half, judge: _Judge, part: checksum.Part) -> None:
         """Fetch a part, again if it is cut off on its way."""
         if half.has(part.number):
             self._tell(part.length)
             return
-        address = f"s3://{self._bucket}/{file.key}"
+        address = f"s3://{self._bucket}/{judge.file.key}"
         for _ in range(TRIES):
             with self._connection.explained("GetObject", address):
-                came = self._get(half, file, part)
+                came = self._get(half, judge, part)
             if came == part.length:
                 half.note(part.number)
                 return
             self._tell(-came)
-        raise _not_whole(file, address)
+        raise _not_whole(judge.file, address)
 
-    def _get(self, half: Half, file: Incoming, part: etag.Part) -> int:
+    def _get(self, half: Half, judge: _Judge, part: checksum.Part) -> int:
         """Return how many bytes came."""
+        file = judge.file
         request = {"Bucket": self._bucket, "Key": file.key}
         if file.tag:
             request["IfMatch"] = f'"{file.tag}"'
-        get = self._connection.shortcut.get_object
         if part.length < file.size:
             request["Range"] = f"bytes={part.offset}-{part.offset + part.length - 1}"
-            get = self._connection.client.get_object
         try:
-            answer = get(**request)
+            answer = self._connection.shortcut.get_object(**request)
         except ClientError as error:
             if error.response["Error"].get("Code") in _OTHER_CONTENT:
                 raise WorkflowError(
                     f"{file.name} was changed in the bucket meanwhile: start again."
                 ) from error
             raise
-        return self._copy(answer["Body"], half, part)
+        with judge.adding_up(part, answer.get("Metadata", {})) as add:
+            return self._copy(answer["Body"], half, part, add)
 
-    def _copy(self, body: Any, half: Half, part: etag.Part) -> int:
+    def _copy(self, body: Any, half: Half, part: checksum.Part, add: Callable[[bytes], object]) -> int:
         came = 0
         try:
             while block := body.read(_BLOCK):
+                add(block)
                 half.write(block, part.offset + came)
                 came += len(block)
                 self._tell(len(block))
@@ -133,26 +142,61 @@ class Receiving:
         return came
 
 
-def _not_whole(file: Incoming, address: str) -> WorkflowError:
-    return WorkflowError(
+def _not_whole(file: Incoming, address: str) -> NotWhole:
+    return NotWhole(
         f"{file.name} does not come as it is in the bucket, {TRIES} times. It is {address}, {file.size} bytes. "
         "Something on the way to S3 changes it; or it was changed meanwhile: start again."
     )
 
 
 class _Judge:
-    """Of what came of one file. If no checksum of the bucket's tells, the same has to come twice."""
+    """Of what came of one file. If no checksum of the bucket's tells, the same has to come twice. Any thread may call.
+
+    pieces: the parts that it comes in.
+    """
 
     def __init__(self, connection: Connection, bucket: str, file: Incoming) -> None:
-        self._connection, self._bucket, self._file = connection, bucket, file
+        self._connection, self._bucket, self.file = connection, bucket, file
+        self.pieces = file.parts()
+        self._as_sent = self.pieces == etag.parts(file.size, etag.part_bytes(file.size))
+        self._crc = ""
+        self._added: dict[tuple[int, Begin], str] = {}
         self._came: set[str] = set()
+
+    @contextmanager
+    def adding_up(
+        self, part: checksum.Part, metadata: Mapping[str, str]
+    ) -> Iterator[Callable[[bytes], object]]:
+        """Add up a part that comes, of an object with this metadata, in the way that will tell whether it is whole."""
+        if self._as_sent and metadata.get(CRC):
+            self._crc = metadata[CRC]
+        begin: Begin = checksum.Crc32 if self._crc else checksum.md5
+        if not self._crc and not self._has_sum_of_parts():
+            yield lambda _: None
+            return
+        digest = begin()
+        yield digest.update
+        self._added[part.number, begin] = digest.hexdigest()
+
+    def _has_sum_of_parts(self) -> bool:
+        return etag.is_sum(self.file.tag) and (len(self.pieces) == 1 or "-" in self.file.tag)
+
+    def forget(self) -> None:
+        """Know nothing of what came: it comes again."""
+        self._added.clear()
 
     def is_whole(self, half: Path) -> bool:
         """Return whether it is what the bucket has."""
-        size = half.stat().st_size
-        if size != self._file.size:
+        size, tag = half.stat().st_size, self.file.tag
+        if size != self.file.size:
             return False
-        if etag.matches(self._file.tag, half, size):
+        if self._crc and self._crc == checksum.joined(self._sums(half, checksum.Crc32), checksum.Crc32):
+            return True
+        if self._has_sum_of_parts() and not self._crc:
+            sums = self._sums(half, checksum.md5)
+            if tag == (etag.joined(sums) if "-" in tag else sums[0]):
+                return True
+        if self.file.size_suffices or etag.matches(tag, half, size):
             return True
         came = etag.of_file(half, size)
         if told := self._told():
@@ -161,9 +205,16 @@ class _Judge:
         self._came.add(came)
         return twice
 
+    def _sums(self, half: Path, begin: Begin) -> list[str]:
+        """Return the checksums of the parts; of those that were there already, from the disk."""
+        there = [part for part in self.pieces if (part.number, begin) not in self._added]
+        for part, (found,) in zip(there, checksum.of_parts(half, there, begin), strict=True):
+            self._added[part.number, begin] = found
+        return [self._added[part.number, begin] for part in self.pieces]
+
     def _told(self) -> str:
         """Return the checksum that byok8s has noted, or the ETag where that should be one; else an empty text."""
-        key, tag = self._file.key, self._file.tag
+        key, tag = self.file.key, self.file.tag
         with self._connection.explained("HeadObject", f"s3://{self._bucket}/{key}"):
             head = self._connection.client.head_object(Bucket=self._bucket, Key=key)
         whole = etag.is_sum(tag) and "-" not in tag

@@ -1,26 +1,29 @@
 """Files of this machine, put into a bucket: in parallel, large ones by parts, and whole or not at all.
 
-An upload that was cut off, by a kill or a fault, is gone on with: the parts that S3 has are compared with the file's
-by their MD5 sums, and only the others are sent. S3 is told the sum of all that it is sent, and refuses what does not
-have it. A part is read as it is sent, so memory is bounded by the threads, not by the files.
+An upload that was cut off, by a kill or a fault, is gone on with, if this folder has begun it and the file is still the
+same: the parts that S3 has are compared with the file's by their MD5 sums, and only the others are sent. S3 is told the
+sum of all that it is sent, and refuses what does not have it. A part is read as it is sent, so memory is bounded by the
+threads, not by the files.
 """
 
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.utils import ReadFileChunk
 from snakemake_interface_common.exceptions import WorkflowError
 
-from snakemake_storage_plugin_byok8s import etag
-from snakemake_storage_plugin_byok8s.connection import SENT_AT_ONCE_BYTES
+from byok8s.worker.boto import SENT_AT_ONCE_BYTES
+from snakemake_storage_plugin_byok8s import checksum, etag
+from snakemake_storage_plugin_byok8s.begun import Begun, Note, Upload
 from snakemake_storage_plugin_byok8s.facts import Facts
 from snakemake_storage_plugin_byok8s.parallel import each_file
-from snakemake_storage_plugin_byok8s.whole import TRIES
+from snakemake_storage_plugin_byok8s.whole import TRIES, NotWhole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,23 +32,30 @@ if TYPE_CHECKING:
 
     from snakemake_storage_plugin_byok8s.connection import Connection
 
-SUM: Final = "byok8s-etag"  # in an object's metadata: for a bucket whose own ETags tell nothing
+# in an object's metadata: the first for a bucket whose own ETags tell nothing; the other, of what was put in parts,
+# costs a download less. Both are of the parts that etag.part_bytes makes
+SUM: Final = "byok8s-etag"
+CRC: Final = "byok8s-crc32"
 _REFUSED_SUM: Final = frozenset({"BadDigest", "InvalidDigest"})
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A file and its key. size: in bytes; mtime_ns: both as they were when the upload was decided on."""
+    """A file and its key. size: in bytes; mtime_ns: both as they were when the upload was decided on.
+
+    metadata: of the object, in addition to its checksums.
+    """
 
     path: Path
     key: str
     size: int
     mtime_ns: int
+    metadata: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, path: Path, key: str) -> Outgoing:
+    def of(cls, path: Path, key: str, metadata: tuple[tuple[str, str], ...] = ()) -> Outgoing:
         found = path.stat()
-        return cls(path, key, found.st_size, found.st_mtime_ns)
+        return cls(path, key, found.st_size, found.st_mtime_ns, metadata)
 
     def is_unchanged(self) -> bool:
         found = self.path.stat()
@@ -53,9 +63,19 @@ class Outgoing:
 
 
 class Sending:
-    """To one bucket. tell: is called with the bytes that were sent, or need not be, by any thread."""
+    """To one bucket. tell: is called with the bytes that were sent, or need not be, by any thread.
 
-    def __init__(self, connection: Connection, bucket: str, tell: Callable[[int], object]) -> None:
+    begun: the uploads that may be gone on with. Of one that fails and is not among them no part is left.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        bucket: str,
+        tell: Callable[[int], object],
+        begun: Begun | None = None,
+    ) -> None:
+        self._begun = begun or Begun(None)
         self._connection, self._client, self._bucket, self._tell = (
             connection,
             connection.client,
@@ -101,7 +121,11 @@ class Sending:
         def put(md5: str) -> Mapping[str, Any]:
             self._tell(file.size)
             return self._connection.shortcut.put_object(
-                Bucket=self._bucket, Key=file.key, Body=body, ContentMD5=md5, Metadata={SUM: whole}
+                Bucket=self._bucket,
+                Key=file.key,
+                Body=body,
+                ContentMD5=md5,
+                Metadata={**dict(file.metadata), SUM: whole},
             )
 
         return self._checked(file, file.size, whole, put)
@@ -112,40 +136,73 @@ class Sending:
         def put(md5: str) -> Mapping[str, Any]:
             with self._opened(file, 0, file.size) as body:
                 answer: Mapping[str, Any] = self._client.put_object(
-                    Bucket=self._bucket, Key=file.key, Body=body, ContentMD5=md5, Metadata={SUM: whole}
+                    Bucket=self._bucket,
+                    Key=file.key,
+                    Body=body,
+                    ContentMD5=md5,
+                    Metadata={**dict(file.metadata), SUM: whole},
                 )
                 return answer
 
         return self._checked(file, file.size, whole, put)
 
-    def _by_parts(self, file: Outgoing, pieces: Sequence[etag.Part], parts: ThreadPoolExecutor) -> Facts:
-        sums = etag.sums(file.path, pieces)
+    def _by_parts(self, file: Outgoing, pieces: Sequence[checksum.Part], parts: ThreadPoolExecutor) -> Facts:
+        each = checksum.of_parts(file.path, pieces, checksum.md5, checksum.Crc32)
+        sums, crcs = [md5 for md5, _ in each], [crc for _, crc in each]
         self._check(file)
-        upload, there = self._begun(file.key)
-        if upload:
-            answer = self._completed(file, upload, pieces, parts, sums, there)
-            if self._noted(file.key) == etag.joined(sums):
-                return _facts(answer, file.size)
-            # another's, or begun when the file was another: the object is the file, but what is noted at it is not
-            self._tell(-file.size)
-        metadata = {SUM: etag.joined(sums)}
-        upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=file.key, Metadata=metadata)[
-            "UploadId"
-        ]
-        return _facts(self._completed(file, upload, pieces, parts, sums, {}), file.size)
+        whole = etag.joined(sums)
+        with self._begun.of(f"{self._connection.server} s3://{self._bucket}/{file.key}") as note:
+            upload, there = self._cut_off(file.key, whole, note)
+            if not upload:
+                metadata = {**dict(file.metadata), SUM: whole, CRC: checksum.joined(crcs, checksum.Crc32)}
+                upload = str(
+                    self._client.create_multipart_upload(**self._at(file.key), Metadata=metadata)["UploadId"]
+                )
+                note.write(Upload(upload, whole))
+            try:
+                answer = self._completed(file, upload, pieces, parts, sums, there)
+            except BaseException:
+                if not note.lasts:
+                    self._abort(file.key, upload)
+                raise
+        return _facts(answer, file.size)
+
+    def _at(self, key: str) -> Mapping[str, str]:
+        return {"Bucket": self._bucket, "Key": key}
+
+    def _cut_off(self, key: str, whole: str, note: Note) -> tuple[str, dict[int, str]]:
+        """Return the upload that was begun of this content, with the sums of its parts; "" if there is none."""
+        noted = note.read()
+        if not noted:
+            return "", {}
+        if noted.sum != whole:  # the file was another
+            self._abort(key, noted.id)
+            return "", {}
+        try:
+            pages = self._client.get_paginator("list_parts").paginate(**self._at(key), UploadId=noted.id)
+            found = [part for page in pages for part in page.get("Parts", ())]
+        except ClientError:
+            # it is gone, or a server that does not list them, or keys that may not: then it is sent from its beginning
+            return "", {}
+        return noted.id, {part["PartNumber"]: part["ETag"].strip('"') for part in found}
+
+    def _abort(self, key: str, upload: str) -> None:
+        """Remove the parts of an upload of ours. What prevents it is left to `byok8s clean`."""
+        with suppress(ClientError, BotoCoreError):
+            self._client.abort_multipart_upload(**self._at(key), UploadId=upload)
 
     def _completed(
         self,
         file: Outgoing,
         upload: str,
-        pieces: Sequence[etag.Part],
+        pieces: Sequence[checksum.Part],
         parts: ThreadPoolExecutor,
         sums: Sequence[str],
         there: Mapping[int, str],
     ) -> Mapping[str, Any]:
         """Send what an upload lacks of a file, and complete it. there: the MD5 sums of the parts that it has."""
 
-        def send(part: etag.Part, md5: str) -> str:
+        def send(part: checksum.Part, md5: str) -> str:
             if there.get(part.number) == md5:
                 self._tell(part.length)
                 return md5
@@ -174,27 +231,6 @@ class Sending:
         )
         return answer
 
-    def _noted(self, key: str) -> str:
-        """Return the sum that is noted at an object."""
-        head = self._client.head_object(Bucket=self._bucket, Key=key)
-        return str(head["Metadata"].get(SUM, ""))
-
-    def _begun(self, key: str) -> tuple[str, dict[int, str]]:
-        """Return the upload of a key that an earlier run has begun, with the sums of its parts; "" if there is none."""
-        try:
-            found = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key).get("Uploads", ())
-            ours = [each["UploadId"] for each in found if each["Key"] == key]
-            if not ours:
-                return "", {}
-            pages = self._client.get_paginator("list_parts").paginate(
-                Bucket=self._bucket, Key=key, UploadId=ours[-1]
-            )
-            parts = [part for page in pages for part in page.get("Parts", ())]
-        except ClientError:
-            # a server that does not list them, or keys that may not: then it is sent from its beginning
-            return "", {}
-        return ours[-1], {part["PartNumber"]: part["ETag"].strip('"') for part in parts}
-
     def _checked(
         self, file: Outgoing, length: int, md5: str, put: Callable[[str], Mapping[str, Any]]
     ) -> Mapping[str, Any]:
@@ -211,7 +247,7 @@ class Sending:
                 return answer
             self._tell(-length)
             self._check(file)
-        raise WorkflowError(
+        raise NotWhole(
             f"{file.path} does not come to s3://{self._bucket}/{file.key} as it is here: S3 tells another checksum, "
             f"{TRIES} times. Something on the way to S3 changes it, or the disk here does."
         )

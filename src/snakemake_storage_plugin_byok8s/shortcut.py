@@ -1,9 +1,10 @@
-"""A short way for the two requests of which there are thousands: GET and PUT of whole objects.
+"""A short way for the two requests of which there are thousands: GET and PUT of objects, and GET of parts of them.
 
 Most of what such a request costs here is work of boto's that comes to the same each time: rules of endpoints, hooks,
-models. So the first of its kind goes by boto, and what was sent is a model for those that follow. They are signed by
-boto's signer with the client's credentials, and sent by the client's own connections, with its proxies, certificates
-and times. A model that does not give the very request that it was taken from is not used.
+models. So the first of its kind goes by boto, and what it is about to send is a model for those that follow, which wait
+for that, and not for the answer. They are signed by boto's signer with the client's credentials, and sent by the
+client's own connections, with its proxies, certificates and times. A model that does not give the very request that it
+was taken from is not used.
 
 An answer that is no success, or an error, is given to boto as that of its own first attempt: so there is one place that
 tries again, waits, renews credentials and knows words, and no request is made twice for that.
@@ -37,7 +38,7 @@ _METHODS: Final = {_GET: "GET", _PUT: "PUT"}
 _SIGNATURE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[^/]+)/s3/aws4_request,")
 _PASSING: Final = frozenset({"x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request"})  # another each time
 _META: Final = "x-amz-meta-"
-_ASKED: Final = {"IfMatch": "If-Match", "ContentMD5": "Content-MD5"}
+_ASKED: Final = {"IfMatch": "If-Match", "Range": "Range", "ContentMD5": "Content-MD5"}
 _KNOWN: Final = frozenset({"Bucket", "Key", "Body", "Metadata", *_ASKED})
 _TOLD: Final = {"etag": "ETag", "x-amz-server-side-encryption": "ServerSideEncryption"}
 
@@ -53,10 +54,21 @@ class _Model:
 
 @dataclass
 class _Call:
-    """A call of boto's. came: what is its first answer, or error. sent: what it has sent last."""
+    """A call of boto's. came: what is its first answer, or error. sent: what it has sent last.
+
+    learn: takes the first that it is about to send for a model. turn: is held until then, as no other need go by boto.
+    """
 
     came: AWSResponse | BotoCoreError | None
+    learn: Callable[[AWSPreparedRequest], None]
+    turn: threading.Lock | None = None
     sent: AWSPreparedRequest | None = None
+
+    def end_turn(self) -> None:
+        """Let others be made, if they waited for this."""
+        turn, self.turn = self.turn, None
+        if turn:
+            turn.release()
 
 
 class Shortcut:
@@ -72,12 +84,13 @@ class Shortcut:
         # private, as nothing else has all that was set of connections; a botocore without it does all by itself
         self._session: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
         self._models: dict[tuple[str, str], _Model] = {}
+        self._turns: dict[tuple[str, str], threading.Lock] = {}
         self._here = threading.local()
         for operation in _METHODS:
             client.meta.events.register(f"before-send.s3.{operation}", self._before_send)
 
     def get_object(self, **request: str) -> Mapping[str, Any]:
-        """Do as boto's get_object. request: as that takes it; the short way knows of Bucket, Key and IfMatch."""
+        """Do as boto's get_object. request: as that takes it; the short way knows of Bucket, Key, IfMatch and Range."""
         return self._ask(_GET, self._client.get_object, request)
 
     def put_object(self, **request: str | bytes | Mapping[str, str]) -> Mapping[str, Any]:
@@ -87,21 +100,35 @@ class Shortcut:
     def _ask(
         self, operation: str, by_boto: Callable[..., Mapping[str, Any]], request: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        kind, is_known = (operation, request["Bucket"]), request.keys() <= _KNOWN
-        model = self._models.get(kind) if is_known else None
+        if not self._session or not request.keys() <= _KNOWN:
+            return by_boto(**request)
+        kind = (operation, request["Bucket"])
+        model, turn = self._model_or_turn(kind)
         came = self._send(model, operation, request) if model else None
         if came is not None and not isinstance(came, BotoCoreError) and _is_success(came, operation):
             self._answered()
             return _parsed(came)
         self._models.pop(kind, None)  # it may be why
-        call = self._here.call = _Call(came)
+        call = self._here.call = _Call(came, lambda sent: self._learn(sent, operation, request), turn)
         try:
             answer = by_boto(**request)
         finally:
             del self._here.call
-        if call.sent and self._session and is_known:
-            self._learn(call.sent, operation, request)
+            call.end_turn()
+        if call.sent:
+            call.learn(call.sent)
         return answer
+
+    def _model_or_turn(self, kind: tuple[str, str]) -> tuple[_Model | None, threading.Lock | None]:
+        """Return the model of a kind of request; if there is none, what whoever makes the first of them holds."""
+        if model := self._models.get(kind):
+            return model, None
+        turn = self._turns.setdefault(kind, threading.Lock())
+        turn.acquire()
+        if model := self._models.get(kind):
+            turn.release()
+            return model, None
+        return None, turn
 
     def _learn(self, sent: AWSPreparedRequest, operation: str, request: Mapping[str, Any]) -> None:
         """Take what boto has sent for a model, if the same can be made of it again."""
@@ -116,6 +143,9 @@ class Shortcut:
         if call is None:
             return None
         call.sent = request
+        if call.turn:
+            call.learn(request)
+            call.end_turn()
         came, call.came = call.came, None
         if isinstance(came, BotoCoreError):
             raise came
@@ -165,7 +195,9 @@ def _text(value: str | bytes) -> str:
 
 def _is_success(came: AWSResponse, operation: str) -> bool:
     """Return whether an answer is nothing else: that to a PUT has a body only if it tells of an error."""
-    return came.status_code == 200 and (operation == _GET or not came.content)
+    if operation == _GET:
+        return came.status_code in (200, 206)
+    return came.status_code == 200 and not came.content
 
 
 def _parsed(came: AWSResponse) -> Mapping[str, Any]:

@@ -11,11 +11,17 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
+from snakemake_interface_common.exceptions import WorkflowError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 TRIES: Final = 3
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class NotWhole(WorkflowError):  # type: ignore[misc]
+    """A file that does not arrive as it was sent, in either direction, however often it is tried."""
 
 
 def is_whole(path: Path, size: int) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from byok8s import s3
 from byok8s.kube import ApiError, Object
 from byok8s.kube.objects import items, mapping, text
 from byok8s.pods.names import ENVIRONMENT_LABEL
@@ -142,6 +143,14 @@ def test_an_environment_stands_on_the_container_that_its_rule_declares(flow: San
     assert flow.names() == []
 
 
+def begin_storing(flow: Sandbox) -> None:
+    """Leave of an environment what a pod does that is killed while it stores a large one."""
+    key = f"{flow.bucket.prefix}/.byok8s/envs/linux-64/name-sum.tar.zst"
+    client, at = connect(flow.bucket.endpoint_url), {"Bucket": flow.bucket.name, "Key": key}
+    upload = client.create_multipart_upload(**at)["UploadId"]
+    client.upload_part(**at, UploadId=upload, PartNumber=1, Body=b"half of it")
+
+
 def test_an_environment_whose_pod_is_deleted_is_made_again(flow: Sandbox) -> None:
     slow = "sleep 3; echo slow > $CONDA_PREFIX/slow\n"
     flow.write(
@@ -152,12 +161,14 @@ def test_an_environment_whose_pod_is_deleted_is_made_again(flow: Sandbox) -> Non
     (pod,) = flow.objects("pods")
     name = text(pod, "metadata", "name")
     assert "-env-" in name  # and no worker has the node's room yet
+    begin_storing(flow)
     flow.client.delete(f"/api/v1/namespaces/{flow.namespace}/pods/{name}", {"gracePeriodSeconds": 0})
     said, _ = run.communicate(timeout=120)
     assert run.returncode == 0, said
     assert "The conda environment envs/good.yaml is made again" in said
     assert flow.read("good.txt").startswith("hello from libgreet 1.2\n")
     assert flow.names() == []
+    assert s3.unfinished(flow.bucket) == []
 
 
 def test_environments_are_listed_and_removed(flow: Sandbox) -> None:

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.loaders import JSONFileLoader
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEYS = s3.Credentials("someone", "something")
+
+
+def test_a_small_object_is_sent_without_asking_first(server: s3.EmbeddedS3) -> None:
+    """That would be another round trip: of each of a run's records, and of the lock twice."""
+    client: Any = s3.connect(server.endpoint_url, server.credentials)
+    asked: list[bool] = []
+    client.meta.events.register(
+        "before-send.s3.PutObject", lambda request, **_: asked.append("Expect" in request.headers)
+    )
+    client.put_object(Bucket="local", Key="small", Body=b"small")
+    assert asked == [False]
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,46 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bucket_place import FILES, Place
 from folders import run_in, write_files
+from snakemake_storage_plugin_byok8s.halves import half_of
+from snakemake_storage_plugin_byok8s.send import CRC
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from byok8s import s3
     from counting_proxy import Counter
+
+
+def put_in_parts(place: Place, content: bytes, each: int, **more: Any) -> None:
+    at: dict[str, Any] = {"Bucket": "local", "Key": f"{place.prefix}/large"}
+    upload = place.client.create_multipart_upload(**at, **more)["UploadId"]
+    parts = [
+        {
+            "PartNumber": number,
+            "ETag": place.client.upload_part(
+                **at, UploadId=upload, PartNumber=number, Body=content[begin : begin + each]
+            )["ETag"],
+        }
+        for number, begin in enumerate(range(0, len(content), each), start=1)
+    ]
+    place.client.complete_multipart_upload(**at, UploadId=upload, MultipartUpload={"Parts": parts})
+
+
+def crc_of(content: bytes) -> str:
+    """By definition: of parts of 8 MiB."""
+    sums = [zlib.crc32(content[begin : begin + (8 << 20)]) for begin in range(0, len(content), 8 << 20)]
+    return f"{zlib.crc32(b''.join(each.to_bytes(4, 'big') for each in sums)):08x}-{len(sums)}"
+
+
+LARGE = bytes(range(256)) * (80 * 1024)
 
 
 @pytest.fixture
@@ -48,6 +76,12 @@ def test_ls_has_what_is_the_workflows(place: Place) -> None:
 def test_get_what_a_pattern_names(pattern: str, found: set[str], place: Place) -> None:
     place.run("get", pattern)
     assert place.here() == {name: FILES[name] for name in found}
+
+
+def test_the_bucket_is_listed_once_before_the_first_file(place: Place) -> None:
+    place.run("get", "out/a.txt")
+    listed, file = f"LIST /local/{place.prefix}/out/a.txt", f"GET /local/{place.prefix}/out/a.txt"
+    assert place.proxy.requests == [listed, file]
 
 
 def test_several_patterns_and_another_folder(place: Place) -> None:
@@ -118,20 +152,7 @@ def test_bytes_that_are_changed_on_the_way_are_fetched_again(how: str, place: Pl
 @pytest.mark.parametrize("part_mib", [8, 9])
 def test_a_large_file_of_which_a_byte_is_changed_on_the_way(part_mib: int, place: Place) -> None:
     """Put in parts, of a usual size and of one that nobody has: then its ETag tells nothing."""
-    content = bytes(range(256)) * (80 * 1024)
-    at = {"Bucket": "local", "Key": f"{place.prefix}/large"}
-    each = part_mib << 20
-    upload = place.client.create_multipart_upload(**at)["UploadId"]
-    parts = [
-        {
-            "PartNumber": number,
-            "ETag": place.client.upload_part(
-                **at, UploadId=upload, PartNumber=number, Body=content[begin : begin + each]
-            )["ETag"],
-        }
-        for number, begin in enumerate(range(0, len(content), each), start=1)
-    ]
-    place.client.complete_multipart_upload(**at, UploadId=upload, MultipartUpload={"Parts": parts})
+    put_in_parts(place, LARGE, part_mib << 20)
     changed: list[str] = []
 
     def flip(request: str, body: bytes) -> bytes:
@@ -143,7 +164,59 @@ def test_a_large_file_of_which_a_byte_is_changed_on_the_way(part_mib: int, place
     place.proxy.change_answer = flip
     place.run("get", "large")
     assert changed
-    assert (place.folder / "large").read_bytes() == content
+    assert (place.folder / "large").read_bytes() == LARGE
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_the_checksum_that_byok8s_notes_suffices(flipped: bool, place: Place) -> None:
+    """In parts that nobody has, so that the ETag tells nothing: without the checksum the same would come twice."""
+    put_in_parts(place, LARGE, 9 << 20, Metadata={CRC: crc_of(LARGE)})
+    changed: list[str] = []
+
+    def flip(request: str, body: bytes) -> bytes:
+        if not flipped or not request.startswith("GET") or changed:
+            return body
+        changed.append(request)
+        return body[:-1] + b"X"
+
+    place.proxy.change_answer = flip
+    place.run("get", "large")
+    assert (place.folder / "large").read_bytes() == LARGE
+    assert len(place.proxy.of("HEAD")) == len(changed)
+    assert len(place.gets()) == 3 * (1 + len(changed))
+
+
+def test_a_checksum_that_is_not_the_objects_keeps_nobody_from_it(place: Place) -> None:
+    put_in_parts(place, LARGE, 8 << 20, Metadata={CRC: crc_of(b"another")})
+    place.run("get", "large")
+    assert (place.folder / "large").read_bytes() == LARGE
+    assert len(place.gets()) == 3
+
+
+def test_what_byok8s_has_put_is_told_by_its_checksum(place: Place) -> None:
+    (place.folder / "up").write_bytes(LARGE)
+    place.run("put", "up")
+    head = place.client.head_object(Bucket="local", Key=f"{place.prefix}/up")  # type: ignore[attr-defined]
+    assert head["Metadata"][CRC] == crc_of(LARGE)
+
+
+@pytest.mark.parametrize("noted", [{}, {CRC: crc_of(LARGE)}], ids=["etag", "crc"])
+def test_a_part_that_a_kill_has_left_and_that_was_changed_since(noted: dict[str, str], place: Place) -> None:
+    put_in_parts(place, LARGE, 8 << 20, Metadata=noted)
+    (entry,) = (
+        each
+        for each in place.client.list_objects_v2(Bucket="local", Prefix=f"{place.prefix}/large")["Contents"]
+    )
+    tag = entry["ETag"].strip('"')
+    content = f"s3://local/{entry['Key']} {tag} {len(LARGE)}"
+    with suppress(KeyboardInterrupt), half_of(place.folder / "large", content) as half:
+        half.write(b"X" + LARGE[1 : 8 << 20], 0)
+        half.note(1)
+        raise KeyboardInterrupt
+    assert [*place.folder.glob(".byok8s-half-*")]
+    place.run("get", "large")
+    assert (place.folder / "large").read_bytes() == LARGE
+    assert len(place.gets()) == 2 + 3  # the other parts, and then all again
 
 
 def test_killed_while_it_fetches_there_is_no_half_of_a_file(place: Place) -> None:

@@ -13,7 +13,7 @@ from byok8s.locks.owner import LockOwner, encode
 from counting_proxy import Counter
 from folders import write_files
 from s3_faults import Fault, failing
-from snakemake_storage_plugin_byok8s.facts import UNFINISHED
+from snakemake_storage_plugin_byok8s.tree import mark
 
 HERE = {
     "reads/a.fq": "reads\n",
@@ -37,6 +37,16 @@ def content(place: Place, path: str) -> str:
 
 def paths(place: Place) -> set[str]:
     return {line.split("  ", 2)[2] for line in place.run("ls").splitlines()}
+
+
+def test_little_is_asked_before_the_first_file(place: Place) -> None:
+    """Each is a round trip to a server that is far away; more connections than of one client and of the files, too."""
+    place.run("put", "sheet.tsv")
+    of_lock = [f"{way} /local/{place.prefix}/.byok8s/lock" for way in ("GET", "PUT", "PUT", "GET")]
+    asked = [f"LIST /local/{place.prefix}/", *of_lock, f"LIST /local/{place.prefix}/sheet.tsv"]
+    file = f"PUT /local/{place.prefix}/sheet.tsv"
+    assert place.proxy.requests[: place.proxy.requests.index(file)] == asked
+    assert place.proxy.connections == 2
 
 
 def test_files_and_folders_are_put_at_their_paths_and_once(place: Place) -> None:
@@ -82,7 +92,7 @@ def test_what_has_no_place_in_the_bucket_is_refused(path: str, words: str, place
 
 
 def test_a_folder_of_which_not_all_is_there_counts_as_missing(place: Place, server: s3.EmbeddedS3) -> None:
-    mark = f"{place.prefix}/reads/{UNFINISHED}"
+    marked = mark(f"{place.prefix}/reads")
 
     def keys() -> set[str]:
         listed = place.client.list_objects_v2(Bucket="local", Prefix=f"{place.prefix}/reads/")
@@ -93,7 +103,7 @@ def test_a_folder_of_which_not_all_is_there_counts_as_missing(place: Place, serv
     ) as url:
         said = place.run("put", "reads", "--s3-endpoint-url", url, expect=3)
     assert "A file cannot be put into the bucket." in said
-    assert mark in keys()
+    assert marked in keys()
     place.run("put", "reads")
     assert keys() == {f"{place.prefix}/reads/a.fq", f"{place.prefix}/reads/deep/b ä+#.fq"}
 

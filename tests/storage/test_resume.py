@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bucket_place import Place
-from snakemake_storage_plugin_byok8s.etag import MIB
+from snakemake_storage_plugin_byok8s.checksum import MIB
 
 if TYPE_CHECKING:
     from byok8s import s3
@@ -28,7 +28,7 @@ PART = 5 * MIB  # the least that S3 takes
 LARGE = {"large": 5 * PART + 12_345, "deep/larger": 6 * PART}
 # the real program, with parts that are smaller, so that there are many
 PROGRAM = (
-    "from snakemake_storage_plugin_byok8s import etag; etag.PART_BYTES = 5 * etag.MIB; import byok8s.__main__"
+    "from snakemake_storage_plugin_byok8s import etag; etag.PART_BYTES = 5 << 20; import byok8s.__main__"
 )
 Piece = tuple[str, str]
 

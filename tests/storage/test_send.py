@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_storage_plugin_byok8s import etag
+from snakemake_storage_plugin_byok8s.begun import Begun, Upload
 from snakemake_storage_plugin_byok8s.send import SUM, Outgoing, Sending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from byok8s import s3
@@ -93,29 +96,140 @@ def test_a_large_file_goes_by_parts(provide: Provide, client: s3.S3Client, sent:
     assert etag.matches(listed.etag, large, LARGE)
 
 
-@pytest.mark.parametrize("of", ["this file", "an older one"])
+def begin(provide: Provide, key: str, parts: Mapping[int, bytes], **more: object) -> str:
+    client = provide().client
+    upload = str(client.create_multipart_upload(Bucket="local", Key=key, **more)["UploadId"])
+    for number, body in parts.items():
+        client.upload_part(Bucket="local", Key=key, UploadId=upload, PartNumber=number, Body=body)
+    return upload
+
+
+def cut_off(folder: Path, provide: Provide, key: str, upload: Upload) -> Begun:
+    """Return what a process that was killed has left."""
+    begun = Begun(folder)
+    with suppress(KeyboardInterrupt), begun.of(f"{provide().connection.server} s3://local/{key}") as note:
+        note.write(upload)
+        raise KeyboardInterrupt
+    return begun
+
+
+def uploads(provide: Provide, key: str) -> list[str]:
+    found = provide().client.list_multipart_uploads(Bucket="local", Prefix=key).get("Uploads", ())
+    return [each["UploadId"] for each in found]
+
+
+def first_two(large: Path) -> dict[int, bytes]:
+    """And a third part that is not what the file has there."""
+    content, each = large.read_bytes(), etag.PART_BYTES
+    return {1: content[:each], 2: content[each : 2 * each], 3: b"x" * each}
+
+
 def test_parts_that_are_there_are_not_sent_again(
-    of: str, provide: Provide, client: s3.S3Client, sent: Sent, large: Path, counter: Counter
+    provide: Provide, client: s3.S3Client, sent: Sent, large: Path, counter: Counter, tmp_path: Path
 ) -> None:
-    pieces = etag.parts(LARGE, etag.PART_BYTES)
-    key = f"send/resumed of {of}"
-    whole = etag.of_file(large, LARGE)
-    metadata = {SUM: whole if of == "this file" else "of the older one"}
-    create = provide().client.create_multipart_upload
-    upload = create(Bucket="local", Key=key, Metadata=metadata)["UploadId"]
-    with large.open("rb") as file:
-        for part in pieces[:2]:
-            client.upload_part(
-                Bucket="local", Key=key, UploadId=upload, PartNumber=part.number, Body=file.read(part.length)
-            )
-    # and one that is not what the file has there
-    client.upload_part(Bucket="local", Key=key, UploadId=upload, PartNumber=3, Body=b"x" * etag.PART_BYTES)
-    send(provide, sent, Outgoing.of(large, key), url=counter.url)
+    key, whole = "send/resumed", etag.of_file(large, LARGE)
+    upload = begin(provide, key, first_two(large), Metadata={SUM: whole})
+    server = provide(url=counter.url)
+    begun = Begun(tmp_path / "begun")
+    with suppress(KeyboardInterrupt), begun.of(f"{server.connection.server} s3://local/{key}") as note:
+        note.write(Upload(upload, whole))
+        raise KeyboardInterrupt
+    Sending(server.connection, "local", sent.tell, begun).send([Outgoing.of(large, key)], sent.done)
     assert content(client, key) == large.read_bytes()
-    # with an older one's sum an object would not count as the file in a bucket whose ETags tell nothing
-    assert len(counter.of("PUT")) == len(pieces) - 2 + (len(pieces) if of == "an older one" else 0)
+    assert len(counter.of("PUT")) == 2
     assert provide().client.head_object(Bucket="local", Key=key)["Metadata"][SUM] == whole
     assert sent.bytes == LARGE
+    assert not [*(tmp_path / "begun").iterdir()]
+
+
+def test_what_was_begun_of_an_older_content_is_removed(
+    provide: Provide, client: s3.S3Client, sent: Sent, large: Path, tmp_path: Path
+) -> None:
+    key = "send/older"
+    upload = begin(provide, key, first_two(large), Metadata={SUM: "of the older one"})
+    begun = cut_off(tmp_path / "begun", provide, key, Upload(upload, "of the older one"))
+    Sending(provide().connection, "local", sent.tell, begun).send([Outgoing.of(large, key)], sent.done)
+    assert content(client, key) == large.read_bytes()
+    head = provide().client.head_object(Bucket="local", Key=key)
+    assert head["Metadata"][SUM] == etag.of_file(large, LARGE)
+    assert uploads(provide, key) == []
+
+
+def test_what_was_begun_and_is_gone_meanwhile_is_begun_again(
+    provide: Provide, client: s3.S3Client, sent: Sent, large: Path, tmp_path: Path
+) -> None:
+    key, whole = "send/gone", etag.of_file(large, LARGE)
+    upload = begin(provide, key, {})
+    provide().client.abort_multipart_upload(Bucket="local", Key=key, UploadId=upload)
+    begun = cut_off(tmp_path / "begun", provide, key, Upload(upload, whole))
+    Sending(provide().connection, "local", sent.tell, begun).send([Outgoing.of(large, key)], sent.done)
+    assert content(client, key) == large.read_bytes()
+
+
+@pytest.mark.parametrize("whose", ["another's", "of another process here"])
+def test_an_upload_of_somebody_else_is_left_alone(
+    whose: str, provide: Provide, client: s3.S3Client, sent: Sent, large: Path, tmp_path: Path
+) -> None:
+    """Also if it seems to be for the same content: whoever is at it completes it, with what is theirs."""
+    key, whole = f"send/not ours {whose}", etag.of_file(large, LARGE)
+    theirs = begin(provide, key, {1: b"theirs"}, Metadata={SUM: whole})
+    begun = Begun(tmp_path / "begun")
+    with ExitStack() as stack:
+        if whose != "another's":
+            note = stack.enter_context(begun.of(f"{provide().connection.server} s3://local/{key}"))
+            note.write(Upload(theirs, whole))
+        Sending(provide().connection, "local", sent.tell, begun).send([Outgoing.of(large, key)], sent.done)
+        assert content(client, key) == large.read_bytes()
+        assert uploads(provide, key) == [theirs]
+    server = provide().client
+    (part,) = server.list_parts(Bucket="local", Key=key, UploadId=theirs)["Parts"]
+    server.complete_multipart_upload(
+        Bucket="local",
+        Key=key,
+        UploadId=theirs,
+        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]},
+    )
+    assert content(client, key) == b"theirs"
+
+
+def test_two_that_put_the_same_key_at_once_mix_nothing(
+    provide: Provide, client: s3.S3Client, large: Path, tmp_path: Path, counter: Counter
+) -> None:
+    """Of two machines: each of their parts waits for one of the other."""
+    other = tmp_path / "other"
+    other.write_bytes(large.read_bytes()[::-1])
+    together = threading.Barrier(2, timeout=60)
+
+    def meet(request: str, body: bytes) -> bytes:
+        if request.startswith("PUT"):
+            with suppress(threading.BrokenBarrierError):
+                together.wait()
+        return body
+
+    counter.change = meet
+    answers = [Sent(), Sent()]
+
+    def put(file: Path, said: Sent) -> None:
+        connection, begun = provide(url=counter.url).connection, Begun(tmp_path / f"begun by {file.name}")
+        Sending(connection, "local", said.tell, begun).send([Outgoing.of(file, "send/both")], said.done)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(put, (large, other), answers))
+    came = content(client, "send/both")
+    assert came in (large.read_bytes(), other.read_bytes())
+    assert [said.facts["send/both"].etag for said in answers] == [
+        etag.of_file(file, LARGE) for file in (large, other)
+    ]
+    assert uploads(provide, "send/both") == []
+
+
+def test_an_upload_that_fails_and_is_not_noted_leaves_no_parts(
+    provide: Provide, sent: Sent, large: Path, counter: Counter
+) -> None:
+    counter.change = lambda request, body: b"X" + body[1:] if request.startswith("PUT") else body
+    with pytest.raises(WorkflowError, match="does not come to s3://local/send/fails as it is here"):
+        send(provide, sent, Outgoing.of(large, "send/fails"), url=counter.url)
+    assert uploads(provide, "send/fails") == []
 
 
 def test_a_byte_that_is_changed_on_the_way_is_sent_again(

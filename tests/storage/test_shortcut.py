@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from answering import Answer, Request, answering, authority, keys, proxy, server_side
 from byok8s.worker.description import File
@@ -245,10 +247,38 @@ def test_what_is_not_there_or_another_is_asked_for_once(begun: Asked, counter: C
 
 
 def test_what_is_asked_besides_is_left_to_boto(begun: Asked) -> None:
-    assert begun.get("shortcut/first", Range="bytes=1-2")[0] == b"ir"
+    assert begun.get("shortcut/first", ResponseCacheControl="no-store")[0] == b"first"
     begun.put("shortcut/kind", b"x", ContentType="text/csv")
     assert begun.get("shortcut/kind")[1]["ResponseMetadata"]["HTTPHeaders"]["content-type"] == "text/csv"
     assert begun.by_boto[:2] == ["GetObject", "PutObject"]
+
+
+def test_a_part_of_an_object(begun: Asked, counter: Counter) -> None:
+    assert begun.get("shortcut/first", Range="bytes=1-2")[0] == b"ir"
+    assert begun.by_boto == []
+    assert counter.pieces[-1] == ("GET /local/shortcut/first", "bytes=1-2")
+
+
+def test_of_many_that_are_the_first_one_goes_by_boto(server: s3.EmbeddedS3, counter: Counter) -> None:
+    """The others wait until it is about to be sent, not until it is answered: all are on their way at once."""
+    found = asked(counter.url, server.credentials)
+    together = threading.Barrier(8, timeout=30)
+
+    def meet(_: str, body: bytes) -> bytes:
+        together.wait()
+        return body
+
+    counter.change = meet
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: found.put(f"shortcut/at once/{number}", b"x"), range(8)))
+    assert found.by_boto == ["PutObject"]
+
+
+def test_a_first_that_boto_does_not_send_keeps_no_other_waiting(begun: Asked, counter: Counter) -> None:
+    for _ in range(2):
+        with pytest.raises(ParamValidationError):
+            begun.connection.shortcut.get_object(Bucket="local/wrong", Key="")
+    assert counter.requests == []
 
 
 def test_a_byte_that_is_changed_on_the_way_up_is_refused(begun: Asked, counter: Counter) -> None:

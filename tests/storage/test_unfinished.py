@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from bucket_place import Place
 from byok8s import s3
 from byok8s.errors import BucketError
 from byok8s.locks.owner import LockOwner, encode
+from byok8s.run.uploads import own
 from byok8s.s3.unfinished import Unfinished
 from folders import write_files
 
@@ -28,6 +30,7 @@ rule all:
 rule large:
     input: "in.txt"
     output: "large"
+    resources: byok8s_keep="kept/*.idx"
     shell: "truncate -s 60M {output}"
 rule made:
     output: directory("made")
@@ -67,6 +70,45 @@ def test_a_run_that_did_not_go_well_removes_what_its_own_jobs_have_left(place: P
     begin(place, "made/part")
     place.run("w", "p", "--local")  # which goes well, and asks for none
     assert "made/part" in left(place)
+
+
+ENVIRONMENT = ".byok8s/envs/linux-64/1-2.tar.zst"
+
+
+def run_that_fails(place: Place, *flags: str) -> None:
+    """What pods of the run would have left, had there been any, is begun as soon as it holds the prefix."""
+    begun = threading.Event()
+
+    def begin_once(request: str, body: bytes) -> bytes:
+        if request == f"PUT /local/{place.prefix}/.byok8s/lock" and not begun.is_set():
+            begun.set()
+            begin(place, ENVIRONMENT, "kept/genome.idx", "kept/other")
+        return body
+
+    place.proxy.change = begin_once
+    write_files(place.folder, {"fail": ""})
+    place.run("w", "p", "--local", *flags, expect=1)
+    assert begun.is_set()
+
+
+def test_what_its_rules_keep_and_its_environments_are_removed_too(place: Place) -> None:
+    earlier = {".byok8s/envs/linux-64/3-4.tar.zst", "kept/earlier.idx"}
+    begin(place, *earlier)
+    time.sleep(3)  # S3 and a run's id tell whole seconds
+    run_that_fails(place)
+    assert left(place) == earlier | {"kept/other"}
+
+
+def test_beside_another_run_nobody_knows_whose_they_are(place: Place) -> None:
+    run_that_fails(place, "--ignore-lock")
+    assert left(place) == {ENVIRONMENT, "kept/genome.idx", "kept/other"}
+
+
+def test_what_was_begun_after_another_run_took_over_the_prefix_stays(place: Place) -> None:
+    found = [Unfinished(key, "id", 5) for key in ("p/out", f"p/{ENVIRONMENT}", "p/kept/a.idx")]
+    outputs = [each.key for each in own(found, {"p/out"}, ["kept/*.idx"], "p/", 0)]
+    assert outputs == ["p/out"]
+    assert own(found, {"p/out"}, ["kept/*.idx"], "p/", 6) == found
 
 
 def test_a_run_goes_on_after_its_controller_was_killed_in_mid_upload(place: Place) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +12,12 @@ import pytest
 from byok8s.data import fetch
 from byok8s.data.contents import Entry, chosen
 from byok8s.errors import InputError
+
+
+def test_what_only_a_run_needs_is_not_loaded_for_it() -> None:
+    code = "import sys, byok8s.view, byok8s.data.contents; print(*sys.modules, sep='\\n')"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert not {"byok8s.request", "byok8s.software.channels", "byok8s.schema"} & set(loaded.split())
 
 
 def entries(*paths: str) -> list[Entry]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from pathlib import Path
 
 import pytest
 
-from snakemake_storage_plugin_byok8s import etag
+from snakemake_storage_plugin_byok8s import checksum, etag
+from snakemake_storage_plugin_byok8s.checksum import MIB
 
-SIZE = 20 * etag.MIB + 3
+SIZE = 20 * MIB + 3
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def by_definition(content: bytes, each: int) -> str:
 
 @pytest.mark.parametrize("mib", [5, 8, 15, 16, 50])
 def test_an_object_that_was_put_in_parts_by_some_program(mib: int, large: Path) -> None:
-    told = by_definition(large.read_bytes(), mib * etag.MIB)
+    told = by_definition(large.read_bytes(), mib * MIB)
     assert etag.matches(told, large, SIZE)
 
 
@@ -60,3 +62,30 @@ def test_one_byte_that_differs(large: Path, tmp_path: Path) -> None:
     content[SIZE // 2] ^= 1
     other.write_bytes(content)
     assert not etag.matches(etag.of_file(large, SIZE), other, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("tag", "each", "tells"),
+    [
+        ("0" * 32 + "-5", 5, True),
+        ("0" * 32 + "-3", 8, True),
+        ("0" * 32 + "-17", 8, False),  # of parts that nobody's have the size of: in ours
+        ("0" * 32, 8, True),
+        ("0" * 32 + "-1", 8, True),
+        ("no-3", 8, False),
+        ("", 8, False),
+    ],
+)
+def test_an_object_comes_in_the_parts_that_it_was_put_in(tag: str, each: int, tells: bool) -> None:
+    assert etag.cut(tag, SIZE) == etag.parts(SIZE, each * MIB)
+    assert etag.tells(tag, SIZE) is tells
+
+
+def test_a_checksum_of_parts_is_that_of_their_checksums(large: Path) -> None:
+    """As S3 defines it, for MD5 and for CRC-32."""
+    content, pieces = large.read_bytes(), etag.parts(SIZE, 8 * MIB)
+    each = [zlib.crc32(content[part.offset : part.offset + part.length]) for part in pieces]
+    whole = zlib.crc32(b"".join(sum_.to_bytes(4, "big") for sum_ in each))
+    sums = checksum.of_parts(large, pieces, checksum.md5, checksum.Crc32)
+    assert checksum.joined([crc for _, crc in sums], checksum.Crc32) == f"{whole:08x}-3"
+    assert checksum.joined([md5 for md5, _ in sums], checksum.md5) == by_definition(content, 8 * MIB)

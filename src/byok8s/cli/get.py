@@ -54,7 +54,9 @@ def get(
         from byok8s.settings import Settings
 
         bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
-        fetch.bring(bucket, contents.listed(bucket, patterns), directory, view, replace=replace)
+        with fetch.connecting(bucket) as connected:
+            found = contents.listed(bucket, patterns)
+            fetch.bring(bucket, found, directory, view, replace=replace, connected=connected)
         return 0
 
     exit_with(carry_out, debug=debug)

@@ -42,14 +42,16 @@ def put(
     def carry_out() -> int:
         from byok8s import s3, view
         from byok8s.data import contents
+        from byok8s.data.fetch import connecting
         from byok8s.data.put import put as carry_up
         from byok8s.data.remove import unused
         from byok8s.settings import Settings
 
         bucket = contents.place(Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
-        s3.check_bucket(bucket)
-        with unused(bucket):
-            carry_up(bucket, paths, view, replace=replace)
+        with connecting(bucket) as connected:
+            client = s3.usable(bucket)
+            with unused(bucket, client):
+                carry_up(bucket, paths, view, replace=replace, client=client, connected=connected)
         return 0
 
     exit_with(carry_out, debug=debug)

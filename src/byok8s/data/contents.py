@@ -11,8 +11,7 @@ from pathlib import Path, PurePosixPath
 from byok8s import s3
 from byok8s.errors import InputError
 from byok8s.locks.folder import last_holder
-from byok8s.request import named_bucket
-from byok8s.settings import Settings, resolve, user_config
+from byok8s.settings import Settings, named_bucket, resolve, user_config
 from byok8s.worker.pattern import beginning, expression
 
 OWN = ".byok8s"
@@ -64,13 +63,12 @@ def listed(bucket: s3.Bucket, patterns: Sequence[str] = ()) -> list[Entry]:
 
     Raises BucketError for a bucket that cannot be used, InputError for a pattern that names nothing.
     """
-    s3.check_bucket(bucket)
     return chosen(_files(bucket, [beginning(pattern) for pattern in patterns]), patterns)
 
 
-def at(bucket: s3.Bucket, paths: Collection[str]) -> list[Entry]:
-    """Return the files that are at these paths, or below them, in order of their own."""
-    found = _files(bucket, paths)
+def at(bucket: s3.Bucket, paths: Collection[str], client: s3.S3Client | None = None) -> list[Entry]:
+    """Return the files that are at these paths, or below them, in order of their own. Raises BucketError."""
+    found = _files(bucket, paths, client)
     return sorted(
         (
             entry
@@ -81,11 +79,10 @@ def at(bucket: s3.Bucket, paths: Collection[str]) -> list[Entry]:
     )
 
 
-def _files(bucket: s3.Bucket, starts: Collection[str]) -> list[Entry]:
+def _files(bucket: s3.Bucket, starts: Collection[str], client: s3.S3Client | None = None) -> list[Entry]:
     """List the workflow's files, as far as their paths begin with what all of these do."""
     start = os.path.commonprefix([*starts])  # noqa: RUF071 - keys are texts, whose beginning is what S3 lists by
     top = f"{bucket.prefix}/" if bucket.prefix else ""
-    pages = s3.connect(bucket.endpoint_url).get_paginator("list_objects_v2")
     found = [
         Entry(
             each["Key"].removeprefix(top),
@@ -94,8 +91,7 @@ def _files(bucket: s3.Bucket, starts: Collection[str]) -> list[Entry]:
             each["LastModified"],
             each["ETag"].strip('"'),
         )
-        for page in pages.paginate(Bucket=bucket.name, Prefix=top + start)
-        for each in page.get("Contents", [])
+        for each in s3.listed(bucket, start, client)
     ]
     return [entry for entry in found if entry.path[-1:] not in ("", "/") and OWN not in entry.path.split("/")]
 

@@ -21,6 +21,7 @@ from byok8s.s3 import Bucket
 if TYPE_CHECKING:
     from snakemake_storage_plugin_byok8s.connection import Connection
 
+Connected = Callable[[], "Connection"]
 HASHED_AT_ONCE = 4
 
 
@@ -155,8 +156,19 @@ def counted(found: Sequence[Wanted]) -> str:
     return files_words(len(found), sum(each.entry.size for each in found))
 
 
-def bring(bucket: Bucket, entries: Sequence[Entry], folder: Path, person: Person, *, replace: bool) -> None:
-    """Have files of the bucket below a folder, and say so. Raises InputError and BucketError as the parts of it do."""
+def bring(
+    bucket: Bucket,
+    entries: Sequence[Entry],
+    folder: Path,
+    person: Person,
+    *,
+    replace: bool,
+    connected: Connected | None = None,
+) -> None:
+    """Have files of the bucket below a folder, and say so. connected: if a connection is under way.
+
+    Raises InputError and BucketError as the parts of it do.
+    """
     from snakemake_storage_plugin_byok8s.halves import sweep
 
     found = places(entries, folder.absolute())
@@ -168,12 +180,17 @@ def bring(bucket: Bucket, entries: Sequence[Entry], folder: Path, person: Person
         size = sum(each.entry.size for each in missing)
         words = f"{counted(missing)} from {bucket.url}"
         with person.show_transfer("Fetching", words, size, quiet=False) as tell:
-            fetch(bucket, missing, tell)
+            fetch(bucket, missing, tell, connected)
     same = len(found) - len(missing)
     person.say(f"Fetched: {counted(missing)}" + (f"; {same} here already." if same else "."))
 
 
-def fetch(bucket: Bucket, wanted: Sequence[Wanted], tell: Callable[[int], object]) -> None:
+def fetch(
+    bucket: Bucket,
+    wanted: Sequence[Wanted],
+    tell: Callable[[int], object],
+    connected: Connected | None = None,
+) -> None:
     """Bring files here. tell: is called with the bytes that came, by any thread.
 
     Raises BucketError for one that cannot be fetched or does not come whole, InputError for a place that cannot be
@@ -198,10 +215,18 @@ def fetch(bucket: Bucket, wanted: Sequence[Wanted], tell: Callable[[int], object
     ]
     with _writing():
         try:
-            receiving = Receiving(connection(bucket), bucket.name, tell)
+            server = connected() if connected else connection(bucket)
+            receiving = Receiving(server, bucket.name, tell)
             receiving.receive(files, lambda file: notes.note(by_key[file.key]))
         except WorkflowError as error:
             raise BucketError("A file cannot be fetched.", where=str(error)) from error
+
+
+@contextmanager
+def connecting(bucket: Bucket) -> Iterator[Connected]:
+    """Yield what waits for a connection, which is made while the block waits for the bucket's first answers."""
+    with ThreadPoolExecutor(1, "connection") as pool:
+        yield pool.submit(connection, bucket).result
 
 
 def connection(bucket: Bucket) -> Connection:

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from byok8s.data import contents
-from byok8s.data.fetch import Kind, Wanted, connection, counted, kinds
+from byok8s.data.fetch import Connected, Kind, Wanted, connection, counted, kinds
 from byok8s.data.inputs import Person, files_words, named
 from byok8s.errors import BucketError, InputError
-from byok8s.s3 import Bucket
+from byok8s.s3 import Bucket, S3Client
+
+if TYPE_CHECKING:
+    from snakemake_storage_plugin_byok8s.connection import Connection
 
 OWN = frozenset({".byok8s", ".snakemake"})
 
@@ -25,14 +29,24 @@ class _Local:
     folders: tuple[str, ...] = ()
 
 
-def put(bucket: Bucket, paths: Sequence[Path], person: Person, *, replace: bool) -> None:
+def put(
+    bucket: Bucket,
+    paths: Sequence[Path],
+    person: Person,
+    *,
+    replace: bool,
+    client: S3Client | None = None,
+    connected: Connected | None = None,
+) -> None:
     """Upload files, and all that is in folders, and say so.
+
+    client, connected: of the bucket, if there are such.
 
     Raises InputError for a path that cannot be put, and for files that differ, unless `replace`; BucketError when the
     bucket does not take them.
     """
     found = _found(paths)
-    there = {entry.path: entry for entry in contents.at(bucket, [local.path for local in found])}
+    there = {entry.path: entry for entry in contents.at(bucket, [local.path for local in found], client)}
     both = [Wanted(there[local.path], local.file) for local in found if local.path in there]
     by_kind = kinds(bucket, both)
     same = {wanted.entry.path for wanted in by_kind[Kind.SAME]}
@@ -44,9 +58,11 @@ def put(bucket: Bucket, paths: Sequence[Path], person: Person, *, replace: bool)
             hint="--replace puts yours in their place.",
         )
     missing = [local for local in found if local.path not in same]
-    with _explained(), _unfinished(bucket, found, missing):
-        if missing:
-            _send(bucket, missing, person)
+    with _explained():
+        server = connected() if connected else connection(bucket)
+        with _unfinished(server, bucket, found, missing):
+            if missing:
+                _send(server, bucket, missing, person)
     size = sum(local.file.stat().st_size for local in missing)
     person.say(f"Put: {files_words(len(missing), size)}" + (f"; {len(same)} there already." if same else "."))
 
@@ -88,7 +104,7 @@ def _of(path: Path) -> Iterator[_Local]:
             )
 
 
-def _send(bucket: Bucket, missing: Sequence[_Local], person: Person) -> None:
+def _send(server: Connection, bucket: Bucket, missing: Sequence[_Local], person: Person) -> None:
     from snakemake_storage_plugin_byok8s.offers import Record
     from snakemake_storage_plugin_byok8s.send import Outgoing, Sending
 
@@ -97,22 +113,22 @@ def _send(bucket: Bucket, missing: Sequence[_Local], person: Person) -> None:
     size = sum(file.size for file in outgoing)
     words = f"{files_words(len(missing), size)} to {bucket.url}"
     with person.show_transfer("Uploading", words, size, quiet=False) as tell:
-        Sending(connection(bucket), bucket.name, tell).send(
+        Sending(server, bucket.name, tell, record.begun).send(
             outgoing,
             lambda file, facts: record.note(f"s3://{bucket.name}/{file.key}", file, facts.etag),
         )
 
 
 @contextmanager
-def _unfinished(bucket: Bucket, found: Sequence[_Local], missing: Sequence[_Local]) -> Iterator[None]:
+def _unfinished(
+    server: Connection, bucket: Bucket, found: Sequence[_Local], missing: Sequence[_Local]
+) -> Iterator[None]:
     """Have folders count as missing until all of them is there; also those that a kill has left so."""
-    from snakemake_storage_plugin_byok8s.facts import UNFINISHED
-
-    server = connection(bucket)
+    from snakemake_storage_plugin_byok8s.tree import mark
 
     def each(operation: str, action: Callable[..., object], files: Sequence[_Local]) -> None:
         def one(folder: str) -> None:
-            key = _key(bucket, f"{folder}/{UNFINISHED}")
+            key = mark(_key(bucket, folder))
             with server.explained(operation, f"s3://{bucket.name}/{key}"):
                 action(Bucket=bucket.name, Key=key)
 

@@ -9,15 +9,16 @@ from byok8s.data.contents import Entry
 from byok8s.data.fetch import connection
 from byok8s.errors import BucketError, InUse
 from byok8s.locks.owner import this_process
-from byok8s.s3 import Bucket
+from byok8s.s3 import Bucket, S3Client
 from byok8s.s3.prefix_lock import prefix_lock
 
 
 @contextmanager
-def unused(bucket: Bucket) -> Iterator[None]:
-    """Keep runs away from the bucket's prefix. Raises InUse when one is at work there."""
+def unused(bucket: Bucket, client: S3Client | None = None) -> Iterator[None]:
+    """Keep runs away from the bucket's prefix. Raises InUse when one is at work there. client: if there is one."""
     try:
-        with prefix_lock(bucket, this_process(), lambda _: None, alone=False, ignore=False):
+        me = this_process()
+        with prefix_lock(bucket, me, lambda _: None, alone=False, ignore=False, client=client):
             yield
     except InUse as error:
         raise InUse(error.what, where=error.where, hint="Wait for it to end.") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from byok8s.jobs import keys
+from byok8s.jobs import keep, keys
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -35,6 +35,11 @@ class Targets:
             return set()
         files = keys.stored(self._dag.jobs, self._dag.workflow)
         return {file.key for file in files if file.kind != "input"}
+
+    def kept(self) -> set[str]:
+        """Return the patterns of what the rules of the plan keep without declaring it. Raises InputError."""
+        jobs = () if self._dag is None else self._dag.jobs
+        return {pattern for pattern, _ in keep.wanted(jobs)}
 
 
 def _path(file: Any) -> Iterator[str]:

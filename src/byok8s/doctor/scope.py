@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from byok8s.errors import InputError
-from byok8s.request import Request, named_bucket
+from byok8s.request import Request
 from byok8s.s3 import Bucket
-from byok8s.settings import Settings, default_image
+from byok8s.settings import Settings, default_image, named_bucket
 
 
 @dataclass(frozen=True)

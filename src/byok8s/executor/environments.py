@@ -76,6 +76,7 @@ class Environments:
         self._news: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
         self._told: set[str] = set()
         self._over = False
+        self.killed = False  # a pod, by whatever; it may have left a part of what it was storing
 
     def missing(self, jobs: Iterable[Job]) -> list[Spec]:
         """Return what has to be made for jobs. Raises InputError, or BucketError."""
@@ -222,6 +223,7 @@ class Environments:
                 f"Made the conda environment {spec.source} in {seconds:.0f} s ({entry.size / 1e6:.0f} MB)."
             )
             return True
+        self.killed = True
         infrastructure = not found.cause or found.cause.kind is FailureKind.INFRASTRUCTURE
         if infrastructure and making.tries < MOST_TRIES:
             making.tries += 1

@@ -190,6 +190,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._log_files.close()
         if self._environments:
             self._environments.end()
+            self._record.events.any_urgent |= self._environments.killed
         if self._starting:
             wait([self._starting])
         cluster, self._cluster = self._cluster, None

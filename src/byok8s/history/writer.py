@@ -21,7 +21,8 @@ class History:
 
     A controller that goes on with a run adds to what the one before it has written. on_trouble: is told once of a disk
     that takes no more. urgent: is set when there is an event for which nobody should wait. any_urgent: whether there
-    has been one. totals: of what was counted, since this process began. clock: returns the milliseconds since 1970.
+    has been one, or what is as bad and no event. totals: of what was counted, since this process began. clock: returns
+    the milliseconds since 1970.
     """
 
     def __init__(self, path: Path, on_trouble: Callable[[str], None]) -> None:

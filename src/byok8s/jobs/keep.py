@@ -61,25 +61,33 @@ def _check(pattern: str, rule: str) -> None:
 
 def check(jobs: Iterable[Job]) -> None:
     """Raise InputError for a pattern that cannot be used: one of these jobs' outputs, logs and benchmarks fits it."""
-    from snakemake.common.tbdstring import TBDString
-
     jobs = list(jobs)
-    wanted = {
-        (pattern, job.rule.name)
-        for job in jobs
-        if RESOURCE in job.rule.resources and not isinstance(job.resources.get(RESOURCE), TBDString)
-        for pattern in patterns(job)
-    }
-    if not wanted:
+    found = wanted(jobs)
+    if not found:
         return
     named = declared(jobs)
     paths = sorted(named)
-    for pattern, rule in sorted(wanted):
+    for pattern, rule in sorted(found):
         if path := next(_matching(pattern, paths), None):
             raise InputError(
                 f"{RESOURCE}={pattern!r} of rule {rule} also names {path}, which rule {named[path]} declares.",
                 hint="What is declared is kept anyway: have the pattern name other files alone.",
             )
+
+
+def wanted(jobs: Iterable[Job]) -> set[tuple[str, str]]:
+    """Return the patterns of jobs, each with the name of its rule, as far as they are known.
+
+    Raises InputError for one that cannot be used.
+    """
+    from snakemake.common.tbdstring import TBDString
+
+    return {
+        (pattern, job.rule.name)
+        for job in jobs
+        if RESOURCE in job.rule.resources and not isinstance(job.resources.get(RESOURCE), TBDString)
+        for pattern in patterns(job)
+    }
 
 
 def declared(jobs: Iterable[Job]) -> dict[str, str]:
@@ -154,13 +162,15 @@ class Kept:
         ]
 
     def _list(self, pattern: str) -> list[File]:
+        from snakemake_storage_plugin_byok8s.tree import stands_for_folder
+
         start = beginning(pattern)
         if start not in self._listed:
             found = self._provider.listing(self._bucket, self._prefix + start)
             files = [
                 self._file(key.removeprefix(self._prefix), facts.size)
                 for key, facts in found.items()
-                if not key.endswith("/")
+                if not stands_for_folder(key)
             ]
             self._listed[start] = files
         return self._listed[start]

@@ -19,13 +19,19 @@ CONTENTS_ANNOTATION = "byok8s.io/contents"
 PROOF_ANNOTATION = "byok8s.io/proof"
 MANAGED_BY = {"app.kubernetes.io/name": "byok8s", "app.kubernetes.io/managed-by": "byok8s"}
 
+_BEGAN = "%Y%m%d-%H%M%S"
 LONGEST_NAME = 63  # a pod's name is also its host name (RFC 1123 label)
 SUFFIX_CHARACTERS = 12  # 48 bits, of which each guess costs a request
 
 
 def new_run_id() -> str:
     """A name for a run that sorts by its start, as in 20261122-193000-k3x9."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{datetime.now(UTC).strftime(_BEGAN)}-{secrets.token_hex(2)}"
+
+
+def began(run: str) -> datetime:
+    """Return when the first controller of a run began, by its clock. run: the run's id."""
+    return datetime.strptime("-".join(run.split("-")[:2]), _BEGAN).replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from byok8s.otlp import address, export
 from byok8s.provenance.book import Book, opened
 from byok8s.provenance.persistence import Records
 from byok8s.request import Request
-from byok8s.run import cancel_watch, environment, flush, kept, snakemake_cli
+from byok8s.run import cancel_watch, environment, flush, kept, snakemake_cli, uploads
 from byok8s.run.drawing import Drawing
 from byok8s.run.plan import RunPlan, View, place, planned
 from byok8s.run.policies import check_policies
@@ -68,7 +68,7 @@ def execute(request: Request, view: View) -> int:
             _clear(plan, view)
             lock.settle()
         if code or plan.resumed or events.any_urgent:
-            _abort_uploads(plan, targets)
+            uploads.abort(plan, targets)
         kept.put_record(plan, view, interrupted=code == errors.INTERRUPTED)
         view.show_moved(events.totals)
         if code == 0:
@@ -123,18 +123,6 @@ def _clear(plan: RunPlan, view: View) -> None:
         clean.remove(found, [run for run in found.runs if run.name == plan.run])
     except errors.ClusterError as error:
         view.warn(str(error))
-
-
-def _abort_uploads(plan: RunPlan, targets: Targets) -> None:
-    """Remove the parts that a killed pod, or a controller before this one, has left of what the run's jobs make.
-
-    Nobody else makes these files, and no job of the run is at work any more. What may not be listed is left to the
-    bucket's owner, and what a second Ctrl-C leaves to `byok8s clean`.
-    """
-    made = targets.made()
-    if made:
-        with contextlib.suppress(errors.BucketError, KeyboardInterrupt):
-            s3.abort(plan.bucket, s3.of_files(s3.unfinished(plan.bucket), made))
 
 
 @contextlib.contextmanager

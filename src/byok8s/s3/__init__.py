@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byok8s.s3.archive import Archive, archive
-from byok8s.s3.check import check_bucket
+from byok8s.s3.check import check_bucket, listed, usable
 from byok8s.s3.client import Bucket, Credentials, CurrentCredentials, S3Client, connect, credentials
 from byok8s.s3.mirror import mirror
 from byok8s.s3.permissions import remove, try_operations
@@ -34,6 +34,7 @@ __all__ = [
     "connect",
     "credentials",
     "embedded_server",
+    "listed",
     "mirror",
     "of_files",
     "put",
@@ -42,6 +43,7 @@ __all__ = [
     "try_operations",
     "unfinished",
     "upload",
+    "usable",
 ]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from byok8s.errors import BucketError
 from byok8s.s3.client import Bucket, Credentials, connect, credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from botocore.exceptions import BotoCoreError, ClientError
+
+    from byok8s.s3.client import ListedObject, Listing, S3Client
 
 _KEYS: Final = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the profile): are they for this server?"
 _EXPIRED: Final = ("The S3 credentials have expired.", "Get new ones (such as `aws sso login`), start again.")
@@ -52,22 +55,54 @@ def check_bucket(bucket: Bucket, keys: Credentials | None = None) -> Mapping[str
     (s3:ListBucket), and its answers have no body, so that wrong keys, an expired token and a denied bucket
     would all be a bare 403 (AWS's documentation of HeadBucket; SeaweedFS does the same).
     """
+    return _checked(bucket, keys)[1]
+
+
+def usable(bucket: Bucket) -> S3Client:
+    """Return a client, once the same is known of the bucket. Raises BucketError."""
+    return _checked(bucket, None)[0]
+
+
+def _checked(bucket: Bucket, keys: Credentials | None) -> tuple[S3Client, Mapping[str, str]]:
+    client = connect(bucket.endpoint_url, keys or credentials())
+    prefix = f"{bucket.prefix}/" if bucket.prefix else ""
+    with _explained(bucket):
+        answer = client.list_objects_v2(Bucket=bucket.name, Prefix=prefix, MaxKeys=1)
+    _check_listing(bucket, answer)
+    return client, answer["ResponseMetadata"]["HTTPHeaders"]
+
+
+def listed(bucket: Bucket, start: str, client: S3Client | None = None) -> Iterator[ListedObject]:
+    """Yield what is below a bucket's prefix and begins so there. Raises BucketError as `check_bucket` does.
+
+    client: if there is one, which spares its making and a connection.
+    """
+    top = f"{bucket.prefix}/" if bucket.prefix else ""
+    pages = (client or connect(bucket.endpoint_url, credentials())).get_paginator("list_objects_v2")
+    with _explained(bucket):
+        for page in pages.paginate(Bucket=bucket.name, Prefix=top + start):
+            _check_listing(bucket, page)
+            yield from page.get("Contents", [])
+
+
+@contextmanager
+def _explained(bucket: Bucket) -> Iterator[None]:
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as NoConnectionError
 
-    client = connect(bucket.endpoint_url, keys or credentials())
-    prefix = f"{bucket.prefix}/" if bucket.prefix else ""
     try:
-        answer = client.list_objects_v2(Bucket=bucket.name, Prefix=prefix, MaxKeys=1)
+        yield
     except ClientError as error:
         raise _refused(bucket, error) from error
     except (HTTPClientError, NoConnectionError) as error:
         raise _unreachable(bucket, error) from error
     except BotoCoreError as error:
         raise _not_s3(bucket, str(error)) from error
+
+
+def _check_listing(bucket: Bucket, answer: Listing) -> None:
     if "Name" not in answer and "KeyCount" not in answer:
         raise _not_s3(bucket, "The answer to a listing has no listing in it.")
-    return answer["ResponseMetadata"]["HTTPHeaders"]
 
 
 def _refused(bucket: Bucket, error: ClientError) -> BucketError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypedDict
 
 from byok8s.errors import BucketError, InputError
-from byok8s.worker.boto import share_descriptions
+from byok8s.worker.boto import send_small_at_once, share_descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -292,7 +292,9 @@ def connect(endpoint_url: str | None = None, keys: Credentials | None = None) ->
         aws_session_token=keys.token if keys else None,
         botocore_session=core,
     )
-    client: S3Client = session.client(
+    client: Any = session.client(
         "s3", endpoint_url=endpoint_url, region_name=session.region_name or _DEFAULT_REGION, config=config
     )
-    return client
+    client.meta.events.register_last("before-call.s3", send_small_at_once)
+    found: S3Client = client
+    return found

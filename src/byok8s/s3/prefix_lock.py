@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from botocore.exceptions import ClientError
 
+    from byok8s.s3.client import S3Client
+
 DEAD_AFTER_SECONDS: Final = 180.0
 _MOMENT_S: Final = 2.0
 # also 304, of older MinIO, and NoSuchKey if what was there has gone meanwhile
@@ -53,15 +55,16 @@ def prefix_lock(
     alone: bool,
     ignore: bool,
     every: float = EVERY_SECONDS,
+    client: S3Client | None = None,
 ) -> Iterator[None]:
     """Hold a bucket's prefix for a run.
 
     me: with the run. alone: whether it is known to be the only controller in its folder; what another of that
     folder left is then taken over at once. ignore: take over what another holds. warn: is told once of another
-    that has taken it over from us. every: seconds between signs of life.
+    that has taken it over from us. every: seconds between signs of life. client: of the bucket, if there is one.
     Raises InUse when another holds it, and BucketError when the bucket does not let us write.
     """
-    lock = PrefixLock(bucket, me, warn)
+    lock = PrefixLock(bucket, me, warn, client)
     lock.acquire(alone=alone, ignore=ignore)
     try:
         # the first soon: there are servers that look at a condition and write in two steps, so both may have it
@@ -77,12 +80,24 @@ def holder(bucket: Bucket) -> LockOwner | None:
     return found.holder if found and found.silence < DEAD_AFTER_SECONDS else None
 
 
+def is_held_by(bucket: Bucket, run: str) -> bool:
+    """Return whether a bucket's prefix is known to be a run's."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    with suppress(ClientError, BotoCoreError):
+        who = holder(bucket)
+        return who is not None and who.run == run
+    return False
+
+
 class PrefixLock:
     """The object; `prefix_lock` says what is what."""
 
-    def __init__(self, bucket: Bucket, me: LockOwner, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, bucket: Bucket, me: LockOwner, warn: Callable[[str], None], client: S3Client | None = None
+    ) -> None:
         self._bucket, self._me, self._warn = bucket, me, warn
-        self._client = connect(bucket.endpoint_url)
+        self._client = client or connect(bucket.endpoint_url)
         self._key = f"{bucket.prefix}/.byok8s/lock".lstrip("/")
         self._lost = False
 

@@ -34,7 +34,7 @@ R = TypeVar("R")
 THREADS: Final = 32
 CHUNK_BYTES: Final = 1024 * 1024
 PARTS_BYTES: Final = 64 * 1024 * 1024  # larger files go in parts, several at once
-LARGE_AT_ONCE: Final = 4  # of those: boto has ten threads for each
+LARGE_AT_ONCE: Final = 4  # of those: each has eight parts at once
 MODE: Final = "byok8s-mode"  # an object's metadata: permissions, kept for what is executable
 
 
@@ -121,6 +121,8 @@ class Transfer:
 
     def _inside(self, file: File) -> list[_Download]:
         """List the files of a directory, and make its folders. Raises Missing when there is none."""
+        from snakemake_storage_plugin_byok8s.tree import stands_for_folder
+
         found, folder = self._list(file), Path(file.path)
         if not found:
             if file.update:
@@ -131,7 +133,7 @@ class Transfer:
         for key, size in found.items():
             name = key[len(file.key) + 1 :]
             path = _inside(folder, name, f"s3://{file.bucket}/{key}")
-            if name == "" or name.endswith("/"):
+            if name == "" or stands_for_folder(name):
                 path.mkdir(parents=True, exist_ok=True)
             else:
                 items.append(_Download(file.bucket, key, path, size, shared=file.shared))
@@ -208,6 +210,8 @@ class Transfer:
         """Get an object, again when something on the way has cut or changed it. Raises Damaged."""
         from snakemake_storage_plugin_byok8s.whole import TRIES, is_whole
 
+        if item.size > PARTS_BYTES:
+            return self._get_by_parts(item, part)
         for _ in range(TRIES):
             answer = self._get(item, part)
             if is_whole(part, item.size) and not _differs(part, answer):
@@ -217,15 +221,25 @@ class Transfer:
             f"{TRIES} times"
         )
 
-    def _get(self, item: _Download, part: Path) -> Mapping[str, Any]:
-        if item.size > PARTS_BYTES:
-            from snakemake_storage_plugin_byok8s.connection import BY_PARTS
+    def _get_by_parts(self, item: _Download, part: Path) -> Mapping[str, Any]:
+        """Get a large object, which is compared with its checksum, if it is known to have one. Raises Damaged."""
+        from snakemake_storage_plugin_byok8s.receive import Incoming, Receiving
+        from snakemake_storage_plugin_byok8s.whole import NotWhole
 
-            with self._large:
-                answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
-                self._client.download_file(item.bucket, item.key, str(part), Config=BY_PARTS)
-            return answer
-        answer = self._connection.shortcut.get_object(Bucket=item.bucket, Key=item.key)
+        with self._large:
+            answer: Mapping[str, Any] = self._client.head_object(Bucket=item.bucket, Key=item.key)
+            tag, modified = answer["ETag"].strip('"'), answer["LastModified"].timestamp()
+            file = Incoming(
+                item.key, item.key, part, item.size, tag, modified, not _has_sum(answer, item.size)
+            )
+            try:
+                Receiving(self._connection, item.bucket, lambda _: None).receive([file])
+            except NotWhole as error:
+                raise Damaged(str(error)) from error
+        return answer
+
+    def _get(self, item: _Download, part: Path) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._connection.shortcut.get_object(Bucket=item.bucket, Key=item.key)
         with part.open("wb") as opened:
             shutil.copyfileobj(answer["Body"], opened, CHUNK_BYTES)
         return answer
@@ -249,9 +263,7 @@ class Transfer:
         metadata = {MODE: f"{status.st_mode & 0o777:o}"} if status.st_mode & 0o111 else {}
         with self._connection.explained("upload", f"s3://{bucket}/{key}"):
             if status.st_size > PARTS_BYTES:
-                with self._large:
-                    self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": metadata})
-                    answer = self._client.head_object(Bucket=bucket, Key=key)
+                answer = self._put_by_parts(bucket, key, path, metadata)
                 modified = answer["LastModified"]
             else:
                 answer = self._put_whole(bucket, key, path, metadata)
@@ -260,9 +272,25 @@ class Transfer:
         self._count("stored_bytes", status.st_size)
         return Stored(bucket, key, int(modified.timestamp()), status.st_size, etag=answer.get("ETag", ""))
 
+    def _put_by_parts(
+        self, bucket: str, key: str, path: Path, metadata: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        """Put a large file; S3 refuses a part that does not have its checksum. Raises Damaged."""
+        from snakemake_storage_plugin_byok8s.send import Outgoing, Sending
+        from snakemake_storage_plugin_byok8s.whole import NotWhole
+
+        with self._large:
+            try:
+                file = Outgoing.of(path, key, tuple(metadata.items()))
+                Sending(self._connection, bucket, lambda _: None).send([file])
+            except NotWhole as error:
+                raise Damaged(str(error)) from error
+            answer: Mapping[str, Any] = self._client.head_object(Bucket=bucket, Key=key)
+        return answer
+
     def _put_whole(self, bucket: str, key: str, path: Path, metadata: Mapping[str, str]) -> Mapping[str, Any]:
         """Put a file, again when S3 says that it got another, or does not say what it got. Raises Damaged."""
-        from snakemake_storage_plugin_byok8s.connection import SENT_AT_ONCE_BYTES
+        from byok8s.worker.boto import SENT_AT_ONCE_BYTES
         from snakemake_storage_plugin_byok8s.whole import TRIES
 
         for _ in range(TRIES):
@@ -279,19 +307,16 @@ class Transfer:
 
     def _store_directory(self, file: File, path: Path, open_: Open | None) -> Stored:
         """Leave the files of this directory and no others in the bucket: a half, or an older one, may be there."""
-        from snakemake_storage_plugin_byok8s.facts import UNFINISHED
-        from snakemake_storage_plugin_byok8s.tree import walk
+        from snakemake_storage_plugin_byok8s.tree import mark, surplus, walk
 
         files, folders = walk(path)
-        keys = {f"{file.key}/{name}" for name in files} | {f"{file.key}/{name}" for name in folders}
-        mark = f"{file.key}/{UNFINISHED}"
-        begun = self._mark(file.bucket, mark)
-        old = self._list(file).keys() - keys - {mark}
+        begun = self._mark(file.bucket, mark(file.key))
+        other = surplus(file.key, self._list(file), [*files, *folders])
         stored = self._each(
             lambda name: self._put_held(file.bucket, f"{file.key}/{name}", path / name, open_), files
         )
         made = self._each(lambda name: self._mark(file.bucket, f"{file.key}/{name}"), folders)
-        self._delete(file.bucket, [*old, mark])
+        self._delete(file.bucket, other)
         newest = max((item.mtime for item in stored), default=max([begun, *made]))
         return Stored(file.bucket, file.key, newest, sum(item.size for item in stored), directory=True)
 
@@ -322,6 +347,16 @@ def _differs(path: Path, answer: Mapping[str, Any]) -> bool:
     from snakemake_storage_plugin_byok8s.whole import is_as_stored
 
     return not answer.get("ServerSideEncryption") and is_as_stored(path, answer.get("ETag", "")) is False
+
+
+def _has_sum(answer: Mapping[str, Any], size: int) -> bool:
+    """Return whether an answer to HEAD has a checksum that a file can be compared with."""
+    from snakemake_storage_plugin_byok8s import etag
+    from snakemake_storage_plugin_byok8s.send import CRC, SUM
+
+    noted = answer.get("Metadata", {}).keys() & {CRC, SUM}
+    is_plain = answer.get("ServerSideEncryption", "AES256") == "AES256"
+    return bool(noted) or (is_plain and etag.tells(answer["ETag"].strip('"'), size))
 
 
 def _inside(folder: Path, name: str, address: str) -> Path:
