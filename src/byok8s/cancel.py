@@ -15,8 +15,8 @@ from byok8s.errors import InputError
 from byok8s.history.status import WORDS, word
 from byok8s.locks.folder import is_locked, last_holder, try_lock
 from byok8s.locks.owner import LockOwner, identity
-from byok8s.logs import AT_WORK, LOCK, RUNS
 from byok8s.run.cancel_watch import LOOK_SECONDS, NAME
+from byok8s.run_record import AT_WORK, LOCK, RUNS
 from byok8s.settings import Settings
 
 PATIENCE_SECONDS: Final = 90.0  # for a run to end that has been asked to

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from byok8s import logs, s3
+from byok8s import logs, run_record, s3
 from byok8s.data import contents
 from byok8s.errors import InputError
 from byok8s.history import sizes
@@ -32,7 +32,7 @@ FIRST_BYTES: Final = 64 * 1024  # of a record, for its first event: a command ma
 class Run:
     """A run as its record has it. alive: whether a controller is at work on it. now: in milliseconds since 1970."""
 
-    record: logs.Record
+    record: run_record.Record
     state: State
     alive: bool
     now: int
@@ -51,7 +51,7 @@ class Run:
 class Recorded:
     """The record of a run, with its events. alive, now: as of a Run."""
 
-    record: logs.Record
+    record: run_record.Record
     alive: bool
     now: int
 
@@ -70,7 +70,7 @@ def run(id_: str | None, said: Settings) -> Run:
 
 def recorded(id_: str | None, said: Settings) -> Recorded:
     """Return the record of a run, as `run` does."""
-    record = logs.record(id_, said, FILE)
+    record = run_record.record(id_, said, FILE)
     if not record.size(FILE):
         raise InputError(
             f"The record of run {record.run} has no events.",
@@ -82,28 +82,28 @@ def recorded(id_: str | None, said: Settings) -> Recorded:
 
 def is_at_work(id_: str, said: Settings) -> bool:
     """Return whether a controller is at work on a run, as far as this folder or the bucket knows."""
-    return _is_alive(logs.record(id_, said, FILE), said)
+    return _is_alive(run_record.record(id_, said, FILE), said)
 
 
 def listed(said: Settings, most: int) -> list[Run]:
     """Return the newest runs, the newest first: this folder's, or without any, or with --s3-bucket, the bucket's."""
-    here = [] if logs.names_another_bucket(said) else of_folder(most)
+    here = [] if run_record.names_another_bucket(said) else of_folder(most)
     return here or of_bucket(contents.place(said), most)
 
 
 def of_folder(most: int) -> list[Run]:
     """Return the newest runs of this folder, the newest first."""
-    newest = logs.here_with(FILE)[-most:]
-    return [_read(logs.InFolder(each), alive=logs.is_alive(each)) for each in reversed(newest)]
+    newest = run_record.here_with(FILE)[-most:]
+    return [_read(run_record.InFolder(each), alive=run_record.is_alive(each)) for each in reversed(newest)]
 
 
 def of_bucket(bucket: s3.Bucket, most: int) -> list[Run]:
     """Return the newest runs of a bucket, the newest first. Raises BucketError for one that cannot be used."""
     s3.check_bucket(bucket)
-    newest = logs.ids_in(bucket)[-most:]
+    newest = run_record.ids_in(bucket)[-most:]
     alive = _at_work(bucket)
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        records = threads.map(lambda each: logs.in_bucket(bucket, each, FILE), reversed(newest))
+        records = threads.map(lambda each: run_record.in_bucket(bucket, each, FILE), reversed(newest))
         known = [record for record in records if record.files()]
         return list(threads.map(lambda record: _read(record, alive=record.run == alive), known))
 
@@ -118,22 +118,22 @@ def of_workflow(facts: Facts, bucket: s3.Bucket) -> list[Run]:
 
 def of_newest_workflow(said: Settings) -> list[Run]:
     """Return the same of the workflow whose run is the newest. Where is looked is as for `listed`."""
-    here = [] if logs.names_another_bucket(said) else _same(_here())
+    here = [] if run_record.names_another_bucket(said) else _same(_here())
     return here or _same(_there(contents.place(said)))
 
 
-def _here() -> Iterator[logs.Record]:
-    return map(logs.InFolder, reversed(logs.here_with(FILE)))
+def _here() -> Iterator[run_record.Record]:
+    return map(run_record.InFolder, reversed(run_record.here_with(FILE)))
 
 
-def _there(bucket: s3.Bucket) -> Iterator[logs.Record]:
+def _there(bucket: s3.Bucket) -> Iterator[run_record.Record]:
     s3.check_bucket(bucket)
-    return (logs.in_bucket(bucket, each, FILE) for each in reversed(logs.ids_in(bucket)))
+    return (run_record.in_bucket(bucket, each, FILE) for each in reversed(run_record.ids_in(bucket)))
 
 
-def _same(newest: Iterator[logs.Record], facts: Facts | None = None) -> list[Run]:
+def _same(newest: Iterator[run_record.Record], facts: Facts | None = None) -> list[Run]:
     """Return the newest runs of a workflow among these. facts: of it; None for the workflow of the first of them."""
-    found: list[logs.Record] = []
+    found: list[run_record.Record] = []
     newest = islice(newest, LOOKED_AT)
     with ThreadPoolExecutor(AT_ONCE) as threads:
         while len(found) < LEARNS_FROM and (some := list(islice(newest, AT_ONCE))):
@@ -143,7 +143,7 @@ def _same(newest: Iterator[logs.Record], facts: Facts | None = None) -> list[Run
         return list(threads.map(lambda each: _read(each, alive=False), found[:LEARNS_FROM]))
 
 
-def _facts(record: logs.Record) -> Facts:
+def _facts(record: run_record.Record) -> Facts:
     """Return what a run has said as it started; nothing if its record does not begin with that."""
     size = min(record.size(FILE), FIRST_BYTES)
     first = next(parsed(record.read(FILE, 0, size)), {}) if size else {}
@@ -157,7 +157,7 @@ def learned(found: Sequence[Run]) -> list[Learned]:
 
 def events(id_: str | None, said: Settings, tell: Callable[[Event], None], *, follow: bool) -> None:
     """Tell the events of a run, and if they are followed what comes until the run ends."""
-    record = logs.record(id_, said, FILE)
+    record = run_record.record(id_, said, FILE)
     told = 0
     while True:
         alive = follow and _is_alive(record, said)  # before what is read for the last time
@@ -168,26 +168,26 @@ def events(id_: str | None, said: Settings, tell: Callable[[Event], None], *, fo
         told += whole
         if not alive:
             return
-        if isinstance(record, logs.InBucket):
+        if isinstance(record, run_record.InBucket):
             time.sleep(LOOK_IN_BUCKET_SECONDS)
-            record = logs.in_bucket(contents.place(said), record.run, FILE)
+            record = run_record.in_bucket(contents.place(said), record.run, FILE)
         else:
             time.sleep(LOOK_SECONDS)
 
 
-def _read(record: logs.Record, *, alive: bool) -> Run:
+def _read(record: run_record.Record, *, alive: bool) -> Run:
     return Run(record, folded(parsed(_events(record, 0))), alive, time.time_ns() // 1_000_000)
 
 
-def _events(record: logs.Record, start: int) -> bytes:
+def _events(record: run_record.Record, start: int) -> bytes:
     size = record.size(FILE)
     return record.read(FILE, start, size) if size > start else b""
 
 
-def _is_alive(record: logs.Record, said: Settings) -> bool:
-    if isinstance(record, logs.InBucket):
+def _is_alive(record: run_record.Record, said: Settings) -> bool:
+    if isinstance(record, run_record.InBucket):
         return _at_work(contents.place(said)) == record.run
-    return logs.is_alive(record.run)
+    return run_record.is_alive(record.run)
 
 
 def _at_work(bucket: s3.Bucket) -> str | None:

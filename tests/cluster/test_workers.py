@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from breaking import evict, quota
-from byok8s import logs, s3
+from byok8s import run_record, s3
 from byok8s.history.event import Event
 from byok8s.kube.objects import text
 from counting_proxy import counting
@@ -115,7 +115,7 @@ def test_jobs_share_workers(cluster: Sandbox) -> None:
     assert sorted(cluster.made()) == sorted(f"out-{i}.txt" for i in range(12))
     assert cluster.read("out-11.txt") == "11\n"
     (run,) = (path.name for path in (cluster.folder / ".byok8s/runs").iterdir())
-    in_bucket = logs.in_bucket(cluster.bucket, run).files()
+    in_bucket = run_record.in_bucket(cluster.bucket, run).files()
     assert sum(name.startswith("logs/one-") for name in in_bucket) == 12
     assert not [key for key in cluster.kept() if "params" in key or key == ".byok8s/lock"]
     assert 1 <= len(seen[0]) <= 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from byok8s import logs, runs, s3
+from byok8s import run_record, runs, s3
 from byok8s.cli import byok8s
 from byok8s.history.event import line
 from byok8s.history.writer import History
@@ -187,7 +187,7 @@ def test_events_are_followed_until_the_run_ends(
     here = History((path / "events.jsonl").absolute(), pytest.fail)
     alive = threading.Event()
     alive.set()
-    monkeypatch.setattr(logs, "is_alive", lambda _: alive.is_set())
+    monkeypatch.setattr(run_record, "is_alive", lambda _: alive.is_set())
     here.note("run.started", {"run": RUN})
     told: list[Event] = []
     thread = threading.Thread(target=lambda: runs.events(RUN, Settings(), told.append, follow=True))

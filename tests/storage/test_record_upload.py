@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from byok8s import errors, logs, s3
+from byok8s import errors, logs, run_record, s3
 from byok8s.request import read_request
 from byok8s.run import kept
 from byok8s.run.drawing import Drawing
@@ -114,8 +114,8 @@ def test_what_is_put_is_what_the_record_in_the_bucket_has(plan: RunPlan) -> None
     write_logs()
     write_file(Path(".byok8s/runs/run-1/logs/rule-01/logs/größe +%.txt"), b"of the rule\n")
     kept.put_record(plan, Told(), interrupted=False)
-    here = logs.InFolder("run-1")
-    there = logs.in_bucket(plan.bucket, "run-1")
+    here = run_record.InFolder("run-1")
+    there = run_record.in_bucket(plan.bucket, "run-1")
     of_all = {name: size for name, size in here.files().items() if name != "params.yaml"}
     assert {name: size for name, size in there.files().items() if name != "logs.zip"} == of_all
     for name, size in of_all.items():
@@ -137,7 +137,7 @@ def test_the_log_of_a_failed_job_is_there_before_and_after_the_end(
     before = {"logs/rule-01.log": b"cut o", "logs/never-put-again.log": b"still there"}
     s3.upload(plan.bucket, before, ".byok8s/runs/run-1", 10)
     kept.put_record(plan, Told(), interrupted=False)
-    there = logs.in_bucket(plan.bucket, "run-1")
+    there = run_record.in_bucket(plan.bucket, "run-1")
     assert there.read("logs/rule-01.log", 0, 100) == b"1\n"
     assert there.read("logs/never-put-again.log", 0, 100) == b"still there"
 
@@ -146,7 +146,7 @@ def test_the_log_of_a_failed_job_is_there_before_and_after_the_end(
 def test_an_archive_that_is_none_is_named(plan: RunPlan, content: bytes) -> None:
     s3.upload(plan.bucket, {"logs.zip": content}, ".byok8s/runs/run-1", 10)
     with pytest.raises(errors.BucketError, match=r"runs/run-1/logs\.zip cannot be read"):
-        logs.in_bucket(plan.bucket, "run-1").files()
+        run_record.in_bucket(plan.bucket, "run-1").files()
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
@@ -157,7 +157,7 @@ def test_a_changed_byte_in_an_archive_is_named(plan: RunPlan, client: s3.S3Clien
     archive = bytearray(client.get_object(Bucket="local", Key=key)["Body"].read())
     archive[archive.index(b"logs/rule-00.log") + len("logs/rule-00.log") + place] ^= 0xFF
     client.put_object(Bucket="local", Key=key, Body=bytes(archive))
-    there = logs.in_bucket(plan.bucket, "run-1")
+    there = run_record.in_bucket(plan.bucket, "run-1")
     with pytest.raises(errors.BucketError, match=r"logs\.zip cannot be read"):
         there.read("logs/rule-00.log", 0, 10)
     assert there.read("logs/rule-01.log", 0, 10) == b"1\n"
@@ -173,7 +173,7 @@ def test_a_record_with_thousands_of_logs_takes_few_requests(
         kept.put_record(replace(plan, request=replace(plan.request, bucket=near)), Told(), interrupted=False)
         assert [request.partition(" ")[0] for request in proxy.requests] == ["PUT"]
         proxy.requests.clear()
-        there = logs.in_bucket(near, "run-1")
+        there = run_record.in_bucket(near, "run-1")
         assert len(there.files()) == 3001
         assert there.read("logs/rule-2999.log", 0, 1000) == b"said\n" * 10
         assert len(proxy.requests) <= 6

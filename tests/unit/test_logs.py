@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from byok8s import logs
+from byok8s import logs, run_record
 from byok8s.cli import byok8s
 from byok8s.errors import InputError
 from byok8s.fleet.record import Record
@@ -126,7 +126,7 @@ def test_no_run_and_no_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_bucket_of_the_environment_does_not_hide_this_folders_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BYOK8S_S3_BUCKET", "for-all-folders")
     assert len(says().splitlines()) == 3
-    assert logs.names_another_bucket(Settings(s3_bucket="another"))
+    assert run_record.names_another_bucket(Settings(s3_bucket="another"))
 
 
 def test_a_log_of_a_gigabyte_is_read_from_its_end(run: Record) -> None:
@@ -145,15 +145,15 @@ def test_a_record_that_is_cut_off_in_a_line(run: Record) -> None:
         events.write(
             '{"schema":"byok8s.events/1","time":"2026-01-02T00:00:09.000Z","event":"job.given","id":"0000'
         )
-    assert len(logs.chosen(logs.record(None, Settings()), None, failed=False)) == 3
+    assert len(logs.chosen(run_record.record(None, Settings()), None, failed=False)) == 3
 
 
 def test_following_tells_what_comes_and_ends_with_the_run(run: Record, tmp_path: Path) -> None:
     told: list[str] = []
-    with folder_lock(logs.LOCK, pytest.fail) as lock:
+    with folder_lock(run_record.LOCK, pytest.fail) as lock:
         lock.begin(NEW, RunLocation())
         follower = threading.Thread(
-            target=lambda: logs.follow(logs.record(None, Settings()), "sort", told.append, failed=False)
+            target=lambda: logs.follow(run_record.record(None, Settings()), "sort", told.append, failed=False)
         )
         follower.start()
         _await(told, "still at it")
@@ -180,19 +180,19 @@ def _await(told: list[str], row: str) -> None:
 
 def test_following_a_run_that_is_over_tells_all_and_ends(run: Record) -> None:
     told: list[str] = []
-    logs.follow(logs.record(None, Settings()), None, told.append, failed=True)
+    logs.follow(run_record.record(None, Settings()), None, told.append, failed=True)
     assert [row for row in told if not row.startswith("==")] == ["printed", "the reason"]
 
 
 def test_following_also_tells_a_last_line_without_an_end(run: Record) -> None:
     run.add_output(task(3, "sort"), ["whole\nwithout an end"])
     told: list[str] = []
-    logs.follow(logs.record(None, Settings()), "sort", told.append, failed=False)
+    logs.follow(run_record.record(None, Settings()), "sort", told.append, failed=False)
     assert told[-2:] == ["whole", "without an end"]
 
 
 def test_a_word_that_leads_elsewhere_is_no_run(run: Record) -> None:
-    assert not logs.is_run("..")
-    assert not logs.is_run("../other")
+    assert not run_record.is_run("..")
+    assert not run_record.is_run("../other")
     with pytest.raises(InputError):
-        logs.chosen(logs.record(None, Settings()), "../../etc/passwd", failed=False)
+        logs.chosen(run_record.record(None, Settings()), "../../etc/passwd", failed=False)

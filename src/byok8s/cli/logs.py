@@ -52,16 +52,16 @@ def logs(
     """
 
     def carry_out() -> int:
-        from byok8s import logs, view
+        from byok8s import logs, run_record, view
         from byok8s.errors import InputError
         from byok8s.settings import Settings
 
-        run = words[0] if words and logs.is_run(words[0]) else None
+        run = words[0] if words and run_record.is_run(words[0]) else None
         others = words[1:] if run else words
         if len(others) > 1:
             raise InputError(f"One RULE, JOB or FILE, not {len(others)}.", where=" ".join(others))
         what = others[0] if others else None
-        record = logs.record(run, Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
+        record = run_record.record(run, Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url))
         if follow:
             logs.follow(record, what, view.say, failed=failed, most=lines)
             return 0

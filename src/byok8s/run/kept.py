@@ -15,10 +15,10 @@ from typing import Final
 from byok8s import __version__, errors, git, params, s3
 from byok8s.executor import key
 from byok8s.fleet import record
-from byok8s.logs import LOGS, LOGS_ARCHIVE
 from byok8s.request import Request
 from byok8s.run import asked
 from byok8s.run.plan import RunPlan, View, kept_image
+from byok8s.run_record import LOGS, LOGS_ARCHIVE
 from byok8s.workspace import walk
 
 # for the record of a run to get into the bucket; after Ctrl-C somebody waits

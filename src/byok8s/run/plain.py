@@ -24,11 +24,11 @@ from byok8s.fleet import record
 from byok8s.fleet.record import Record
 from byok8s.history import event, writer
 from byok8s.jobs import tasks
-from byok8s.logs import AT_WORK
 from byok8s.pods.manifest import Shape, Task
 from byok8s.pods.names import new_run_id
 from byok8s.pods.outcome import Outcome, State
 from byok8s.run import asked
+from byok8s.run_record import AT_WORK
 from byok8s.workspace import users_folder
 
 TOTAL: Final = "total"  # a row of Snakemake's table of jobs that is no rule
