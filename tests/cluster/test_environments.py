@@ -303,7 +303,7 @@ def test_private_channels_are_had_and_nobody_sees_their_credentials(private: San
         '"channels": ["http',
         "etc/conda/activate.d",
         "CHANNEL_TOKEN",
-        '"event": "job.',
+        '"event":"job.',
     ):
         assert word.encode() in everything, word
     for secret in SEEN_BY_NOBODY:
