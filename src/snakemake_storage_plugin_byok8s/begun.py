@@ -6,13 +6,13 @@ upload's file here belongs to one process at a time, as long as that lives.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING
+
+from snakemake_storage_plugin_byok8s.own_file import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,17 +79,9 @@ def _opened(path: Path) -> IO[str] | None:
     """Return a file that is ours now; None if another process has it, or there are no files or locks here."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        return locked(path)
     except OSError:
         return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            return file
-    except OSError:
-        pass
-    file.close()
-    return None
 
 
 def _digest(words: str) -> str:

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from snakemake_storage_plugin_byok8s.own_file import locked
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -114,22 +116,10 @@ def _opened(half: Half) -> Iterator[Half]:
         half.close()
 
 
-def _notes(folder: Path) -> IO[str]:
-    return (folder / "parts").open("a+")
-
-
 def _locked(folder: Path) -> IO[str] | None:
     """Return the notes of a folder, which is ours now; None if another process has it, or there are no locks here."""
     folder.mkdir(exist_ok=True)
-    notes = _notes(folder)
-    try:
-        fcntl.flock(notes, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(notes.fileno()), (folder / "parts").stat()):
-            return notes
-    except OSError:
-        pass
-    notes.close()
-    return None
+    return locked(folder / "parts")
 
 
 def _remove(half: Path) -> None:
