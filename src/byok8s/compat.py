@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from snakemake.jobs import GroupJob, Job
     from snakemake.rules import Rule
     from snakemake.workflow import Workflow
+    from snakemake_interface_logger_plugins.base import LogHandlerBase
 
 # the functions that the code which Snakemake makes of a rule calls, and where each is
 CALLS: Final = {
@@ -97,6 +98,12 @@ def call_of(rule: Rule, given: Mapping[str, object]) -> Call:
     copy(*(given.get(of.name) for of in wanted if of.default is inspect.Parameter.empty))
     (call,) = found
     return call
+
+
+def logger_plugins(workflow: Workflow) -> list[LogHandlerBase]:
+    """Return the logger plugins that the user has asked for."""
+    found: list[LogHandlerBase] = workflow.logger_manager.plugin_handlers
+    return found
 
 
 @lru_cache(maxsize=1000)  # many jobs have the code of one rule

@@ -12,7 +12,7 @@ from typing import Final
 from byok8s import tail
 from byok8s.errors import InputError
 from byok8s.history import event
-from byok8s.history.state import State, Try, fold
+from byok8s.history.state import State, Try, fold_lines
 from byok8s.run_record import LOGS, Record, is_alive
 
 NO_LOG: Final = "no log: it has printed nothing, or the record does not have it yet"
@@ -70,10 +70,7 @@ class Jobs:
         files = self._of.files()
         size = files.get(event.FILE, 0)
         data = self._of.read(event.FILE, self._read, size) if size > self._read else b""
-        data = data[: data.rfind(b"\n") + 1]
-        self._read += len(data)
-        for each in event.parsed(data):
-            fold(self._state, each)
+        self._read += fold_lines(self._state, data)
         return list(_jobs(self._state, files))
 
 

@@ -185,7 +185,7 @@ def _fetched(name: str | None, say: Callable[[str], None]) -> tuple[Source, Path
         checkout.folder,
         packaged=False,
         commit=checkout.commit,
-        origin=git.name(place.url),
+        origin=git.repository(place.url),
     )
     return source, Path(checkout.snakefile)
 

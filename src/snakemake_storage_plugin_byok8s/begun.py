@@ -1,4 +1,4 @@
-"""The uploads by parts that this folder has begun and not finished: only these are gone on with.
+"""The uploads by parts that this folder has begun and not finished: only these are resumed.
 
 Whoever began another one of the same key, on another machine or a moment ago, may be at it, with another content. An
 upload's file here belongs to one process at a time, as long as that lives.
@@ -35,7 +35,7 @@ class Note:
 
     @property
     def lasts(self) -> bool:
-        """Return whether what is noted is there for whoever goes on after a kill."""
+        """Return whether what is noted is there for whoever resumes it after a kill."""
         return self._file is not None
 
     def read(self) -> Upload | None:
@@ -57,7 +57,7 @@ class Note:
 
 
 class Begun:
-    """The uploads of a folder. folder: for a file each; None if none of them is ever gone on with."""
+    """The uploads of a folder. folder: for a file each; None if none of them is ever resumed."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder

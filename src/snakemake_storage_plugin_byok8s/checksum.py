@@ -1,6 +1,6 @@
 """The checksums of a file's parts, and of its parts together, as S3 makes the ETag of an object that was put in parts.
 
-MD5 is what ETags are of. CRC-32 costs a fifth of it, and finds what a network or a disk has changed just as well;
+MD5 is what ETags are of. CRC-32 costs a quarter of it, and finds what a network or a disk has changed just as well;
 neither helps against somebody who changes it on purpose.
 """
 

@@ -1,6 +1,6 @@
 """Files of this machine, put into a bucket: in parallel, large ones by parts, and whole or not at all.
 
-An upload that was cut off, by a kill or a fault, is gone on with, if this folder has begun it and the file is still the
+An upload that was cut off, by a kill or a fault, is resumed if this folder has begun it and the file is still the
 same: the parts that S3 has are compared with the file's by their MD5 sums, and only the others are sent. S3 is told the
 sum of all that it is sent, and refuses what does not have it. A part is read as it is sent, so memory is bounded by the
 threads, not by the files.
@@ -65,7 +65,7 @@ class Outgoing:
 class Sending:
     """To one bucket. tell: is called with the bytes that were sent, or need not be, by any thread.
 
-    begun: the uploads that may be gone on with. Of one that fails and is not among them no part is left.
+    begun: the uploads that may be resumed. Of one that fails and is not among them no part is left.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ NOWHERE = s3.Bucket("none")
     ],
 )
 def test_a_repository_has_one_name_however_it_is_reached(url: str, name: str) -> None:
-    assert git.name(url) == name
+    assert git.repository(url) == name
 
 
 def known(file: Path, source: Source | None = None) -> str:

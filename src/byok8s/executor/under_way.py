@@ -113,9 +113,8 @@ class UnderWay:
         """A try of a task has begun in a pod."""
         with self._lock:
             info = self._jobs.get(task.job)
-        if (
-            self._workflow.logger_manager.plugin_handlers
-        ):  # programs that may open a log as soon as they are told of it
+        # such a program may open a log as soon as it is told of it
+        if compat.logger_plugins(self._workflow):
             self._record.add_output(task, ())
         if info:
             self._starts.began(task.job, ids(info.job), pod)

@@ -168,18 +168,16 @@ class Record:
         """again: whether another try follows in any case; Snakemake's own follow a failure."""
         again = again or (found.state is not State.SUCCEEDED and task.restarts > 0)
         self._note_end(task, pod, found, again=again)
-        if (
-            found.state is not State.SUCCEEDED
-        ):  # whoever is told of a failure is told of its log, also if it is empty
+        # whoever is told of a failure is told of its log, also if it is empty
+        if found.state is not State.SUCCEEDED:
             self._write(self.log(task), (), "a")
 
     def _note_end(self, task: Task, pod: str, found: Outcome, *, again: bool = False) -> None:
         """Note an end, and before it what was not told while the job ran: its phases, and that S3 has answered it."""
         measured = found.measured
         with self._lock:
-            self._noted.setdefault(
-                task.id, _Noted()
-            )  # a controller that goes on with a run may not have given it
+            # a controller that resumes a run may not have given it
+            self._noted.setdefault(task.id, _Noted())
         for phase, seconds in measured.phases():
             self.phase(task, phase, seconds)
         with self._lock:

@@ -7,7 +7,7 @@ what a repository is known by.
 
 from byok8s.git.address import Address, parse
 from byok8s.git.cache import Checkout, fetch
-from byok8s.git.origin import name, place
+from byok8s.git.origin import repository, within_repository
 from byok8s.git.work_tree import Commit, commit
 
-__all__ = ["Address", "Checkout", "Commit", "commit", "fetch", "name", "parse", "place"]
+__all__ = ["Address", "Checkout", "Commit", "commit", "fetch", "parse", "repository", "within_repository"]

@@ -34,9 +34,8 @@ def line(milliseconds: int, name: str, facts: Mapping[str, object]) -> bytes:
 def _encoded(whole: Event) -> bytes:
     try:
         return msgspec.json.encode(whole)
-    except (
-        UnicodeEncodeError
-    ):  # surrogates, as of a file's name that is no UTF-8: Python writes them as escapes
+    except UnicodeEncodeError:
+        # surrogates, as of a file's name that is no UTF-8: Python writes them as escapes
         return json.dumps(whole).encode()
 
 

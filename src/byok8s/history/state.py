@@ -143,6 +143,14 @@ def folded(all_: Iterable[Event]) -> State:
     return state
 
 
+def fold_lines(state: State, data: bytes) -> int:
+    """Take in events as a file has them, as far as lines are whole. Return how many bytes these are."""
+    whole = data[: data.rfind(b"\n") + 1]
+    for each in events.parsed(whole):
+        fold(state, each)
+    return len(whole)
+
+
 def fold(state: State, event: Event) -> None:
     """Take in one more event: into this very state, as copies of a long run's would take the square of its length.
 

@@ -104,7 +104,7 @@ class Transport:
                 return connection
             name = self._context.tls_server_name or server.hostname
             return self._tls_for(credentials).wrap_socket(connection, server_hostname=name)
-        except ssl.SSLError as error:
+        except ssl.SSLCertVerificationError as error:
             self._forget_tls()
             raise self.unreachable(cause(error)) from error
         except (OSError, http.client.HTTPException) as error:
@@ -146,7 +146,10 @@ class Transport:
                 preload_content=False,
             )
         except HTTPError as error:
-            self._forget_tls() if isinstance(error, SSLError) else self.drop_connections()
+            if isinstance(error, SSLError):
+                self._forget_tls()
+            else:
+                self.drop_connections()
             raise self.unreachable(cause(error)) from error
 
     def _tls_for(self, credentials: Credentials) -> ssl.SSLContext:

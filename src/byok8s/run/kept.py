@@ -131,7 +131,7 @@ def workflow(request: Request) -> str:
     file = request.snakefile
     if request.source:
         return f"{request.source.origin}#{file}"
-    if found := git.place(file):
+    if found := git.within_repository(file):
         return "#".join(found)
     folder = Path.cwd() if file.is_relative_to(Path.cwd()) else file.parent
     return f"{folder.name}#{file.relative_to(folder)}"

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from byok8s.history import board
 from byok8s.history.choice import Choice
-from byok8s.history.event import parsed
-from byok8s.history.state import State, Try, fold
+from byok8s.history.state import State, Try, fold_lines
 from byok8s.shown import visible
 from byok8s.tail import last_lines, without_frame
 from byok8s.workspace import walk
@@ -58,11 +57,9 @@ class Events:
                 data = file.read()
         except OSError:
             return False
-        data = data[: data.rfind(b"\n") + 1]
-        self._read += len(data)
-        for event in parsed(data):
-            fold(self.state, event)
-        return bool(data)
+        taken = fold_lines(self.state, data)
+        self._read += taken
+        return taken > 0
 
 
 def drawn(

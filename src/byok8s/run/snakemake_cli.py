@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from snakemake_interface_common.exceptions import WorkflowError
 
 import byok8s
-from byok8s import workspace
+from byok8s import compat, workspace
 from byok8s.access.preflight import Cluster
 from byok8s.choices import Software
 from byok8s.data import inputs
@@ -234,7 +234,7 @@ def _planned(
     The executor does so for those of a cluster, if there is anything to do.
     """
     targets.planned(dag)
-    if drawing and any(plugin.writes_to_stream for plugin in dag.workflow.logger_manager.plugin_handlers):
+    if drawing and any(plugin.writes_to_stream for plugin in compat.logger_plugins(dag.workflow)):
         drawing.give_way()
     if record and not dag.workflow.dryrun:
         record.planned(job.rule.name for job in dag.needrun_jobs())
