@@ -104,7 +104,7 @@ def id_of_all(events: list[Event]) -> object:
 
 
 def test_jobs_share_workers(cluster: Sandbox) -> None:
-    workflow(cluster, many(12, "echo {wildcards.i} > {output}"))
+    workflow(cluster, many(12, "echo {wildcards.i} | tee {output}"))
     finished = threading.Event()
     seen: list[set[str]] = []
     watcher = threading.Thread(target=lambda: seen.append(pods_seen(cluster, finished)))

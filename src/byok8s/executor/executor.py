@@ -37,7 +37,12 @@ from byok8s.executor.stored_outputs import ids, members
 from byok8s.executor.under_way import UnderWay
 from byok8s.fleet.dispatch import Dispatch
 from byok8s.fleet.fleet import Options
-from byok8s.fleet.interrupts import end_on_termination, end_on_termination_from_now_on, undisturbed
+from byok8s.fleet.interrupts import (
+    end_on_termination,
+    end_on_termination_from_now_on,
+    guard_logging,
+    undisturbed,
+)
 from byok8s.fleet.record import Record
 from byok8s.fleet.retries import RetryPolicy
 from byok8s.fleet.room import DEFAULT_REUSE_FACTOR
@@ -75,6 +80,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._names = key.names(self.executor_settings.run or new_run_id())
         end_on_termination_from_now_on()
         guard_snakemake()
+        guard_logging()
         self._record = Record(self._names.run, self.logger.warning)
         self._limit = self.workflow.resource_settings.nodes or sys.maxsize
         self._orders = Orders(

@@ -6,10 +6,39 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from logging import LogRecord
 
 LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass
+class _MainThread:
+    """What the main thread does with an interrupt, which it alone gets; it alone changes this.
+
+    came: whether there was one. ignoring, holding_back: within how many blocks that have it so.
+    is_waiting: whether one came that is held back.
+    """
+
+    came: bool = False
+    ignoring: int = 0
+    holding_back: int = 0
+    is_waiting: bool = False
+
+
+_main = _MainThread()
+
+
+def remembered() -> Callable[[], bool]:
+    """Return what tells whether an interrupt has come since: Snakemake ends an interrupted run like a failed one."""
+    _main.came = False
+    _take_ctrl_c()
+    return lambda: _main.came
 
 
 def end_on_termination() -> None:
@@ -17,11 +46,12 @@ def end_on_termination() -> None:
 
     From a thread other than the main one it does nothing.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not _is_main():
         return
     for number in LIKE_CTRL_C:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, _interrupt)
+            signal.signal(number, _like_ctrl_c)
+    _take_ctrl_c()
 
 
 def end_on_termination_from_now_on() -> None:
@@ -32,7 +62,22 @@ def end_on_termination_from_now_on() -> None:
     from snakemake.scheduling.job_scheduler import JobScheduler
 
     end_on_termination()
-    JobScheduler.exit_gracefully = lambda _, number, frame: _interrupt(number, frame)
+    JobScheduler.exit_gracefully = lambda _, number, frame: _like_ctrl_c(number, frame)
+
+
+def guard_logging() -> None:
+    """Have no interrupt come while Snakemake logs: its handler for the terminal catches it, and it would be lost."""
+    from snakemake.logging import logger
+
+    if "handle" in vars(logger):
+        return
+    handle = logger.handle
+
+    def undisturbed_handle(record: LogRecord) -> None:
+        with held_back():
+            handle(record)
+
+    logger.handle = undisturbed_handle
 
 
 def interrupt() -> None:
@@ -40,20 +85,53 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    (handler if callable(handler) else signal.default_int_handler)(number, frame)
-
-
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
     """None of them does anything for a while; only the main thread can have it so, and only it is interrupted."""
-    if threading.current_thread() is not threading.main_thread():
+    if not _is_main():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *LIKE_CTRL_C)}
+    _main.ignoring += 1
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _main.ignoring -= 1
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Have an interrupt come after this instead of within. A second one comes at once, as this may wait for long."""
+    if not _is_main():
+        yield
+        return
+    _main.holding_back += 1
+    try:
+        yield
+    finally:
+        _main.holding_back -= 1
+        if _main.is_waiting and not _main.holding_back:
+            _interrupt(signal.SIGINT, None)
+
+
+def _take_ctrl_c() -> None:
+    """Have it do what Python does, where the main thread may be interrupted; a program's own handler stays."""
+    if _is_main() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _like_ctrl_c(number: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) and not _main.ignoring else _interrupt)(number, frame)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if _main.ignoring:
+        return
+    _main.came = True
+    is_first, _main.is_waiting = not _main.is_waiting, bool(_main.holding_back)
+    if not (is_first and _main.holding_back):
+        signal.default_int_handler(number, frame)
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()

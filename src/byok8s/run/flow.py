@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 from byok8s import errors, git, runs, s3, workspace
 from byok8s.access import preflight
@@ -17,7 +15,7 @@ from byok8s.data import contents, fetch
 from byok8s.data.inputs import Inputs
 from byok8s.data.targets import Targets
 from byok8s.executor import capacity
-from byok8s.fleet import record
+from byok8s.fleet import interrupts, record
 from byok8s.history import event
 from byok8s.history.sizes import Size
 from byok8s.history.sizes import profile as profile_of
@@ -218,8 +216,8 @@ def _run_snakemake(
         kept.params_file(plan) as copy,
         _workspace(plan, view) as place,
         _records(plan, place, view) as book,
-        _interruptible() as interrupted,
     ):
+        interrupted = interrupts.remembered()
         if events:
             events.note("run.started", kept.start(plan))
             if plan.sizes:
@@ -276,19 +274,3 @@ def _workspace(plan: RunPlan, view: View) -> contextlib.AbstractContextManager[w
     return workspace.entered(
         request.source, request.snakefile, dry_run=request.dry_run, keep=keep, uploads=uploads, tell=view.warn
     )
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Snakemake ends an interrupted run like a failed one; this remembers which of the two it was."""
-    interrupts = []
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        interrupts.append(number)
-        signal.default_int_handler(number, frame)
-
-    before = signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: bool(interrupts)
-    finally:
-        signal.signal(signal.SIGINT, before)

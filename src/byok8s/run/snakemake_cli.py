@@ -24,6 +24,7 @@ from byok8s.choices import Software
 from byok8s.data import inputs
 from byok8s.data.targets import Targets
 from byok8s.errors import Byok8sError, InputError
+from byok8s.fleet.interrupts import guard_logging
 from byok8s.fleet.record import Record
 from byok8s.history.sizes import Size
 from byok8s.jobs import keep, keys
@@ -150,6 +151,7 @@ def run(
     _limit_threads(parser, args)
     _size(args, sizes)
     guard_snakemake()
+    guard_logging()
     planning = _Planning()
     logger.addFilter(planning)  # a handler would be taken off: Snakemake clears those when it starts
     try:
