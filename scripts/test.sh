@@ -33,10 +33,25 @@ run() {
   .venv/bin/pytest "$@" || status=$?
   ((status == 5)) || return "$status"
 }
+units=()
+if (($# == 0)); then
+  units=(--ignore tests/unit)
+fi
 # the pods of tests that run side by side do not wait for each other: each test has as much of a node as alone
 [[ -z $rig ]] || tests/rig/node.sh $((2 * at_once)) $((12 * at_once))
 failed=0
-run -m "not alone" --numprocesses "$at_once" --dist loadgroup "$@" || failed=$?
+run -m "not alone" --numprocesses "$at_once" --dist loadgroup "${units[@]}" "$@" || failed=$?
+if ((${#units[@]})); then
+  # Those that need no cluster run beside those that must be alone on it, which mostly wait, and give way to them.
+  # In the background bash would have them ignore Ctrl-C.
+  said=$(mktemp)
+  env --default-signal=INT nice -n 19 .venv/bin/pytest --numprocesses 2 --dist loadgroup tests/unit >"$said" 2>&1 &
+  unit_tests=$!
+fi
 [[ -z $rig ]] || tests/rig/node.sh real
-run -m alone "$@" || failed=$?
+run -m alone "${units[@]}" "$@" || failed=$?
+if ((${#units[@]})); then
+  wait "$unit_tests" || failed=$?
+  cat "$said"; rm "$said"
+fi
 exit "$failed"

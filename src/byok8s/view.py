@@ -319,11 +319,22 @@ def show_entries(entries: Sequence[Entry]) -> None:
 
 
 def show_environments(entries: Sequence[StoredEnvironment]) -> None:
-    """Show a line for each conda environment: size, time of making, platform, the beginning of its name, its file."""
+    """Show a line for each conda environment: size, time, platform, the beginning of its name, its file."""
     for entry in entries:
-        made = datetime.fromtimestamp(entry.made, UTC)
+        used = datetime.fromtimestamp(entry.used, UTC)
         size = f"{entry.size / 1e6:8.1f} MB"
-        say(f"{size}  {made:%Y-%m-%d %H:%M:%S}  {entry.platform}  {entry.name[:8]}  {entry.source}")
+        say(f"{size}  {used:%Y-%m-%d %H:%M:%S}  {entry.platform}  {entry.name[:8]}  {entry.source}")
+
+
+def environments(found: Sequence[StoredEnvironment], chosen: Sequence[StoredEnvironment]) -> str:
+    """Say which of a bucket's conda environments are to be removed."""
+    if not found:
+        return "The bucket has no conda environments."
+    if not chosen:
+        return "Each was used in the last 30 days: nothing is to be removed. --all removes them all."
+    size = f"{sum(entry.size for entry in chosen) / 1e6:.1f} MB"
+    which = "all" if len(chosen) == len(found) else f"{len(chosen)}, which no run has used for 30 days"
+    return f"To be removed: {which}, {size}."
 
 
 @contextlib.contextmanager

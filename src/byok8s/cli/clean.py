@@ -36,8 +36,8 @@ Exit codes:
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
 @namespace_option
 @context_option
-@click.option("--all", "everything", is_flag=True, help="Remove all runs, also those that may be alive.")
-@click.option("--envs", is_flag=True, help="Remove the bucket's conda environments, and no runs.")
+@click.option("--all", "everything", is_flag=True, help="Remove all: also what may be alive, or is not old.")
+@click.option("--envs", is_flag=True, help="Remove the bucket's old conda environments, and no runs.")
 @click.option("--uploads", is_flag=True, help="Remove the bucket's unfinished uploads, and no runs.")
 @bucket_option
 @endpoint_option
@@ -67,8 +67,9 @@ def clean(
     If no RUN is named and a bucket is known, uploads that nobody has finished for a day are removed from it, too;
     with --all also later ones, but none of a run that is at work there.
 
-    With --envs the conda environments of the bucket are listed and removed instead; the next run that wants one
-    makes it again. A run that is at work with one needs it.
+    With --envs the conda environments of the bucket are listed instead, and those removed that no run has used for
+    30 days; with --all all of them. The next run that wants one makes it again. None is removed while a run is at
+    work there.
     """
 
     def agree(question: str) -> bool:
@@ -80,7 +81,7 @@ def clean(
 
         said = Settings(s3_bucket=s3_bucket, s3_endpoint_url=s3_endpoint_url)
         if envs:
-            _clean_environments(contents.usable_place(said), agree)
+            _clean_environments(contents.usable_place(said), agree, everything=everything)
         elif uploads:
             _clean_uploads(contents.usable_place(said), agree, everything=everything)
         else:
@@ -111,14 +112,28 @@ def _clean_runs(
         view.say("Removed.")
 
 
-def _clean_environments(bucket: Bucket, agree: Agree) -> None:
+def _clean_environments(bucket: Bucket, agree: Agree, *, everything: bool) -> None:
     from byok8s import view
     from byok8s.software.store import Store
 
     store = Store(bucket)
-    view.show_environments(store.entries())
-    if agree("Remove all conda environments?"):
-        view.say(f"Removed {store.clear()} objects.")
+    entries = store.entries()
+    chosen = [entry for entry in entries if everything or entry.is_old]
+    view.show_environments(entries)
+    view.say(view.environments(entries, chosen))
+    if chosen and _is_free(bucket) and agree("Remove them?"):
+        store.remove(chosen)
+        view.say("Removed.")
+
+
+def _is_free(bucket: Bucket) -> bool:
+    """Return whether no run is at work in a bucket; if one is, say so."""
+    from byok8s import view
+    from byok8s.s3.prefix_lock import holder
+
+    if at_work := holder(bucket):
+        view.say(f"They stay: the bucket is used by {at_work}.")
+    return at_work is None
 
 
 def _clean_uploads_too(bucket: Bucket, agree: Agree, *, everything: bool) -> None:
@@ -134,14 +149,9 @@ def _clean_uploads_too(bucket: Bucket, agree: Agree, *, everything: bool) -> Non
 
 def _clean_uploads(bucket: Bucket, agree: Agree, *, everything: bool) -> None:
     from byok8s import s3, view
-    from byok8s.s3.prefix_lock import holder
 
     chosen = [each for each in s3.unfinished(bucket) if everything or each.age > s3.OLD_SECONDS]
     view.say(view.uploads(bucket, chosen))
-    if not chosen:
-        return
-    if at_work := holder(bucket):
-        view.say(f"They stay: the bucket is used by {at_work}.")
-    elif agree("Remove them?"):
+    if chosen and _is_free(bucket) and agree("Remove them?"):
         s3.abort(bucket, chosen)
         view.say("Removed.")

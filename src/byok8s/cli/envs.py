@@ -25,8 +25,10 @@ Exit codes:
 def envs(*, s3_bucket: str | None, s3_endpoint_url: str | None, debug: bool) -> NoReturn:
     """List the conda environments that runs have made: packed size, time (UTC), platform, name and file.
 
+    The time is when a run made one, or noted that it uses it: each run does that once the last note is a week old.
+
     The bucket is the one that the flag, BYOK8S_S3_BUCKET or the config file names, else that of the last run in this
-    folder. `byok8s clean --envs` removes them.
+    folder. `byok8s clean --envs` removes those that no run has used for 30 days.
     """
 
     def carry_out() -> int:

@@ -83,11 +83,13 @@ class Environments:
         wanted = {spec.name: spec for spec in map(self._specs.of, jobs) if spec}
         unknown = wanted.keys() - self._there.keys() - self._in_image - self._failed.keys()
         if unknown:
-            self._there |= {
+            found = {
                 entry.name: entry
                 for entry in self._store.entries()
                 if entry.name in unknown and entry.platform == PLATFORM
             }
+            self._store.note_use(found.values())
+            self._there |= found
         missing = [spec for name, spec in wanted.items() if name in unknown and name not in self._there]
         self._plans |= {spec.name: self._channels.plan(spec) for spec in missing}
         if unknown:

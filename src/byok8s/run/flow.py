@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 from byok8s import errors, git, runs, s3, workspace
 from byok8s.access import preflight
@@ -47,11 +48,14 @@ def execute(request: Request, view: View) -> int:
     traces = address.address(request.otlp) if request.otlp else None
     with contextlib.ExitStack() as stack:
         lock = None if request.dry_run else stack.enter_context(folder_lock(FOLDER / "lock", view.warn))
+        loading = Thread(target=snakemake_cli.load)
+        loading.start()
         bucket = request.bucket or stack.enter_context(environment.embedded_bucket(FOLDER / "s3"))
         region = profile.region()
         stack.enter_context(environment.of_s3(bucket))
         stack.enter_context(environment.of_cache())
         cluster, commit = _checked(request, bucket, view)
+        loading.join()  # two threads that load modules which need each other could see half of them
         plan = replace(planned(request, bucket, cluster, lock, region, commit), sizes=_sizes(request, view))
         if lock:
             stack.enter_context(_claimed(plan, lock, view))
@@ -77,12 +81,11 @@ def execute(request: Request, view: View) -> int:
 
 
 def _checked(request: Request, bucket: s3.Bucket, view: View) -> tuple[Cluster | None, git.Commit | None]:
-    """Whether the bucket and the cluster can be used: asked at once, and Snakemake is loaded while they answer.
+    """Whether the bucket and the cluster can be used: asked at once.
 
     Returns what is known of the cluster, and the commit of the workflow.
     """
-    with ThreadPoolExecutor(3) as threads:
-        threads.submit(snakemake_cli.load)
+    with ThreadPoolExecutor(2) as threads:
         commit = threads.submit(kept.commit, request)
         wanted = not (request.local or request.dry_run)
         cluster = threads.submit(_checked_cluster, request, view) if wanted else None

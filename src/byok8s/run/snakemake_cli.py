@@ -119,7 +119,7 @@ def _said(flag: str, value: float | str | None) -> list[str]:
 
 
 def load() -> None:
-    """Import it, which takes the best part of a second: for a thread beside what waits for answers."""
+    """Import it, which takes the best part of a second: for a thread beside what waits for servers."""
     import snakemake.cli  # noqa: F401
 
 

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,11 +16,14 @@ from byok8s.s3 import Bucket
 from byok8s.s3.own import OwnObjects
 
 UNDER: Final = ".byok8s/envs"
+OLD_SECONDS: Final = 30 * 86_400.0
+_NOTED_FOR_SECONDS: Final = 7 * 86_400.0  # a run need not write on each use
 
 
 class StoredEnvironment(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment. name: Snakemake's hash. source: its file, as the run that made it has it. made: in seconds since
-    1970. size: in bytes, packed.
+    """An environment. name: Snakemake's hash. source: its file, as the run that made it has it. size: in bytes, packed.
+
+    used: when a run noted it, in seconds since 1970; that is up to a week before one last used it.
     """
 
     name: str
@@ -26,12 +31,22 @@ class StoredEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     sha256: str
     size: int
-    made: float = 0.0
+    used: float = 0.0
 
     @property
     def archive(self) -> str:
         """Return the archive's name below the prefix."""
         return f"{self.platform}/{self.name}-{self.sha256}.tar.zst"
+
+    @property
+    def note(self) -> str:
+        """Return the name of what is known of it, below the prefix."""
+        return f"{self.platform}/{self.name}.json"
+
+    @property
+    def is_old(self) -> bool:
+        """Return whether no run has used it for long."""
+        return time.time() - self.used > OLD_SECONDS
 
 
 class Store:
@@ -56,18 +71,24 @@ class Store:
                 entry = msgspec.json.decode(content or b"", type=StoredEnvironment)
             except msgspec.DecodeError:
                 continue  # it is none of ours, and will be written again
-            if name == f"{entry.platform}/{entry.name}.json" and entry.archive in names:
-                found.append(msgspec.structs.replace(entry, made=names[name]))
+            if name == entry.note and entry.archive in names:
+                found.append(msgspec.structs.replace(entry, used=names[name]))
         return found
 
     def note(self, entry: StoredEnvironment) -> None:
         """Note an environment whose archive is there."""
-        self._objects.write(f"{entry.platform}/{entry.name}.json", msgspec.json.encode(entry))
+        self._objects.write(entry.note, msgspec.json.encode(entry))
 
-    def clear(self) -> int:
-        """Remove all environments, and what is left of unfinished ones. Return how many objects that were."""
-        names = sorted(each.name for each in self._objects.listed())
-        # what speaks of an archive first
-        self._objects.remove(name for name in names if name.endswith(".json"))
-        self._objects.remove(name for name in names if not name.endswith(".json"))
-        return len(names)
+    def note_use(self, entries: Iterable[StoredEnvironment]) -> None:
+        """Note that a run uses environments, unless that was noted lately."""
+        for entry in entries:
+            if time.time() - entry.used > _NOTED_FOR_SECONDS:
+                self.note(entry)
+
+    def remove(self, entries: Iterable[StoredEnvironment]) -> None:
+        """Remove environments, and archives that nothing speaks of: who made them was killed."""
+        chosen = {entry.note for entry in entries}
+        kept = {entry.archive for entry in self.entries() if entry.note not in chosen}
+        self._objects.remove(chosen)  # what speaks of an archive first
+        names = [each.name for each in self._objects.listed()]
+        self._objects.remove(name for name in names if not name.endswith(".json") and name not in kept)

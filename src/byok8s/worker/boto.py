@@ -52,5 +52,5 @@ def _loader() -> Loader:
     from botocore.loaders import create_loader
 
     loader = create_loader(os.environ.get("AWS_DATA_PATH"))
-    loader.list_available_services = lambda type_name: _Whatever()
+    loader.list_available_services = lambda *_, **__: _Whatever()
     return loader
