@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import socket
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import boto3
 import botocore.session
-import snakemake_storage_plugin_s3 as s3  # it also sets the checksums that boto makes to "when required"
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from logging import Logger
 
+# The checksums that boto makes since 1.36 are stored as a part of the file by some S3 servers, as the S3 plugin says:
+# https://github.com/boto/boto3/issues/4435
+os.environ["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
+os.environ["AWS_RESPONSE_CHECKSUM_VALIDATION"] = "when_required"
+
+DEFAULT_REGION: Final = "us-east-1"
 _THREADS: Final = 16
 _USER_AGENT: Final = "byok8s"  # botocore builds its own again for each request: a sixth of its work
 _CONNECT_S: Final = 10
@@ -47,6 +54,38 @@ _HINTS: Final = {
     "EndpointConnectionError": _REACH,
     "ConnectTimeoutError": _REACH,
 }
+
+
+class Settings(Protocol):
+    """What a connection takes of the S3 plugin's settings. None: what boto takes by itself."""
+
+    @property
+    def endpoint_url(self) -> str | None: ...
+    @property
+    def region(self) -> str | None: ...
+    @property
+    def access_key(self) -> str | None: ...
+    @property
+    def secret_key(self) -> str | None: ...
+    @property
+    def token(self) -> str | None: ...
+    @property
+    def signature_version(self) -> str | None: ...
+    @property
+    def retries(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """The same, where there is no Snakemake."""
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    signature_version: str | None = None
+    retries: int = 5
 
 
 class StorageError(WorkflowError):  # type: ignore[misc]
@@ -79,7 +118,7 @@ def _session(*credentials: str | None) -> boto3.Session:
 
 def warm_up() -> None:
     """Read now what the first client would. Keys are given, or boto would look for some: on EC2 that is a request."""
-    _session("none", "none", None, s3.DEFAULT_REGION).resource("s3")
+    _session("none", "none", None, DEFAULT_REGION).resource("s3")
 
 
 class Connection:
@@ -89,7 +128,7 @@ class Connection:
     a while.
     """
 
-    def __init__(self, settings: s3.StorageProviderSettings, logger: Logger) -> None:
+    def __init__(self, settings: Settings, logger: Logger) -> None:
         self.server = "S3"
         config = Config(
             signature_version=settings.signature_version,
@@ -100,7 +139,7 @@ class Connection:
         )
         with self.explained("connection", "s3://"):
             session = _session(settings.access_key, settings.secret_key, settings.token, settings.region)
-            region = session.region_name or s3.DEFAULT_REGION
+            region = session.region_name or DEFAULT_REGION
             self.resource: Any = session.resource(
                 "s3", region, endpoint_url=settings.endpoint_url, config=config
             )

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.loaders import JSONFileLoader
 
-import snakemake_storage_plugin_byok8s as storage_plugin
 from byok8s import s3
 from byok8s.errors import BucketError, InputError
+from snakemake_storage_plugin_byok8s import connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,7 +241,7 @@ def answering(status: int, body: str) -> Iterator[str]:
 
 def test_what_describes_s3_is_read_once_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     s3.connect("http://127.0.0.1:9", KEYS)
-    storage_plugin.warm_up()
+    connection.warm_up()
     read: list[str] = []
     original = JSONFileLoader.load_file
 
@@ -252,5 +252,5 @@ def test_what_describes_s3_is_read_once_in_a_process(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(JSONFileLoader, "load_file", load_file)
     assert s3.connect("http://127.0.0.1:9", s3.Credentials("else", "something")) is not None
-    storage_plugin.warm_up()
+    connection.warm_up()
     assert [path for path in read if "/s3/" in path or "endpoints" in path] == []

@@ -231,7 +231,6 @@ def connecting(bucket: Bucket) -> Iterator[Connected]:
 
 def connection(bucket: Bucket) -> Connection:
     """Return a connection to a bucket's server, with the user's own keys."""
-    from snakemake_storage_plugin_byok8s import StorageProviderSettings
-    from snakemake_storage_plugin_byok8s.connection import Connection
+    from snakemake_storage_plugin_byok8s.connection import Connection, ServerSettings
 
-    return Connection(StorageProviderSettings(endpoint_url=bucket.endpoint_url), logging.getLogger("byok8s"))
+    return Connection(ServerSettings(endpoint_url=bucket.endpoint_url), logging.getLogger("byok8s"))

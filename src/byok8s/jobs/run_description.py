@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from byok8s.jobs.software import honours_conda
 from byok8s.worker.description import RunDescription, ShellSettings, Snakefile
 from byok8s.worker.values import Encoded, encode
+from snakemake_storage_plugin_byok8s.connection import ServerSettings
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -20,7 +21,6 @@ ENVIRONMENT: Final[Mapping[str, str]] = dict(os.environ)
 # of how S3 is reached, and of Snakemake itself: pods have their own
 NOT_SENT: Final = ("AWS_", "BYOK8S_", "SNAKEMAKE_")
 SECRET_SETTINGS: Final = frozenset({"access_key", "secret_key", "token"})
-THIS_MACHINES_SETTINGS: Final = frozenset({"workspace", "prefix"})
 
 
 def run_description(workflow: Workflow, root: Path) -> RunDescription:
@@ -74,10 +74,8 @@ def _shell() -> ShellSettings:
 
 
 def _storage(workflow: Workflow) -> dict[str, Encoded]:
-    """The settings of the storage plugin that are no secret and no default."""
+    """Return the settings of the storage plugin that pods need and that are no secret and no default."""
     settings = workflow.storage_registry.default_storage_provider.settings
-    left_out = SECRET_SETTINGS | THIS_MACHINES_SETTINGS
-    found = {
-        field.name: getattr(settings, field.name) for field in fields(settings) if field.name not in left_out
-    }
+    wanted = [field.name for field in fields(ServerSettings) if field.name not in SECRET_SETTINGS]
+    found = {name: getattr(settings, name) for name in wanted}
     return {name: encode(value) for name, value in found.items() if value is not None}

@@ -372,11 +372,10 @@ def connection(settings: Mapping[str, Any]) -> Connection:
     """Return a connection with the controller's settings, and keys from the environment or the credentials' file."""
     import logging
 
-    from snakemake_storage_plugin_byok8s import StorageProviderSettings
-    from snakemake_storage_plugin_byok8s.connection import Connection
+    from snakemake_storage_plugin_byok8s.connection import Connection, ServerSettings
 
     keys: dict[str, Any] = {
         name: os.environ.get(f"SNAKEMAKE_STORAGE_BYOK8S_{name.upper()}")
         for name in ("access_key", "secret_key", "token")
     }
-    return Connection(StorageProviderSettings(**{**settings, **keys}), logging.getLogger("byok8s"))
+    return Connection(ServerSettings(**{**settings, **keys}), logging.getLogger("byok8s"))

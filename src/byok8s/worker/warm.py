@@ -14,7 +14,6 @@ _MODULES: Final = (
     "snakemake.benchmark",
     "snakemake.deployment.conda",
     "snakemake.deployment.singularity",
-    "snakemake_storage_plugin_s3",
     "psutil",
     "byok8s.worker.runner",
 )
@@ -33,9 +32,9 @@ def warm_up(*, scripts: bool) -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     with suppress(Exception):
-        import snakemake_storage_plugin_byok8s
+        from snakemake_storage_plugin_byok8s import connection
 
-        snakemake_storage_plugin_byok8s.warm_up()
+        connection.warm_up()
     gc.enable()
     gc.collect()
     gc.freeze()  # a collection in a job would touch, and so copy, all memory that it shares with us
