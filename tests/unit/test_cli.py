@@ -142,6 +142,21 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
         assert f"'{module}'" not in loaded
 
 
+@pytest.mark.parametrize("moving", ["fetch", "put", "remove"])
+def test_what_moves_files_loads_no_snakemake(moving: str) -> None:
+    code = (
+        f"import sys; from byok8s.data import {moving}; from byok8s.s3 import Bucket\n"
+        "from byok8s.data.fetch import connection; connection(Bucket('name', '', 'http://127.0.0.1:9'))\n"
+        "print(*sys.modules)"
+    )
+    keys = os.environ | {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=keys
+    ).stdout.split()
+    assert "snakemake_storage_plugin_byok8s.connection" in loaded
+    assert not {"snakemake", "snakemake_storage_plugin_s3", "tenacity", "asyncio"} & {*loaded}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
