@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import importlib.util
 import io
+import marshal
 import os
+import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,14 +58,33 @@ def worker_files() -> dict[str, bytes]:
 
 
 def _worker() -> bytes:
+    """Return the archive, with all modules compiled, too: pods with another Python compile them again."""
     package = _module("byok8s.worker").parent
     modules = {f"byok8s/worker/{path.name}": path.read_bytes() for path in sorted(package.glob("*.py"))}
     main = (package / "__main__.py").read_bytes()
+    files = {"__main__.py": main, "byok8s/__init__.py": b"", **modules}
+    digest = hashlib.sha256(repr(files).encode()).hexdigest()[:16]
+    return _kept(f"worker-{digest}-{sys.implementation.cache_tag}.pyz", lambda: archive_of(files))
+
+
+def archive_of(files: Mapping[str, bytes]) -> bytes:
+    """Return an archive that Python runs, of files by their names. The same bytes for the same content."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in {"__main__.py": main, "byok8s/__init__.py": b"", **modules}.items():
+        for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(f"{name}c"), _compiled(name, content), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def _compiled(name: str, source: bytes) -> bytes:
+    """Return what a .pyc has that is not compared with its source (PEP 552): it comes with it."""
+    code = compile(source, f"worker.pyz/{name}", "exec", dont_inherit=True, optimize=0)
+    unchecked = (1).to_bytes(4, "little")
+    # a later form of marshal's depends on what else this process has in memory
+    return (
+        importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source) + marshal.dumps(code, 2)
+    )
 
 
 def sources(dag: DAG, tell: Callable[[str], None] = lambda _: None) -> bytes:
@@ -89,20 +111,25 @@ def sources(dag: DAG, tell: Callable[[str], None] = lambda _: None) -> bytes:
 
 
 def libraries() -> bytes:
-    """A compressed archive of the S3 client's packages, kept in the user's cache folder once made."""
+    """Return a compressed archive of the S3 client's packages."""
     versions = "-".join(
         f"{name}{metadata.version(name)}" for name in ("botocore", "boto3", "snakemake-storage-plugin-s3")
     )
-    cached = _cache() / f"libraries-{versions}.tar.gz"
+    return _kept(f"libraries-{versions}.tar.gz", lambda: pack(_library_files()))
+
+
+def _kept(name: str, make: Callable[[], bytes]) -> bytes:
+    """Return what the user's cache folder has, made once. Without a home folder it is made each time."""
+    cached = _cache() / name
     if cached.is_file():
         return cached.read_bytes()
-    archive = pack(_library_files())
-    with contextlib.suppress(OSError):  # without a home folder it is made each time
+    made = make()
+    with contextlib.suppress(OSError):
         cached.parent.mkdir(parents=True, exist_ok=True)
         unfinished = cached.with_suffix(f".{os.getpid()}")
-        unfinished.write_bytes(archive)
+        unfinished.write_bytes(made)
         unfinished.replace(cached)
-    return archive
+    return made
 
 
 def config_maps(files: dict[str, bytes], archives: dict[str, bytes]) -> list[dict[str, bytes]]:
