@@ -175,12 +175,8 @@ class Null(RealExecutor):  # type: ignore[misc]
 def _worker() -> bytes:
     """The worker's own archive, with the stand-in for its first module."""
     theirs = zipfile.ZipFile(io.BytesIO(_real_files()["worker.pyz"]))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in theirs.namelist():
-            main = Path(standin.__file__).read_bytes()
-            archive.writestr(name, main if name == "__main__.py" else theirs.read(name))
-    return buffer.getvalue()
+    files = {name: theirs.read(name) for name in theirs.namelist() if name.endswith(".py")}
+    return delivery.archive_of({**files, "__main__.py": Path(standin.__file__).read_bytes()})
 
 
 _real_files: Callable[[], dict[str, bytes]] = delivery.worker_files
