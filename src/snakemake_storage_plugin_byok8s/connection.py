@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import botocore.session
@@ -56,28 +56,9 @@ _HINTS: Final = {
 }
 
 
-class Settings(Protocol):
-    """What a connection takes of the S3 plugin's settings. None: what boto takes by itself."""
-
-    @property
-    def endpoint_url(self) -> str | None: ...
-    @property
-    def region(self) -> str | None: ...
-    @property
-    def access_key(self) -> str | None: ...
-    @property
-    def secret_key(self) -> str | None: ...
-    @property
-    def token(self) -> str | None: ...
-    @property
-    def signature_version(self) -> str | None: ...
-    @property
-    def retries(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class ServerSettings:
-    """The same, where there is no Snakemake."""
+    """What a connection takes of the S3 plugin's settings, which are as good. None: what boto takes by itself."""
 
     endpoint_url: str | None = None
     region: str | None = None
@@ -128,7 +109,7 @@ class Connection:
     a while.
     """
 
-    def __init__(self, settings: Settings, logger: Logger) -> None:
+    def __init__(self, settings: ServerSettings, logger: Logger) -> None:
         self.server = "S3"
         config = Config(
             signature_version=settings.signature_version,

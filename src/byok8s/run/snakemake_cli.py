@@ -120,7 +120,8 @@ def _said(flag: str, value: float | str | None) -> list[str]:
 
 def load() -> None:
     """Import it, which takes the best part of a second: for a thread beside what waits for servers."""
-    import snakemake.cli  # noqa: F401
+    with contextlib.suppress(Exception):  # it is raised again where Snakemake is needed
+        import snakemake.cli  # noqa: F401
 
 
 def run(
