@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -45,8 +46,9 @@ _NUMBER_BYTES = 8
 
 
 def can_run(command: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Return whether a program would start as here: by this Python, with these settings of it."""
-    if tuple(command[:2]) != (sys.executable, "-m") or command[2] not in PROGRAMS:
+    """Return whether a program would start as here: by this Python, with these settings of it, and on Linux."""
+    is_ours = tuple(command[:2]) == (sys.executable, "-m") and command[2] in PROGRAMS
+    if not is_ours or sys.platform != "linux":
         return False
     names = {name for name in (*environment, *os.environ) if name.startswith(_OF_A_START)}
     return all(environment.get(name) == os.environ.get(name) for name in names - {"PYTHONUNBUFFERED"})
@@ -75,7 +77,7 @@ def run(folder: Path, command: Sequence[str], environment: Mapping[str, str]) ->
 @functools.cache
 def _address() -> str:
     """Start what programs start from, once for this process. Its input ends with this process, and it does then."""
-    address = str(Path(tempfile.mkdtemp(prefix="preloaded-")) / "socket")
+    address = f"\0preloaded-{uuid.uuid4()}"  # of no folder
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(64)
