@@ -4,6 +4,8 @@ import io
 import logging
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -112,3 +114,16 @@ def test_what_nohup_has_ignored_stays_so() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     interrupts.end_on_termination()
     os.kill(os.getpid(), signal.SIGHUP)
+
+
+def test_one_that_another_thread_gets_ends_what_the_main_thread_waits_for() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    sender = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    sender.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(60)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    assert time.monotonic() - began < 60

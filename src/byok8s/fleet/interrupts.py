@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from logging import LogRecord
 
 LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
+_WAKE = signal.SIGURG  # nobody else sends it to a process, and a program without a handler for it ignores it
+_MOMENT_SECONDS = 0.1
 
 
 @dataclass
@@ -113,10 +117,34 @@ def held_back() -> Iterator[None]:
             _interrupt(signal.SIGINT, None)
 
 
+@functools.cache
+def _wake_by_signals() -> None:
+    """Have a signal wake the main thread a moment later, too.
+
+    One that comes just before the main thread begins to wait, or that another thread gets, does not end the waiting.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    signal.signal(_WAKE, lambda *_: None)  # what has no handler wakes nobody
+    threading.Thread(target=_wake, args=(reading,), name="signals", daemon=True).start()
+
+
+def _wake(reading: int) -> None:
+    main = threading.main_thread().ident
+    while came := os.read(reading, 64):
+        if main and set(came) != {_WAKE}:
+            time.sleep(_MOMENT_SECONDS)
+            signal.pthread_kill(main, _WAKE)
+
+
 def _take_ctrl_c() -> None:
     """Have it do what Python does, where the main thread may be interrupted; a program's own handler stays."""
-    if _is_main() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if not _is_main():
+        return
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
+    _wake_by_signals()
 
 
 def _like_ctrl_c(number: int, frame: FrameType | None) -> None:
