@@ -328,12 +328,16 @@ def show_environments(entries: Sequence[StoredEnvironment]) -> None:
 
 def environments(found: Sequence[StoredEnvironment], chosen: Sequence[StoredEnvironment]) -> str:
     """Say which of a bucket's conda environments are to be removed."""
+    from byok8s.software.store import OLD_DAYS
+
     if not found:
         return "The bucket has no conda environments."
     if not chosen:
-        return "Each was used in the last 30 days: nothing is to be removed. --all removes them all."
+        return f"Each was used in the last {OLD_DAYS} days: nothing is to be removed. --all removes them all."
     size = f"{sum(entry.size for entry in chosen) / 1e6:.1f} MB"
-    which = "all" if len(chosen) == len(found) else f"{len(chosen)}, which no run has used for 30 days"
+    which = (
+        "all" if len(chosen) == len(found) else f"{len(chosen)}, which no run has used for {OLD_DAYS} days"
+    )
     return f"To be removed: {which}, {size}."
 
 

@@ -42,7 +42,6 @@ MODULES = (
 PROGRAMS = ("byok8s", "snakemake")
 # what Python and the system's libraries look at when they start
 _OF_A_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_")
-_NUMBER_BYTES = 8
 
 
 def can_run(command: Sequence[str], environment: Mapping[str, str]) -> bool:
@@ -70,7 +69,8 @@ def run(folder: Path, command: Sequence[str], environment: Mapping[str, str]) ->
                 said = output.read()
                 return int(stream.readline()), said
             except BaseException:
-                os.kill(process, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
                 raise
 
 

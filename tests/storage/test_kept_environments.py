@@ -11,6 +11,7 @@ import pytest
 
 from bucket_place import Place
 from byok8s import s3
+from byok8s.cli.clean import _clean_environments
 from byok8s.locks.owner import LockOwner, encode
 from byok8s.software.store import Store, StoredEnvironment
 
@@ -111,10 +112,28 @@ def test_clean_lists_alone_in_a_dry_run(place: Place, kept: Store) -> None:
     assert names(place) == {"one", "one.json"}
 
 
-def test_clean_leaves_all_to_a_run_that_is_at_work(place: Place, kept: Store) -> None:
-    put(place, kept, "one")
+def begin_run(place: Place) -> None:
     now = datetime.now(UTC)
     owner = LockOwner(1, "elsewhere", "ada", "/home/ada", started=now, heard=now, run="20260101-000000-aaaa")
     place.put(".byok8s/lock", encode(owner).decode())
+
+
+def test_clean_leaves_all_to_a_run_that_is_at_work(place: Place, kept: Store) -> None:
+    put(place, kept, "one")
+    begin_run(place)
     assert "They stay: the bucket is used by" in place.run("clean", "--envs", "--all", "--yes")
+    assert names(place) == {"one", "one.json"}
+
+
+def test_clean_leaves_all_to_a_run_that_begins_before_the_answer(
+    place: Place, kept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(place, kept, "one")
+
+    def agree(_: str) -> bool:
+        begin_run(place)
+        return True
+
+    _clean_environments(s3.Bucket("local", place.prefix, place.proxy.url), agree, everything=True)
+    assert "They stay: the bucket is used by" in capsys.readouterr().out
     assert names(place) == {"one", "one.json"}

@@ -121,9 +121,14 @@ def _clean_environments(bucket: Bucket, agree: Agree, *, everything: bool) -> No
     chosen = [entry for entry in entries if everything or entry.is_old]
     view.show_environments(entries)
     view.say(view.environments(entries, chosen))
-    if chosen and _is_free(bucket) and agree("Remove them?"):
+    if chosen and _may_go(bucket, agree):
         store.remove(chosen)
         view.say("Removed.")
+
+
+def _may_go(bucket: Bucket, agree: Agree) -> bool:
+    """Return whether what was listed may be removed: not while a run is at work, which may begin before the answer."""
+    return _is_free(bucket) and agree("Remove them?") and _is_free(bucket)
 
 
 def _is_free(bucket: Bucket) -> bool:
@@ -152,6 +157,6 @@ def _clean_uploads(bucket: Bucket, agree: Agree, *, everything: bool) -> None:
 
     chosen = [each for each in s3.unfinished(bucket) if everything or each.age > s3.OLD_SECONDS]
     view.say(view.uploads(bucket, chosen))
-    if chosen and _is_free(bucket) and agree("Remove them?"):
+    if chosen and _may_go(bucket, agree):
         s3.abort(bucket, chosen)
         view.say("Removed.")

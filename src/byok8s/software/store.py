@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import msgspec
@@ -16,8 +17,10 @@ from byok8s.s3 import Bucket
 from byok8s.s3.own import OwnObjects
 
 UNDER: Final = ".byok8s/envs"
-OLD_SECONDS: Final = 30 * 86_400.0
-_NOTED_FOR_SECONDS: Final = 7 * 86_400.0  # a run need not write on each use
+OLD_DAYS: Final = 30
+_NOTED_FOR_DAYS: Final = 7  # a run need not write on each use
+_DAY_SECONDS: Final = 86_400
+_THREADS: Final = 16
 
 
 class StoredEnvironment(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +49,12 @@ class StoredEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_old(self) -> bool:
         """Return whether no run has used it for long."""
-        return time.time() - self.used > OLD_SECONDS
+        return self.unused_days > OLD_DAYS
+
+    @property
+    def unused_days(self) -> float:
+        """Return how long ago a run noted it."""
+        return (time.time() - self.used) / _DAY_SECONDS
 
 
 class Store:
@@ -81,9 +89,8 @@ class Store:
 
     def note_use(self, entries: Iterable[StoredEnvironment]) -> None:
         """Note that a run uses environments, unless that was noted lately."""
-        for entry in entries:
-            if time.time() - entry.used > _NOTED_FOR_SECONDS:
-                self.note(entry)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(self.note, [entry for entry in entries if entry.unused_days > _NOTED_FOR_DAYS]))
 
     def remove(self, entries: Iterable[StoredEnvironment]) -> None:
         """Remove environments, and archives that nothing speaks of: who made them was killed."""
