@@ -1,5 +1,7 @@
 """Measures how fast files get into a bucket and back, beside rclone and s5cmd: see bench/README.md.
 
+"fast" is byok8s with awscrt installed.
+
 usage: make bench-data
 """
 
@@ -26,6 +28,7 @@ import snakemake_storage_plugin_byok8s
 from byok8s.s3.embedded import EmbeddedS3, embedded_server
 from common import CACHE, BenchError, alone, say
 from distant import distant
+from own_environment import environment
 
 PEERS = Path(__file__).with_name("peers.txt")
 KIB, MIB = 1024, 1024 * 1024
@@ -79,8 +82,8 @@ def main() -> None:
     except (BenchError, subprocess.CalledProcessError) as error:
         sys.exit(f"bench: {error}")
     what = f"median of {options.repetitions}: seconds; of processors; MiB of memory"
-    print(f"| {what} | {' | '.join(programs)} | byok8s / s5cmd |")
-    print(f"|{' --- |' * (len(programs) + 2)}")
+    print(f"| {what} | {' | '.join(programs)} | byok8s / s5cmd | fast / s5cmd |")
+    print(f"|{' --- |' * (len(programs) + 3)}")
     print("\n".join(rows))
 
 
@@ -99,7 +102,13 @@ def _programs() -> Mapping[str, Commands]:
     s5cmd, rclone = str(place / "bin/s5cmd"), str(place / "bin/rclone")
 
     def ours(way: str, prefix: str, url: str) -> Sequence[str]:
-        base = [sys.executable, "-m", "byok8s"]
+        return commands(way, prefix, url, sys.executable)
+
+    def fast(way: str, prefix: str, url: str) -> Sequence[str]:
+        return commands(way, prefix, url, str(environment(["awscrt==0.38.1"], with_ours=True)))
+
+    def commands(way: str, prefix: str, url: str, python: str) -> Sequence[str]:
+        base = [python, "-m", "byok8s"]
         there = ["--s3-bucket", f"local/{prefix}", "--s3-endpoint-url", url]
         return [*base, "put", "files", *there] if way == UP else [*base, "get", "files", "-d", "back", *there]
 
@@ -114,7 +123,7 @@ def _programs() -> Mapping[str, Commands]:
         flags += ["--transfers", "32", "--checkers", "32", "--quiet"]
         return [rclone, "copy", *(["files", there] if way == UP else [there, "back/files"]), *flags]
 
-    return {"byok8s": ours, "rclone": of_rclone, "s5cmd": of_s5cmd}
+    return {"byok8s": ours, "fast": fast, "rclone": of_rclone, "s5cmd": of_s5cmd}
 
 
 @contextmanager
@@ -132,30 +141,29 @@ def _rows(
         url = server.endpoint_url
         if load.round_trip:
             url = stack.enter_context(distant(url, "127.0.0.1", load.round_trip))
+        place = Path(stack.enter_context(TemporaryDirectory(prefix="byok8s-bench-")))
         for number in range(repetitions):
             for name, commands in programs.items():
-                with TemporaryDirectory(prefix="byok8s-bench-") as place:
-                    folder, prefix = (
-                        Path(place),
-                        f"{load.count}-{load.size}-{load.round_trip}-{name}-{number}",
-                    )
-                    _make(folder / "files", load)
-                    for way in (UP, DOWN):
-                        found = _measured(commands(way, prefix, url), folder, server)
-                        spent[way, name].append(found)
-                        say(f"{number + 1}/{repetitions}, {load.name} {way}, {name}: {found.seconds:.2f} s")
-                    _check(folder)
-                    _free(folder, prefix, server)
+                prefix = f"{load.count}-{load.size}-{load.round_trip}-{name}-{number}"
+                folder = place / prefix
+                _make(folder / "files", load)
+                for way in (UP, DOWN):
+                    found = _measured(commands(way, prefix, url), folder, server)
+                    spent[way, name].append(found)
+                    say(f"{number + 1}/{repetitions}, {load.name} {way}, {name}: {found.seconds:.2f} s")
+                _check(folder)
+                _free(load, folder, prefix, server)
     for way in (UP, DOWN):
         seconds = {name: median(each.seconds for each in spent[way, name]) for name in programs}
         processor = {name: median(each.processor for each in spent[way, name]) for name in programs}
         memory = {name: median(each.memory for each in spent[way, name]) for name in programs}
         cells = [f"{seconds[name]:.2f}; {processor[name]:.2f}; {memory[name]:.0f}" for name in programs]
-        yield f"| {load.name}, {way} | {' | '.join(cells)} | {seconds['byok8s'] / seconds['s5cmd']:.1f} |"
+        ratios = [f"{seconds[name] / seconds['s5cmd']:.1f}" for name in ("byok8s", "fast")]
+        yield f"| {load.name}, {way} | {' | '.join([*cells, *ratios])} |"
 
 
 def _make(folder: Path, load: Load) -> None:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     chance = random.Random(load.name)
     block = chance.randbytes(min(load.size, MIB))
     for number in range(load.count):
@@ -192,11 +200,15 @@ def _check(folder: Path) -> None:
         raise BenchError(f"What came back in {folder} is not what was sent.")
 
 
-def _free(folder: Path, prefix: str, server: EmbeddedS3) -> None:
-    """Make room, outside of what is measured."""
-    rmtree(folder / "back")
+def _free(load: Load, folder: Path, prefix: str, server: EmbeddedS3) -> None:
+    """Make room, outside of what is measured.
+
+    Small files stay until all is over: where many were just removed, ext4 takes twenty times as long to make one.
+    """
     command = [str(CACHE / "peers/bin/s5cmd"), "--endpoint-url", server.endpoint_url, "--log", "error"]
     _measured([*command, "rm", f"s3://local/{prefix}/*"], folder, server)
+    if load.size > MIB:
+        rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,8 @@ def of_part(path: Path, part: Part, *begin: Callable[[], Digest]) -> tuple[str, 
 
 def of_parts(path: Path, pieces: Sequence[Part], *begin: Callable[[], Digest]) -> list[tuple[str, ...]]:
     """Return the same for each of a file's parts."""
+    if not pieces:
+        return []
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(lambda part: of_part(path, part, *begin), pieces))
 

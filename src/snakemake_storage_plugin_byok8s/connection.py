@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from s3transfer.exceptions import RetriesExceededError
 from snakemake_interface_common.exceptions import WorkflowError
 
-from byok8s.worker.boto import send_small_at_once, share_descriptions
+from byok8s.worker.boto import quicken, send_small_at_once
 from snakemake_storage_plugin_byok8s.credentials import follow_file
 from snakemake_storage_plugin_byok8s.patience import Patience
 from snakemake_storage_plugin_byok8s.shortcut import Shortcut
@@ -91,7 +91,7 @@ class StorageError(WorkflowError):  # type: ignore[misc]
 def _session(*credentials: str | None) -> boto3.Session:
     """credentials: access key, secret key, token and region, as boto's Session takes them."""
     core = botocore.session.get_session()
-    share_descriptions(core)
+    quicken(core)
     if not any(credentials[:2]):
         follow_file(core)
     return boto3.Session(*credentials, botocore_session=core)
@@ -106,10 +106,10 @@ class Connection:
     """To one server, with the credentials of the settings.
 
     resource, client: boto3's. shortcut: for what is asked of many files. All of them wait for a server that is away for
-    a while.
+    a while. forks: whether this process is forked later on, which not all ways to send requests outlive.
     """
 
-    def __init__(self, settings: ServerSettings, logger: Logger) -> None:
+    def __init__(self, settings: ServerSettings, logger: Logger, *, forks: bool = False) -> None:
         self.server = "S3"
         config = Config(
             signature_version=settings.signature_version,
@@ -132,7 +132,9 @@ class Connection:
         self.client.meta.events.register_last("after-call.s3.DeleteObject", _gone_is_removed)
         self._patience = Patience(self.server, logger.warning)
         self._patience.attach(self.client)
-        self.shortcut = Shortcut(self.client, session.get_credentials, self._patience.answered)
+        self.shortcut = Shortcut(
+            self.client, session.get_credentials, self._patience.answered, in_c=not forks
+        )
 
     def on_outage(self, tell: Callable[[str], None]) -> None:
         """Have it told why the server is away, once that lasts, and nothing when it is back: by any thread."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import os
 import shutil
 import time
@@ -26,6 +27,8 @@ _KEPT: Final = f"{PREFIX}half-"
 _PASSING: Final = f"{PREFIX}passing-"
 _PASSING_SECONDS: Final = 10.0  # in which one that was just made is locked
 _KEPT_SECONDS: Final = 7 * 24 * 3600.0
+_THIS_START: Final = uuid.uuid4().hex
+_numbers: Final = itertools.count()
 
 
 class Half:
@@ -91,7 +94,7 @@ def half_of(path: Path, content: str) -> Iterator[Half]:
             yield from _opened(Half(folder / "half", notes))
             shutil.rmtree(folder, ignore_errors=True)  # not if it was cut off
     else:
-        passing = path.with_name(_PASSING + uuid.uuid4().hex)
+        passing = path.with_name(f"{_PASSING}{_THIS_START}-{os.getpid()}-{next(_numbers)}")
         try:
             yield from _opened(Half(passing))
         except BaseException:

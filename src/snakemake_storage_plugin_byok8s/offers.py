@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -91,9 +92,12 @@ class Record:
         if not tag or self.has(address, file, tag):
             return
         same = self._known[str(file.path)] = _Same(address, file.size, file.mtime_ns, tag)
+        self._opened.write(_line(str(file.path), same).encode())  # at once, which other threads do not tear
+
+    @cached_property
+    def _opened(self) -> IO[bytes]:
         self._file.parent.mkdir(exist_ok=True)
-        with self._file.open("a") as record:
-            record.write(_line(str(file.path), same))  # one write, which other threads do not tear
+        return self._file.open("ab", buffering=0)
 
     def _write_again(self) -> None:
         """Without what holds no longer."""

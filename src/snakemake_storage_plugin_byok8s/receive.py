@@ -16,20 +16,23 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 from snakemake_interface_common.exceptions import WorkflowError
 
+from byok8s.worker.boto import SENT_AT_ONCE_BYTES
 from snakemake_storage_plugin_byok8s import checksum, etag
 from snakemake_storage_plugin_byok8s.halves import Half, half_of
 from snakemake_storage_plugin_byok8s.parallel import each_file
 from snakemake_storage_plugin_byok8s.send import CRC, SUM
+from snakemake_storage_plugin_byok8s.shortcut import GET
 from snakemake_storage_plugin_byok8s.whole import TRIES, NotWhole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import ThreadPoolExecutor
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from snakemake_storage_plugin_byok8s.connection import Connection
 
     Begin = Callable[[], checksum.Digest]
+    Get = Callable[..., Mapping[str, Any]]
+    Map = Callable[[Callable[[checksum.Part], None], Sequence[checksum.Part]], Iterable[None]]
 
 _BLOCK: Final = 256 * 1024  # which a processor's cache holds from the network to the disk
 _CUT_OFF: Final = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
@@ -55,6 +58,19 @@ class Incoming:
         """Return the parts that it is fetched in."""
         return etag.cut(self.tag, self.size) or [checksum.Part(1, 0, 0)]
 
+    def is_small(self) -> bool:
+        """Return whether it is had in memory as a whole. No tool cuts what is so small into parts."""
+        return self.size <= SENT_AT_ONCE_BYTES
+
+    def request(self, bucket: str, part: checksum.Part | None = None) -> Mapping[str, str]:
+        """Return what is asked of S3 for a part of it, or for all."""
+        asked = {"Bucket": bucket, "Key": self.key}
+        if self.tag:
+            asked["IfMatch"] = f'"{self.tag}"'
+        if part and part.length < self.size:
+            asked["Range"] = f"bytes={part.offset}-{part.offset + part.length - 1}"
+        return asked
+
 
 class Receiving:
     """From one bucket. tell: is called with the bytes that came, or need not come, by any thread."""
@@ -69,64 +85,95 @@ class Receiving:
         """
         for folder in {file.path.parent for file in files}:
             folder.mkdir(parents=True, exist_ok=True)
-        each_file(files, lambda file, parts: self._file(file, parts, done))
+        shortcut = self._connection.shortcut
 
-    def _file(self, file: Incoming, parts: ThreadPoolExecutor, done: Callable[[Incoming], None]) -> None:
-        address = f"s3://{self._bucket}/{file.key}"
-        judge = _Judge(self._connection, self._bucket, file)
-        content = f"{address} {file.tag} {file.size}"
+        def one(file: Incoming, get: Get, each: Map = map) -> None:
+            _Coming(self._connection, self._bucket, self._tell, file, get).come(each)
+            done(file)
+
+        small = [file for file in files if file.is_small()] if shortcut.has_many() else []
+        others = [file for file in files if not (small and file.is_small())]
+        if small and not shortcut.knows(GET, self._bucket):
+            one(small.pop(0), shortcut.get_object)
+        for file, answer in shortcut.get_objects((file, file.request(self._bucket)) for file in small):
+            if answer:
+                one(file, _Come(answer, shortcut.get_object))
+            else:
+                others.append(file)
+        each_file(others, lambda file, parts: one(file, shortcut.get_object, parts.map))
+
+
+class _Come:
+    """Do as get_object, with an answer that is there already to the first time that it is asked."""
+
+    def __init__(self, answer: Mapping[str, Any], get: Get) -> None:
+        self._answer: Mapping[str, Any] | None = answer
+        self._get = get
+
+    def __call__(self, size: int | None = None, **request: str) -> Mapping[str, Any]:
+        answer, self._answer = self._answer, None
+        return answer or self._get(size, **request)
+
+
+class _Coming:
+    """One file that comes. get: asks for an object, as the connection's get_object."""
+
+    def __init__(
+        self, connection: Connection, bucket: str, tell: Callable[[int], object], file: Incoming, get: Get
+    ) -> None:
+        self._connection, self._bucket, self._tell, self._file, self._get = (
+            connection,
+            bucket,
+            tell,
+            file,
+            get,
+        )
+        self._address = f"s3://{bucket}/{file.key}"
+        self._judge = _Judge(connection, bucket, file)
+
+    def come(self, each: Map) -> None:
+        """Fetch it, until it is whole. each: fetches parts."""
+        file, judge = self._file, self._judge
+        content = f"{self._address} {file.tag} {file.size}"
         with half_of(file.path, content if len(judge.pieces) > 1 else "") as half:
             for _ in range(TRIES):
-                self._fill(half, judge, parts)
+                for _ in each(lambda part: self._part(half, part), judge.pieces):
+                    pass
                 if judge.is_whole(half.path):
                     break
                 half.forget()
                 judge.forget()
                 self._tell(-file.size)
             else:
-                raise _not_whole(file, address)
+                raise self._not_whole()
             os.utime(half.path, (file.modified, file.modified))
             half.path.replace(file.path)
-        done(file)
 
-    def _fill(self, half: Half, judge: _Judge, parts: ThreadPoolExecutor) -> None:
-        if len(judge.pieces) == 1:
-            self._part(half, judge, judge.pieces[0])
-        else:
-            list(parts.map(lambda part: self._part(half, judge, part), judge.pieces))
-
-    def _part(self, half: Half, judge: _Judge, part: checksum.Part) -> None:
+    def _part(self, half: Half, part: checksum.Part) -> None:
         """Fetch a part, again if it is cut off on its way."""
         if half.has(part.number):
             self._tell(part.length)
             return
-        address = f"s3://{self._bucket}/{judge.file.key}"
         for _ in range(TRIES):
-            with self._connection.explained("GetObject", address):
-                came = self._get(half, judge, part)
+            with self._connection.explained("GetObject", self._address):
+                came = self._ask(half, part)
             if came == part.length:
                 half.note(part.number)
                 return
             self._tell(-came)
-        raise _not_whole(judge.file, address)
+        raise self._not_whole()
 
-    def _get(self, half: Half, judge: _Judge, part: checksum.Part) -> int:
+    def _ask(self, half: Half, part: checksum.Part) -> int:
         """Return how many bytes came."""
-        file = judge.file
-        request = {"Bucket": self._bucket, "Key": file.key}
-        if file.tag:
-            request["IfMatch"] = f'"{file.tag}"'
-        if part.length < file.size:
-            request["Range"] = f"bytes={part.offset}-{part.offset + part.length - 1}"
         try:
-            answer = self._connection.shortcut.get_object(**request)
+            answer = self._get(part.length, **self._file.request(self._bucket, part))
         except ClientError as error:
             if error.response["Error"].get("Code") in _OTHER_CONTENT:
                 raise WorkflowError(
-                    f"{file.name} was changed in the bucket meanwhile: start again."
+                    f"{self._file.name} was changed in the bucket meanwhile: start again."
                 ) from error
             raise
-        with judge.adding_up(part, answer.get("Metadata", {})) as add:
+        with self._judge.adding_up(part, answer.get("Metadata", {})) as add:
             return self._copy(answer["Body"], half, part, add)
 
     def _copy(self, body: Any, half: Half, part: checksum.Part, add: Callable[[bytes], object]) -> int:
@@ -141,12 +188,12 @@ class Receiving:
             body.close()
         return came
 
-
-def _not_whole(file: Incoming, address: str) -> NotWhole:
-    return NotWhole(
-        f"{file.name} does not come as it is in the bucket, {TRIES} times. It is {address}, {file.size} bytes. "
-        "Something on the way to S3 changes it; or it was changed meanwhile: start again."
-    )
+    def _not_whole(self) -> NotWhole:
+        return NotWhole(
+            f"{self._file.name} does not come as it is in the bucket, {TRIES} times. It is {self._address}, "
+            f"{self._file.size} bytes. "
+            "Something on the way to S3 changes it; or it was changed meanwhile: start again."
+        )
 
 
 class _Judge:

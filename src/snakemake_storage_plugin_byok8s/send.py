@@ -9,7 +9,7 @@ threads, not by the files.
 from __future__ import annotations
 
 import base64
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +23,7 @@ from snakemake_storage_plugin_byok8s import checksum, etag
 from snakemake_storage_plugin_byok8s.begun import Begun, Note, Upload
 from snakemake_storage_plugin_byok8s.facts import Facts
 from snakemake_storage_plugin_byok8s.parallel import each_file
+from snakemake_storage_plugin_byok8s.shortcut import PUT
 from snakemake_storage_plugin_byok8s.whole import TRIES, NotWhole
 
 if TYPE_CHECKING:
@@ -90,12 +91,46 @@ class Sending:
 
         Raises WorkflowError for the first that cannot be; what is being sent then comes to its end.
         """
-        each_file(files, lambda file, parts: self._file(file, parts, done))
+        each_file(self._others(files, done), lambda file, parts: self._file(file, parts, done))
+
+    def _others(self, files: Sequence[Outgoing], done: Callable[[Outgoing, Facts], None]) -> list[Outgoing]:
+        """Upload what there is a short way for. Return the others."""
+        shortcut = self._connection.shortcut
+        if not shortcut.has_many():
+            return [*files]
+        small = [file for file in files if file.size <= SENT_AT_ONCE_BYTES]
+        others = [file for file in files if file.size > SENT_AT_ONCE_BYTES]
+        if small and not shortcut.knows(PUT, self._bucket):
+            file = small.pop(0)
+            with self._explained(file):
+                facts = self._at_once(file)
+            done(file, facts)
+        for (file, md5), answer in shortcut.put_objects(self._small(file) for file in small):
+            if answer and _is_same(answer, md5):
+                self._tell(file.size)
+                with self._explained(file):
+                    self._check_put(file)
+                done(file, _facts(answer, file.size))
+            else:
+                others.append(file)
+        return others
+
+    def _small(self, file: Outgoing) -> tuple[tuple[Outgoing, str], Mapping[str, Any]]:
+        """Return a small file and its MD5 sum, and the request that puts it."""
+        with file.path.open("rb") as opened:
+            body = opened.read(file.size)
+        md5 = etag.md5(body)
+        metadata = {**dict(file.metadata), SUM: md5}
+        request = {**self._at(file.key), "Body": body, "ContentMD5": _base64(md5), "Metadata": metadata}
+        return (file, md5), request
+
+    def _explained(self, file: Outgoing) -> AbstractContextManager[None]:
+        return self._connection.explained("upload", f"s3://{self._bucket}/{file.key}")
 
     def _file(
         self, file: Outgoing, parts: ThreadPoolExecutor, done: Callable[[Outgoing, Facts], None]
     ) -> None:
-        with self._connection.explained("upload", f"s3://{self._bucket}/{file.key}"):
+        with self._explained(file):
             pieces = etag.parts(file.size, etag.part_bytes(file.size))
             facts = self._by_parts(file, pieces, parts) if len(pieces) > 1 else self._at_once(file)
         done(file, facts)
@@ -108,25 +143,21 @@ class Sending:
 
     def _at_once(self, file: Outgoing) -> Facts:
         answer = self._put_small(file) if file.size <= SENT_AT_ONCE_BYTES else self._put_large(file)
-        if not file.is_unchanged():
-            self._client.delete_object(Bucket=self._bucket, Key=file.key)
-        self._check(file)
+        self._check_put(file)
         return _facts(answer, file.size)
 
-    def _put_small(self, file: Outgoing) -> Mapping[str, Any]:
-        with file.path.open("rb") as opened:
-            body = opened.read(file.size)
-        whole = etag.md5(body)
+    def _check_put(self, file: Outgoing) -> None:
+        """Leave nothing of a file that changed while it was put. Raises WorkflowError for that."""
+        if not file.is_unchanged():
+            self._client.delete_object(**self._at(file.key))
+        self._check(file)
 
-        def put(md5: str) -> Mapping[str, Any]:
+    def _put_small(self, file: Outgoing) -> Mapping[str, Any]:
+        (_, whole), request = self._small(file)
+
+        def put(_: str) -> Mapping[str, Any]:
             self._tell(file.size)
-            return self._connection.shortcut.put_object(
-                Bucket=self._bucket,
-                Key=file.key,
-                Body=body,
-                ContentMD5=md5,
-                Metadata={**dict(file.metadata), SUM: whole},
-            )
+            return self._connection.shortcut.put_object(**request)
 
         return self._checked(file, file.size, whole, put)
 
@@ -235,15 +266,14 @@ class Sending:
         self, file: Outgoing, length: int, md5: str, put: Callable[[str], Mapping[str, Any]]
     ) -> Mapping[str, Any]:
         """Send a file, or a part of it, until S3 has it as it is here. put: is given the MD5 sum as S3 wants it."""
-        encoded = base64.b64encode(bytes.fromhex(md5)).decode()
         for _ in range(TRIES):
             try:
-                answer = put(encoded)
+                answer = put(_base64(md5))
             except ClientError as error:
                 if error.response["Error"].get("Code") not in _REFUSED_SUM:
                     raise
                 answer = {"ETag": "refused"}
-            if answer.get("ServerSideEncryption") or str(answer["ETag"]).strip('"') == md5:
+            if _is_same(answer, md5):
                 return answer
             self._tell(-length)
             self._check(file)
@@ -257,6 +287,15 @@ class Sending:
 
     def _count(self, bytes_transferred: int) -> None:
         self._tell(bytes_transferred)
+
+
+def _base64(md5: str) -> str:
+    return base64.b64encode(bytes.fromhex(md5)).decode()
+
+
+def _is_same(answer: Mapping[str, Any], md5: str) -> bool:
+    """Return whether S3 has what was sent, as far as it tells: not every server that encrypts tells the MD5 sum."""
+    return bool(answer.get("ServerSideEncryption")) or str(answer.get("ETag")).strip('"') == md5
 
 
 def _facts(answer: Mapping[str, Any], size: int) -> Facts:

@@ -4,7 +4,7 @@ Most of what such a request costs here is work of boto's that comes to the same 
 models. So the first of its kind goes by boto, and what it is about to send is a model for those that follow, which wait
 for that, and not for the answer. They are signed by boto's signer with the client's credentials, and sent by the
 client's own connections, with its proxies, certificates and times. A model that does not give the very request that it
-was taken from is not used.
+was taken from is not used. What is not large takes a shorter way yet if the Common Runtime is there.
 
 An answer that is no success, or an error, is given to boto as that of its own first attempt: so there is one place that
 tries again, waits, renews credentials and knows words, and no request is made twice for that.
@@ -17,24 +17,36 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.auth import AUTH_TYPE_MAPS
+from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
 from botocore.utils import parse_timestamp, percent_encode
 
+from snakemake_storage_plugin_byok8s.runtime import (
+    LARGEST_BYTES,
+    Came,
+    CommonRuntime,
+    CommonRuntimes,
+    Request,
+    UnderWay,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-    from botocore.credentials import Credentials
+    from botocore.awsrequest import AWSPreparedRequest
+    from botocore.credentials import Credentials, ReadOnlyCredentials
 
-_GET: Final = "GetObject"
-_PUT: Final = "PutObject"
-_METHODS: Final = {_GET: "GET", _PUT: "PUT"}
+T = TypeVar("T")
+
+GET: Final = "GetObject"
+PUT: Final = "PutObject"
+_METHODS: Final = {GET: "GET", PUT: "PUT"}
 _SIGNATURE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[^/]+)/s3/aws4_request,")
 _PASSING: Final = frozenset({"x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request"})  # another each time
 _META: Final = "x-amz-meta-"
@@ -75,12 +87,19 @@ class Shortcut:
     """Of one client, in all of its threads.
 
     credentials: those that the client signs with. answered: is called with each success that boto does not see.
+    in_c: whether the Common Runtime may be used, whose threads do not outlive a fork.
     """
 
     def __init__(
-        self, client: Any, credentials: Callable[[], Credentials], answered: Callable[[], None]
+        self,
+        client: Any,
+        credentials: Callable[[], Credentials],
+        answered: Callable[[], None],
+        *,
+        in_c: bool = False,
     ) -> None:
         self._client, self._credentials, self._answered = client, credentials, answered
+        self._runtimes = CommonRuntimes() if in_c else None
         # private, as nothing else has all that was set of connections; a botocore without it does all by itself
         self._session: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
         self._models: dict[tuple[str, str], _Model] = {}
@@ -89,25 +108,83 @@ class Shortcut:
         for operation in _METHODS:
             client.meta.events.register(f"before-send.s3.{operation}", self._before_send)
 
-    def get_object(self, **request: str) -> Mapping[str, Any]:
-        """Do as boto's get_object. request: as that takes it; the short way knows of Bucket, Key, IfMatch and Range."""
-        return self._ask(_GET, self._client.get_object, request)
+    def get_object(self, size: int | None = None, **request: str) -> Mapping[str, Any]:
+        """Do as boto's get_object. request: as that takes it; the short way knows of Bucket, Key, IfMatch and Range.
+
+        size: of the answer's body in bytes, at most, if it is known.
+        """
+        return self._ask(GET, self._client.get_object, request, size)
 
     def put_object(self, **request: str | bytes | Mapping[str, str]) -> Mapping[str, Any]:
         """Do the same for put_object, of Bucket, Key, Body, which is in bytes, Metadata and ContentMD5."""
-        return self._ask(_PUT, self._client.put_object, request)
+        return self._ask(PUT, self._client.put_object, request, len(request.get("Body", b"")))
+
+    def has_many(self) -> bool:
+        """Return whether get_objects and put_objects may do something."""
+        return self._runtimes is not None and self._session and find_spec("awscrt") is not None
+
+    def knows(self, operation: str, bucket: str) -> bool:
+        """Return whether there is a model for requests of this kind, without which they do nothing yet."""
+        return (operation, bucket) in self._models
+
+    def get_objects(
+        self, asked: Iterable[tuple[T, Mapping[str, Any]]]
+    ) -> Iterator[tuple[T, Mapping[str, Any] | None]]:
+        """Have many small objects come at once: yield an answer with what it is for, as they come.
+
+        asked: pairs of something, and a request for it as get_object takes it. An answer is None for what is to be
+        asked for by get_object: it has failed; or the Common Runtime, which alone does this, is not there.
+        """
+        return self._each(GET, asked)
+
+    def put_objects(
+        self, asked: Iterable[tuple[T, Mapping[str, Any]]]
+    ) -> Iterator[tuple[T, Mapping[str, Any] | None]]:
+        """Do the same for put_object."""
+        return self._each(PUT, asked)
+
+    def _each(
+        self, operation: str, asked: Iterable[tuple[T, Mapping[str, Any]]]
+    ) -> Iterator[tuple[T, Mapping[str, Any] | None]]:
+        under_way = UnderWay[T]()
+        try:
+            for item, request in asked:
+                model = self._models.get((operation, request["Bucket"]))
+                if not (model and (runtime := self._runtime(model))):
+                    yield item, None
+                    continue
+                under_way.begin(item, runtime, _asked(model, operation, request, 0), self._keys())
+                if under_way.is_full():
+                    yield self._answer(*under_way.take())
+            while under_way:
+                yield self._answer(*under_way.take())
+        finally:
+            under_way.cancel()
+
+    def _answer(self, item: T, came: Came | None) -> tuple[T, Mapping[str, Any] | None]:
+        if came is None:
+            return item, None
+        self._answered()
+        return item, _parsed(came.headers, came.body)
 
     def _ask(
-        self, operation: str, by_boto: Callable[..., Mapping[str, Any]], request: Mapping[str, Any]
+        self,
+        operation: str,
+        by_boto: Callable[..., Mapping[str, Any]],
+        request: Mapping[str, Any],
+        size: int | None,
     ) -> Mapping[str, Any]:
         if not self._session or not request.keys() <= _KNOWN:
             return by_boto(**request)
         kind = (operation, request["Bucket"])
         model, turn = self._model_or_turn(kind)
-        came = self._send(model, operation, request) if model else None
-        if came is not None and not isinstance(came, BotoCoreError) and _is_success(came, operation):
+        came = self._send(model, operation, request, size) if model else None
+        if isinstance(came, Came):
             self._answered()
-            return _parsed(came)
+            return _parsed(came.headers, came.body)
+        if isinstance(came, AWSResponse) and _is_success(came, operation):
+            self._answered()
+            return _parsed({name.lower(): value for name, value in came.headers.items()}, came.raw)
         self._models.pop(kind, None)  # it may be why
         call = self._here.call = _Call(came, lambda sent: self._learn(sent, operation, request), turn)
         try:
@@ -151,25 +228,42 @@ class Shortcut:
             raise came
         return came
 
-    def _send(self, model: _Model, operation: str, request: Mapping[str, Any]) -> AWSResponse | BotoCoreError:
+    def _send(
+        self, model: _Model, operation: str, request: Mapping[str, Any], size: int | None
+    ) -> AWSResponse | BotoCoreError | Came | None:
+        """Return what came; None if the runtime has failed, whose requests are not boto's."""
         try:
+            if size is not None and size <= LARGEST_BYTES and (runtime := self._runtime(model)):
+                return runtime.send(_asked(model, operation, request, size), self._keys())
             return self._session.send(self._made(model, operation, request))
         except BotoCoreError as error:
             return error
 
+    def _runtime(self, model: _Model) -> CommonRuntime | None:
+        return self._runtimes.of(self._session, model.top, model.region) if self._runtimes else None
+
+    def _keys(self) -> ReadOnlyCredentials:
+        return self._credentials().get_frozen_credentials()
+
     def _made(self, model: _Model, operation: str, request: Mapping[str, Any]) -> AWSPreparedRequest:
-        headers = {name: request[asked] for asked, name in _ASKED.items() if asked in request}
-        headers |= {f"{_META}{name}": value for name, value in request.get("Metadata", {}).items()}
-        made = AWSRequest(
-            _METHODS[operation],
-            model.top + percent_encode(request["Key"], safe="/~"),
-            {**headers, "User-Agent": model.user_agent},
-            request.get("Body"),
-            stream_output=operation == _GET,
-        )
-        made.context.update(client_config=self._client.meta.config, has_streaming_input=operation == _PUT)
-        S3SigV4Auth(self._credentials().get_frozen_credentials(), "s3", model.region).add_auth(made)
+        asked = _asked(model, operation, request, 0)
+        made = AWSRequest(asked.method, asked.url, asked.headers, asked.body, stream_output=operation == GET)
+        made.context.update(client_config=self._client.meta.config, has_streaming_input=operation == PUT)
+        AUTH_TYPE_MAPS["s3v4"](self._keys(), "s3", model.region).add_auth(made)
         return made.prepare()
+
+
+def _asked(model: _Model, operation: str, request: Mapping[str, Any], size: int) -> Request:
+    """Return a request of this model, without its signature."""
+    headers = {name: request[asked] for asked, name in _ASKED.items() if asked in request}
+    headers |= {f"{_META}{name}": value for name, value in request.get("Metadata", {}).items()}
+    return Request(
+        _METHODS[operation],
+        model.top + percent_encode(request["Key"], safe="/~"),
+        {**headers, "User-Agent": model.user_agent},
+        request.get("Body"),
+        size,
+    )
 
 
 def _model(sent: AWSPreparedRequest, key: str) -> _Model | None:
@@ -195,22 +289,21 @@ def _text(value: str | bytes) -> str:
 
 def _is_success(came: AWSResponse, operation: str) -> bool:
     """Return whether an answer is nothing else: that to a PUT has a body only if it tells of an error."""
-    if operation == _GET:
+    if operation == GET:
         return came.status_code in (200, 206)
     return came.status_code == 200 and not came.content
 
 
-def _parsed(came: AWSResponse) -> Mapping[str, Any]:
-    """Return what boto would make of an answer, as far as it is used."""
-    headers = {name.lower(): value for name, value in came.headers.items()}
-    answer = {name: headers[header] for header, name in _TOLD.items() if header in headers}
+def _parsed(headers: Mapping[str, str], body: object) -> Mapping[str, Any]:
+    """Return what boto would make of an answer, as far as it is used. headers: by their names in lower case."""
+    answer: dict[str, object] = {name: headers[header] for header, name in _TOLD.items() if header in headers}
     if modified := headers.get("last-modified"):
         answer["LastModified"] = _time(modified)
     return answer | {
         "Metadata": {
             name.removeprefix(_META): value for name, value in headers.items() if name.startswith(_META)
         },
-        "Body": StreamingBody(came.raw, headers.get("content-length")),
+        "Body": StreamingBody(body, headers.get("content-length")),
         "ResponseMetadata": {"HTTPHeaders": headers},
     }
 

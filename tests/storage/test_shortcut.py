@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,15 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
 from answering import Answer, Request, answering, authority, keys, proxy, server_side
+from asked import Asked, asked
 from byok8s.worker.description import File
 from byok8s.worker.transfer import Transfer
-from snakemake_storage_plugin_byok8s import StorageProviderSettings
-from snakemake_storage_plugin_byok8s.connection import Connection, StorageError
+from snakemake_storage_plugin_byok8s.connection import StorageError
 from snakemake_storage_plugin_byok8s.receive import Incoming, Receiving
 from snakemake_storage_plugin_byok8s.send import Outgoing, Sending
 from snakemake_storage_plugin_byok8s.shortcut import Shortcut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from byok8s import s3
     from counting_proxy import Counter
 
@@ -40,38 +38,10 @@ NAMES = [
     "two//slashes",
 ]
 PASSING = {"x-amz-date", "authorization", "amz-sdk-invocation-id", "amz-sdk-request"}
+# as in test_common_runtime.py, which has these tests run with it: boto then asks again itself for what is no success
+IN_C = find_spec("awscrt") is not None
+TRIES = 2 if IN_C else 1
 TEXT = b"line 1\nline 2\n"
-
-
-class Asked:
-    """What a connection has had boto do."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection, self.by_boto = connection, list[str]()
-        connection.client.meta.events.register_first("before-call.s3", self._note)
-
-    def _note(self, model: Any, **_: object) -> None:
-        self.by_boto.append(model.name)
-
-    def put(self, key: str, body: bytes, **more: Any) -> Mapping[str, Any]:
-        return self.connection.shortcut.put_object(Bucket="local", Key=key, Body=body, **more)
-
-    def get(self, key: str, **more: str) -> tuple[bytes, Mapping[str, Any]]:
-        answer = self.connection.shortcut.get_object(Bucket="local", Key=key, **more)
-        return answer["Body"].read(), answer
-
-    def begin(self) -> None:
-        """Have the first of each kind made, which are boto's."""
-        self.put("shortcut/first", b"first")
-        assert self.get("shortcut/first")[0] == b"first"
-        assert self.by_boto == ["PutObject", "GetObject"]
-        self.by_boto.clear()
-
-
-def asked(url: str, credentials: s3.Credentials | None, **settings: Any) -> Asked:
-    own = {"access_key": credentials.access_key, "secret_key": credentials.secret_key} if credentials else {}
-    told = StorageProviderSettings(endpoint_url=url, **{"retries": 1, **own, **settings})
-    return Asked(Connection(told, logging.getLogger("test")))
 
 
 @pytest.fixture
@@ -173,12 +143,16 @@ def test_it_goes_where_boto_goes_with_all_that_boto_says(
             assert (by_boto.method, by_boto.path, by_boto.body) == (short.method, short.path, short.body)
             assert lasting(by_boto) == lasting(short)
             assert short.headers["X-Amz-Security-Token"] == "TOKEN"
-            assert short.headers["Host"].startswith(f"{host}:")
+            assert lasting(short)["host"].startswith(f"{host}:")
             assert "/eu-north-1/s3/aws4_request" in short.headers["Authorization"]
 
 
 def lasting(request: Request) -> dict[str, str]:
-    return {name.lower(): value for name, value in request.headers.items() if name.lower() not in PASSING}
+    headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in PASSING}
+    if IN_C:  # it tells its own name, and does not add up bodies
+        del headers["x-amz-content-sha256"]
+        headers["user-agent"] = headers["user-agent"].partition(" CRTS3")[0]
+    return headers
 
 
 def test_new_credentials_of_a_file_are_used_with_their_token(
@@ -238,7 +212,7 @@ def test_what_is_not_answered_well_goes_on_by_boto_as_its_own_first_attempt(
 def test_what_is_not_there_or_another_is_asked_for_once(begun: Asked, counter: Counter) -> None:
     with pytest.raises(begun.connection.client.exceptions.NoSuchKey):
         begun.get("shortcut/none")
-    assert counter.requests == ["GET /local/shortcut/none"]
+    assert counter.requests == ["GET /local/shortcut/none"] * TRIES
     assert begun.get("shortcut/first")[0] == b"first"
     counter.requests.clear()
     with pytest.raises(ClientError, match="PreconditionFailed"):
@@ -285,7 +259,7 @@ def test_a_byte_that_is_changed_on_the_way_up_is_refused(begun: Asked, counter: 
     counter.change = lambda _, body: b"X" + body[1:]
     with pytest.raises(ClientError, match="BadDigest"):
         begun.put("shortcut/changed", TEXT, ContentMD5=sum_of(TEXT))
-    assert counter.requests == ["PUT /local/shortcut/changed"]
+    assert counter.requests == ["PUT /local/shortcut/changed"] * TRIES
 
 
 def test_a_connection_that_breaks_is_made_again() -> None:

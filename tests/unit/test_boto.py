@@ -13,7 +13,7 @@ from byok8s.worker import boto
 
 def session() -> boto3.Session:
     core = Session()
-    boto.share_descriptions(core)
+    boto.quicken(core)
     return boto3.Session("key", "secret", region_name="eu-1", botocore_session=core)
 
 

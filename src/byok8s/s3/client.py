@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypedDict
 
 from byok8s.errors import BucketError, InputError
-from byok8s.worker.boto import send_small_at_once, share_descriptions
+from byok8s.worker.boto import quicken, send_small_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -285,7 +285,7 @@ def connect(endpoint_url: str | None = None, keys: Credentials | None = None) ->
     )
     # an AWS_PROFILE that does not exist is an error even where the profile would not be used
     core = Session({"profile": (None, None, None, None)} if keys else {})
-    share_descriptions(core)
+    quicken(core)
     session = boto3.Session(
         aws_access_key_id=keys.access_key if keys else None,
         aws_secret_access_key=keys.secret_key if keys else None,

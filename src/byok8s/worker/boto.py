@@ -6,6 +6,8 @@ Boto's descriptions of S3 are read once in a process and in all that are forked 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,12 +18,27 @@ if TYPE_CHECKING:
 SENT_AT_ONCE_BYTES: Final = 1024 * 1024
 
 
-def share_descriptions(session: Session) -> None:
-    """Have a session use what others of this process have read already.
+def quicken(session: Session) -> None:
+    """Have a session use what others of this process have read already, and read times sooner.
 
-    Boto reads 2 MB of JSON for a client, which takes it 60 ms, unless it has read them in the same session.
+    Boto reads 2 MB of JSON for a client, which takes it 60 ms, unless it has read them in the same session. Of what it
+    does for a listing half is to read the objects' times.
     """
     session.register_component("data_loader", _loader())
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
+
+
+def _time(value: str | float) -> datetime:
+    """Return a time that S3 tells. Boto knows of more forms."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            found = datetime.fromisoformat(value)
+            if found.tzinfo:
+                return found
+    from botocore.utils import parse_timestamp
+
+    by_boto: datetime = parse_timestamp(value)
+    return by_boto
 
 
 def send_small_at_once(params: dict[str, Any], **_: object) -> None:

@@ -378,4 +378,4 @@ def connection(settings: Mapping[str, Any]) -> Connection:
         name: os.environ.get(f"SNAKEMAKE_STORAGE_BYOK8S_{name.upper()}")
         for name in ("access_key", "secret_key", "token")
     }
-    return Connection(ServerSettings(**{**settings, **keys}), logging.getLogger("byok8s"))
+    return Connection(ServerSettings(**{**settings, **keys}), logging.getLogger("byok8s"), forks=True)

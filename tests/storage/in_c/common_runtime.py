@@ -1,0 +1,238 @@
+"""Files that are moved by the Common Runtime: run by test_common_runtime.py, in an environment that has it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from snakemake_interface_common.exceptions import WorkflowError
+
+from answering import Answer, Request, answering
+from asked import Asked, asked
+from counting_proxy import counting
+from snakemake_storage_plugin_byok8s.receive import Incoming, Receiving
+from snakemake_storage_plugin_byok8s.send import Outgoing, Sending
+
+if TYPE_CHECKING:
+    from byok8s import s3
+    from counting_proxy import Counter
+
+COUNT = 150  # more than are under way at once
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    found = [tmp_path / f"file{number}" for number in range(COUNT)]
+    for number, file in enumerate(found):
+        file.write_bytes(b"%d" % number * number)  # the first is empty
+    return found
+
+
+class Moved:
+    """Files that go to a server and come back, and what was told of it."""
+
+    def __init__(self, by: Asked, folder: Path) -> None:
+        self.by, self.folder = by, folder
+        self.tags = dict[str, str]()
+        self.there, self.back = list[Path](), list[str]()
+        self.sent = self.came = 0
+
+    def put(self, files: Sequence[Path]) -> None:
+        def tell(size: int) -> None:
+            self.sent += size
+
+        outgoing = [Outgoing.of(file, f"in-c/{self.folder.name}/{file.name}") for file in files]
+        sending = Sending(self.by.connection, "local", tell)
+        sending.send(outgoing, lambda file, facts: self.tags.update({file.key: facts.etag}))
+
+    def get(self, files: Sequence[Path]) -> None:
+        def tell(size: int) -> None:
+            self.came += size
+
+        incoming = [self.incoming(file) for file in files]
+        receiving = Receiving(self.by.connection, "local", tell)
+        receiving.receive(incoming, lambda file: self.back.append(file.key))
+
+    def incoming(self, file: Path) -> Incoming:
+        key = f"in-c/{self.folder.name}/{file.name}"
+        return Incoming(key, key, self.place(file), file.stat().st_size, self.tags[key], 1.0)
+
+    def place(self, file: Path) -> Path:
+        return self.folder / "back" / file.name
+
+    def check(self, files: Sequence[Path]) -> None:
+        """All is there and was told of, once, and nothing else is."""
+        size = sum(file.stat().st_size for file in files)
+        assert (self.sent, self.came) == (size, size)
+        assert sorted(self.back) == sorted(self.tags)
+        assert len(self.tags) == len(files)
+        for file in files:
+            assert self.place(file).read_bytes() == file.read_bytes()
+            assert self.place(file).stat().st_mtime == 1.0
+        assert len(list((self.folder / "back").iterdir())) == len(files)
+
+
+@pytest.fixture
+def moved(server: s3.EmbeddedS3, counter: Counter, tmp_path: Path) -> Moved:
+    return Moved(asked(counter.url, server.credentials), tmp_path)
+
+
+def test_many_small_files_take_one_request_each(moved: Moved, counter: Counter, files: list[Path]) -> None:
+    moved.put(files)
+    moved.get(files)
+    moved.check(files)
+    assert len(counter.of("PUT")) == len(counter.of("GET")) == COUNT
+    assert moved.by.by_boto == ["PutObject", "GetObject"]
+
+
+def test_parts_of_large_files(moved: Moved, counter: Counter, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(20 * MIB + 1))
+    moved.put([large])
+    moved.get([large])
+    moved.check([large])
+    assert sorted(piece for request, piece in counter.pieces if request.startswith("GET")) == [
+        f"bytes=0-{8 * MIB - 1}",
+        f"bytes={16 * MIB}-{20 * MIB}",
+        f"bytes={8 * MIB}-{16 * MIB - 1}",
+    ]
+    assert moved.by.by_boto.count("GetObject") == 1
+
+
+def test_what_changes_on_its_way_is_moved_again(moved: Moved, counter: Counter, files: list[Path]) -> None:
+    changed = set[str]()
+
+    def change(request: str, body: bytes) -> bytes:
+        if request in changed or not body or not request.endswith(("7", "large")):
+            return body
+        changed.add(request)
+        return b"X" + body[1:]
+
+    counter.change = counter.change_answer = change
+    moved.put(files)
+    moved.get(files)
+    moved.check(files)
+    assert len(changed) == 2 * 15
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError"])
+def test_what_fails_is_asked_for_again(code: str, moved: Moved, counter: Counter, files: list[Path]) -> None:
+    moved.put(files[:3])  # as the first that fails would have it not used any more
+    counter.faults = [(503, code)] * 20
+    moved.put(files[3:])
+    moved.get(files[:3])
+    counter.faults = [(503, code)] * 20
+    moved.get(files[3:])
+    moved.check(files)
+
+
+def cut(share: int) -> Callable[[Request], Answer]:
+    """Answer, and close each connection of which the number can be divided by this instead."""
+    stored = dict[str, bytes]()
+    count = iter(range(10**6))
+
+    def answer(request: Request) -> Answer:
+        if (next(count) + 1) % share == 0:
+            return Answer(cut=True)
+        if request.method == "PUT":
+            stored[request.path] = request.body
+            return Answer(200, b"", {"ETag": request.headers["x-amz-meta-byok8s-etag"]})
+        return Answer(200, stored[request.path])
+
+    return answer
+
+
+@pytest.mark.parametrize("share", [2, 10])
+def test_connections_that_are_cut_are_made_again(
+    share: int, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the share of two the runtime's first one is cut, after which it is not used."""
+    monkeypatch.setenv("BYOK8S_S3_PATIENCE_SECONDS", "60")
+    with answering(cut(share)) as served:
+        moved = Moved(asked(served.url, None, access_key="AK", secret_key="SK", retries=5), tmp_path)
+        moved.put(files)
+        moved.get(files)
+    moved.check(files)
+    by_it = ["CRTS3" in request.headers["User-Agent"] for request in served.requests]
+    assert sum(by_it) > COUNT if share == 10 else sum(by_it) <= 1
+
+
+def test_a_file_that_changes_while_it_is_put_is_not_left_in_the_bucket(
+    moved: Moved, counter: Counter, files: list[Path], client: s3.S3Client
+) -> None:
+    def change(request: str, body: bytes) -> bytes:
+        if request.endswith("file9") and request.startswith("PUT"):
+            files[9].write_text("another")
+        return body
+
+    counter.change = change
+    with pytest.raises(WorkflowError, match="file9 changed while it was uploaded"):
+        moved.put(files)
+    key = f"in-c/{moved.folder.name}/file9"
+    assert not client.list_objects_v2(Bucket="local", Prefix=key + "\0", MaxKeys=1).get("Contents")
+    assert f"DELETE /local/{key}" in counter.requests
+
+
+def test_what_was_changed_in_the_bucket_is_refused_by_its_name(
+    moved: Moved, files: list[Path], client: s3.S3Client
+) -> None:
+    moved.put(files)
+    client.put_object(Bucket="local", Key=f"in-c/{moved.folder.name}/file33", Body=b"another")
+    with pytest.raises(WorkflowError, match="file33 was changed in the bucket meanwhile"):
+        moved.get(files)
+    assert not moved.place(files[33]).exists()
+    assert not list((moved.folder / "back").glob(".byok8s-*"))
+
+
+def test_keys_that_end_are_told_as_by_boto(moved: Moved, counter: Counter, files: list[Path]) -> None:
+    moved.put(files[:3])
+    counter.faults = [(400, "ExpiredToken")] * 2 * COUNT
+    with pytest.raises(WorkflowError, match=r"ExpiredToken.*get new ones and start again"):
+        moved.put(files[3:])
+
+
+@pytest.fixture
+def slow(server: s3.EmbeddedS3) -> Iterator[Counter]:
+    with counting(server.endpoint_url, delay=1.0) as found:
+        yield found
+
+
+@pytest.mark.parametrize("way", ["put", "get"])
+def test_an_interrupt_ends_it_soon_and_leaves_no_half(
+    way: str, slow: Counter, server: s3.EmbeddedS3, files: list[Path], tmp_path: Path
+) -> None:
+    keys = server.credentials
+    environment = os.environ | {
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+        "AWS_REGION": "us-east-1",
+    }
+    place = ["--s3-bucket", f"local/interrupt-{way}"]
+    names = [file.name for file in files]
+
+    def command(*words: str, url: str) -> list[str]:
+        return [sys.executable, "-m", "byok8s", *words, *place, "--s3-endpoint-url", url]
+
+    put = command("put", *names, url=server.endpoint_url)
+    if way == "get":
+        subprocess.run(put, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    words = ["put", *names] if way == "put" else ["get", "*", "-d", "back"]
+    began = subprocess.Popen(
+        command(*words, url=slow.url), cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while len(slow.of(way.upper())) < 20 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    began.send_signal(signal.SIGINT)
+    _, said = began.communicate(timeout=30)
+    assert (began.returncode, "Traceback" in said) == (130, False), said
+    assert not list(tmp_path.glob("**/.byok8s-passing-*"))
+    assert len(slow.of(way.upper())) < COUNT

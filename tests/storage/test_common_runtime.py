@@ -1,0 +1,29 @@
+"""With AWS's Common Runtime, files are moved as without it: the tests of that, in an environment that has it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from own_environment import environment
+
+STORAGE = Path(__file__).parent
+# test_shortcut.py has where it differs
+FILES = ["in_c/common_runtime.py", "test_shortcut.py", "test_send.py"]
+
+
+@pytest.mark.xdist_group("common runtime")  # one makes its environment for the others
+@pytest.mark.parametrize("file", FILES)
+def test_the_same_holds(file: str) -> None:
+    python = environment(["awscrt==0.38.1"], with_ours=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    own["PATH"] = f"{Path(sys.executable).parent}:{own['PATH']}"  # where the S3 server is
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(STORAGE / file)]
+    done = subprocess.run(
+        command, cwd=STORAGE.parents[1], env=own, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-10000:]
