@@ -110,9 +110,9 @@ class _Come:
         self._answer: Mapping[str, Any] | None = answer
         self._get = get
 
-    def __call__(self, size: int | None = None, **request: str) -> Mapping[str, Any]:
+    def __call__(self, **request: str) -> Mapping[str, Any]:
         answer, self._answer = self._answer, None
-        return answer or self._get(size, **request)
+        return answer or self._get(**request)
 
 
 class _Coming:
@@ -166,7 +166,7 @@ class _Coming:
     def _ask(self, half: Half, part: checksum.Part) -> int:
         """Return how many bytes came."""
         try:
-            answer = self._get(part.length, **self._file.request(self._bucket, part))
+            answer = self._get(**self._file.request(self._bucket, part))
         except ClientError as error:
             if error.response["Error"].get("Code") in _OTHER_CONTENT:
                 raise WorkflowError(

@@ -4,7 +4,7 @@ Most of what such a request costs here is work of boto's that comes to the same 
 models. So the first of its kind goes by boto, and what it is about to send is a model for those that follow, which wait
 for that, and not for the answer. They are signed by boto's signer with the client's credentials, and sent by the
 client's own connections, with its proxies, certificates and times. A model that does not give the very request that it
-was taken from is not used. What is not large takes a shorter way yet if the Common Runtime is there.
+was taken from is not used. Many small objects take a shorter way yet if the Common Runtime is there.
 
 An answer that is no success, or an error, is given to boto as that of its own first attempt: so there is one place that
 tries again, waits, renews credentials and knows words, and no request is made twice for that.
@@ -20,14 +20,13 @@ from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from botocore.auth import AUTH_TYPE_MAPS
-from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
 from botocore.utils import parse_timestamp, percent_encode
 
 from snakemake_storage_plugin_byok8s.runtime import (
-    LARGEST_BYTES,
     Came,
     CommonRuntime,
     CommonRuntimes,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from botocore.awsrequest import AWSPreparedRequest
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from botocore.credentials import Credentials, ReadOnlyCredentials
 
 T = TypeVar("T")
@@ -108,16 +107,13 @@ class Shortcut:
         for operation in _METHODS:
             client.meta.events.register(f"before-send.s3.{operation}", self._before_send)
 
-    def get_object(self, size: int | None = None, **request: str) -> Mapping[str, Any]:
-        """Do as boto's get_object. request: as that takes it; the short way knows of Bucket, Key, IfMatch and Range.
-
-        size: of the answer's body in bytes, at most, if it is known.
-        """
-        return self._ask(GET, self._client.get_object, request, size)
+    def get_object(self, **request: str) -> Mapping[str, Any]:
+        """Do as boto's get_object. request: as that takes it; the short way knows of Bucket, Key, IfMatch and Range."""
+        return self._ask(GET, self._client.get_object, request)
 
     def put_object(self, **request: str | bytes | Mapping[str, str]) -> Mapping[str, Any]:
         """Do the same for put_object, of Bucket, Key, Body, which is in bytes, Metadata and ContentMD5."""
-        return self._ask(PUT, self._client.put_object, request, len(request.get("Body", b"")))
+        return self._ask(PUT, self._client.put_object, request)
 
     def has_many(self) -> bool:
         """Return whether get_objects and put_objects may do something."""
@@ -153,7 +149,7 @@ class Shortcut:
                 if not (model and (runtime := self._runtime(model))):
                     yield item, None
                     continue
-                under_way.begin(item, runtime, _asked(model, operation, request, 0), self._keys())
+                under_way.begin(item, runtime, _asked(model, operation, request), self._keys())
                 if under_way.is_full():
                     yield self._answer(*under_way.take())
             while under_way:
@@ -168,21 +164,14 @@ class Shortcut:
         return item, _parsed(came.headers, came.body)
 
     def _ask(
-        self,
-        operation: str,
-        by_boto: Callable[..., Mapping[str, Any]],
-        request: Mapping[str, Any],
-        size: int | None,
+        self, operation: str, by_boto: Callable[..., Mapping[str, Any]], request: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         if not self._session or not request.keys() <= _KNOWN:
             return by_boto(**request)
         kind = (operation, request["Bucket"])
         model, turn = self._model_or_turn(kind)
-        came = self._send(model, operation, request, size) if model else None
-        if isinstance(came, Came):
-            self._answered()
-            return _parsed(came.headers, came.body)
-        if isinstance(came, AWSResponse) and _is_success(came, operation):
+        came = self._send(model, operation, request) if model else None
+        if came is not None and not isinstance(came, BotoCoreError) and _is_success(came, operation):
             self._answered()
             return _parsed({name.lower(): value for name, value in came.headers.items()}, came.raw)
         self._models.pop(kind, None)  # it may be why
@@ -228,13 +217,8 @@ class Shortcut:
             raise came
         return came
 
-    def _send(
-        self, model: _Model, operation: str, request: Mapping[str, Any], size: int | None
-    ) -> AWSResponse | BotoCoreError | Came | None:
-        """Return what came; None if the runtime has failed, whose requests are not boto's."""
+    def _send(self, model: _Model, operation: str, request: Mapping[str, Any]) -> AWSResponse | BotoCoreError:
         try:
-            if size is not None and size <= LARGEST_BYTES and (runtime := self._runtime(model)):
-                return runtime.send(_asked(model, operation, request, size), self._keys())
             return self._session.send(self._made(model, operation, request))
         except BotoCoreError as error:
             return error
@@ -246,14 +230,14 @@ class Shortcut:
         return self._credentials().get_frozen_credentials()
 
     def _made(self, model: _Model, operation: str, request: Mapping[str, Any]) -> AWSPreparedRequest:
-        asked = _asked(model, operation, request, 0)
+        asked = _asked(model, operation, request)
         made = AWSRequest(asked.method, asked.url, asked.headers, asked.body, stream_output=operation == GET)
         made.context.update(client_config=self._client.meta.config, has_streaming_input=operation == PUT)
-        AUTH_TYPE_MAPS["s3v4"](self._keys(), "s3", model.region).add_auth(made)
+        S3SigV4Auth(self._keys(), "s3", model.region).add_auth(made)
         return made.prepare()
 
 
-def _asked(model: _Model, operation: str, request: Mapping[str, Any], size: int) -> Request:
+def _asked(model: _Model, operation: str, request: Mapping[str, Any]) -> Request:
     """Return a request of this model, without its signature."""
     headers = {name: request[asked] for asked, name in _ASKED.items() if asked in request}
     headers |= {f"{_META}{name}": value for name, value in request.get("Metadata", {}).items()}
@@ -262,7 +246,6 @@ def _asked(model: _Model, operation: str, request: Mapping[str, Any], size: int)
         model.top + percent_encode(request["Key"], safe="/~"),
         {**headers, "User-Agent": model.user_agent},
         request.get("Body"),
-        size,
     )
 
 

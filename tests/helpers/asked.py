@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_storage_plugin_byok8s import StorageProviderSettings
 from snakemake_storage_plugin_byok8s.connection import Connection
-from snakemake_storage_plugin_byok8s.runtime import LARGEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +28,7 @@ class Asked:
         return self.connection.shortcut.put_object(Bucket="local", Key=key, Body=body, **more)
 
     def get(self, key: str, **more: str) -> tuple[bytes, Mapping[str, Any]]:
-        answer = self.connection.shortcut.get_object(LARGEST_BYTES, Bucket="local", Key=key, **more)
+        answer = self.connection.shortcut.get_object(Bucket="local", Key=key, **more)
         return answer["Body"].read(), answer
 
     def begin(self) -> None:

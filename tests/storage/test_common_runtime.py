@@ -12,7 +12,6 @@ import pytest
 from own_environment import environment
 
 STORAGE = Path(__file__).parent
-# test_shortcut.py has where it differs
 FILES = ["in_c/common_runtime.py", "test_shortcut.py", "test_send.py"]
 
 
