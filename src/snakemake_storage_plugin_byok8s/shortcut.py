@@ -145,17 +145,25 @@ class Shortcut:
         under_way = UnderWay[T]()
         try:
             for item, request in asked:
-                model = self._models.get((operation, request["Bucket"]))
-                if not (model and (runtime := self._runtime(model))):
+                if not self._has_begun(under_way, item, operation, request):
                     yield item, None
-                    continue
-                under_way.begin(item, runtime, _asked(model, operation, request), self._keys())
-                if under_way.is_full():
+                elif under_way.is_full():
                     yield self._answer(*under_way.take())
             while under_way:
                 yield self._answer(*under_way.take())
         finally:
             under_way.cancel()
+
+    def _has_begun(self, under_way: UnderWay[T], item: T, operation: str, request: Mapping[str, Any]) -> bool:
+        model = self._models.get((operation, request["Bucket"]))
+        if not (model and (runtime := self._runtime(model))):
+            return False
+        try:
+            keys = self._keys()
+        except BotoCoreError:  # which boto has words for
+            return False
+        under_way.begin(item, runtime, _asked(model, operation, request), keys)
+        return True
 
     def _answer(self, item: T, came: Came | None) -> tuple[T, Mapping[str, Any] | None]:
         if came is None:

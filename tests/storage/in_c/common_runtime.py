@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -270,6 +272,41 @@ def test_keys_that_end_are_told_as_by_boto(moved: Moved, counter: Counter, files
     counter.faults = [(400, "ExpiredToken")] * 2 * COUNT
     with pytest.raises(WorkflowError, match=r"ExpiredToken.*get new ones and start again"):
         moved.put(files[3:])
+
+
+def test_keys_that_cannot_be_renewed_are_told_as_by_boto(
+    counter: Counter,
+    server: s3.EmbeddedS3,
+    files: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A program gives them, each time for a minute, until the second file is there."""
+    told = {
+        "Version": 1,
+        "AccessKeyId": server.credentials.access_key,
+        "SecretAccessKey": server.credentials.secret_key,
+        "Expiration": (datetime.now(UTC) + timedelta(minutes=1)).isoformat(),
+    }
+    (tmp_path / "keys").write_text(json.dumps(told))
+    (tmp_path / "config").write_text(
+        f"[default]\nregion = us-east-1\ncredential_process = cat {tmp_path}/keys\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    def change(_: str, body: bytes) -> bytes:
+        if len(counter.of("PUT")) > 1:
+            (tmp_path / "keys").unlink(missing_ok=True)
+        return body
+
+    counter.change = change
+    moved = Moved(asked(counter.url, None), tmp_path)
+    with pytest.raises(WorkflowError, match="CredentialRetrievalError"):
+        moved.put(files)
+    assert len(moved.tags) > 1
 
 
 @pytest.fixture
