@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import snakemake_storage_plugin_s3 as s3
-from boto3.s3.transfer import TransferConfig, create_transfer_manager
+from boto3.s3.transfer import create_transfer_manager
 from s3transfer.subscribers import BaseSubscriber
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.io import Mtime, get_constant_prefix
 from snakemake_interface_storage_plugins.storage_object import StorageObjectTouch
 
+from byok8s.worker.boto import transfers
 from snakemake_storage_plugin_byok8s.connection import split
 from snakemake_storage_plugin_byok8s.facts import Facts
 from snakemake_storage_plugin_byok8s.paths import Outside, inside
@@ -186,14 +188,14 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
             _keep_time(local, files.values())
 
     def _download(self, places: Mapping[str, Path], files: Mapping[str, Facts]) -> None:
-        with create_transfer_manager(self.provider.client, TransferConfig()) as transfers:
+        with create_transfer_manager(self.provider.client, transfers()) as manager:
 
             def download(key: str) -> None:
                 path, facts = places[key], files[key]
                 path.parent.mkdir(parents=True, exist_ok=True)
                 size = _KnownSize(facts.size)
                 for _ in range(TRIES):
-                    transfers.download(self.bucket, key, str(path), subscribers=[size]).result()
+                    manager.download(self.bucket, key, str(path), subscribers=[size]).result()
                     if is_whole(path, facts.size):
                         _keep_time(path, [facts])
                         return
@@ -234,7 +236,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         self._delete([last])
 
     def _upload(self, local: Path, keys: Iterable[str]) -> None:
-        upload = self.provider.client.upload_file
+        upload = partial(self.provider.client.upload_file, Config=transfers())
         self._each("upload", lambda key: upload(str(self._at(local, key)), self.bucket, key), keys)
 
     def _delete(self, keys: Iterable[str]) -> None:
@@ -257,7 +259,7 @@ class StorageObject(s3.StorageObject, StorageObjectTouch):  # type: ignore[misc]
         head = self.provider.client.head_object(**source)
         kept = {name: head[name] for name in _HEADERS if name in head} | {"MetadataDirective": "REPLACE"}
         # boto's managed copy goes by parts where the object is larger than the 5 GiB of one request
-        self.provider.client.copy(source, self.bucket, key, ExtraArgs=kept)
+        self.provider.client.copy(source, self.bucket, key, ExtraArgs=kept, Config=transfers())
 
     def list_candidate_matches(self) -> list[str]:
         """All queries under the part of this one that is before its first wildcard.

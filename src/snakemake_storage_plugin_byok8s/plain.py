@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
 
+from byok8s.worker.boto import transfers
 from snakemake_storage_plugin_byok8s import watch
 from snakemake_storage_plugin_byok8s.mirror import Mirror
 from snakemake_storage_plugin_byok8s.offers import Offers
@@ -238,7 +239,7 @@ class Workspace:
             local = Path(self.mirror.root, place)
             local.parent.mkdir(parents=True, exist_ok=True)
             with self._provider.connection.explained("GetObject", f"s3://{bucket}/{key}"):
-                self._provider.client.download_file(bucket, key, str(local))
+                self._provider.client.download_file(bucket, key, str(local), Config=transfers())
             os.utime(local, (facts.mtime, facts.mtime))
 
         with ThreadPoolExecutor(16) as pool:
@@ -315,7 +316,7 @@ class Workspace:
         with TemporaryDirectory(dir=local.parent, prefix=".byok8s-") as folder:
             half = Path(folder, "half")
             with self._provider.connection.explained("GetObject", query):
-                self._provider.client.download_file(file.bucket, file.key, str(half))
+                self._provider.client.download_file(file.bucket, file.key, str(half), Config=transfers())
             os.utime(half, (facts.mtime, facts.mtime))
             half.replace(local)
         self._names.pop(place, None)

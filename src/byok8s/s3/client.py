@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from boto3.s3.transfer import TransferConfig
+
 # the environment variables of AWS's own tools, which every S3 library reads
 KEY_VARIABLES: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _DEFAULT_REGION: Final = "us-east-1"
@@ -95,7 +97,7 @@ class S3Client(Protocol):
 
     def get_paginator(self, operation_name: str) -> Paginator: ...
 
-    def download_file(self, bucket: str, key: str, filename: str) -> None: ...
+    def download_file(self, bucket: str, key: str, filename: str, *, Config: TransferConfig) -> None: ...  # noqa: N803
 
     def create_bucket(self, **request: str) -> Mapping[str, object]: ...
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from byok8s.errors import BucketError
 from byok8s.s3.client import Bucket, ListedObject, S3Client, connect
+from byok8s.worker.boto import transfers
 
 
 def mirror(bucket: Bucket, folder: Path) -> None:
@@ -34,7 +35,7 @@ def _download(client: S3Client, bucket: Bucket, found: ListedObject, path: Path)
     from snakemake_storage_plugin_byok8s.whole import TRIES, is_whole
 
     for _ in range(TRIES):
-        client.download_file(bucket.name, found["Key"], str(path))
+        client.download_file(bucket.name, found["Key"], str(path), Config=transfers())
         if is_whole(path, found["Size"]):
             return
     path.unlink()

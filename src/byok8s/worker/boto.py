@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from boto3.s3.transfer import TransferConfig
     from botocore.loaders import Loader
     from botocore.session import Session
 
@@ -56,6 +57,18 @@ def send_small_at_once(params: dict[str, Any], **_: object) -> None:
         length = determine_content_length(params["body"])
         if length is not None and length <= SENT_AT_ONCE_BYTES:
             del params["headers"]["Expect"]
+
+
+@cache
+def transfers() -> TransferConfig:
+    """Return how boto is to move a file by itself: what its upload_file, download_file and copy take as Config.
+
+    With awscrt installed it would leave that to it on some of Amazon's machines, and ask AWS, whatever the client's
+    server is: https://github.com/boto/boto3/issues/4839.
+    """
+    from boto3.s3.transfer import TransferConfig
+
+    return TransferConfig(preferred_transfer_client="classic")
 
 
 class _Whatever(list[str]):

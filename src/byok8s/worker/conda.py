@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from byok8s.worker import activation
 from byok8s.worker.activation import DONE
+from byok8s.worker.boto import transfers
 from byok8s.worker.description import Environment
 from byok8s.worker.job_folder import ENVIRONMENTS
 
@@ -112,7 +113,7 @@ def _fetch(environment: Environment, prefix: Path, connection: Connection) -> No
         )
     packed, new = prefix.with_suffix(".packed"), prefix.with_suffix(".new")
     with connection.explained("download", f"s3://{environment.bucket}/{environment.key}"):
-        connection.client.download_file(environment.bucket, environment.key, str(packed))
+        connection.client.download_file(environment.bucket, environment.key, str(packed), Config=transfers())
     if sha256_of(packed) != environment.sha256:
         packed.unlink()
         raise Unusable(

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from byok8s.worker import conda
+from byok8s.worker.boto import transfers
 from byok8s.worker.channels import Access, Hiding
 from byok8s.worker.description import Stored, run_from_json
 from byok8s.worker.failure import Failure, failure
@@ -60,7 +61,7 @@ def make(wanted: Wanted, access: Access, connection: Connection) -> Stored:
     sha256 = conda.sha256_of(packed)
     key = f"{wanted.folder}/{wanted.name}-{sha256}.tar.zst"
     with connection.explained("upload", f"s3://{wanted.bucket}/{key}"):
-        connection.client.upload_file(str(packed), wanted.bucket, key)
+        connection.client.upload_file(str(packed), wanted.bucket, key, Config=transfers())
     return Stored(wanted.bucket, key, mtime=0, size=packed.stat().st_size, sha256=sha256)
 
 

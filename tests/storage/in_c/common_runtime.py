@@ -25,6 +25,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from answering import Answer, Keys, Request, answering, authority, keys, proxy, server_side
 from asked import Asked, asked
+from byok8s.worker.boto import transfers
 from counting_proxy import counting
 from snakemake_storage_plugin_byok8s.receive import Incoming, Receiving
 from snakemake_storage_plugin_byok8s.runtime import Came, CommonRuntime
@@ -265,6 +266,20 @@ def test_what_was_changed_in_the_bucket_is_refused_by_its_name(
         moved.get(files)
     assert not moved.place(files[33]).exists()
     assert not list((moved.folder / "back").glob(".byok8s-*"))
+
+
+def test_what_boto_moves_by_itself_goes_to_the_client_s_server(
+    counter: Counter, server: s3.EmbeddedS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also on the machines of Amazon's for which boto chooses the Common Runtime, which then asks AWS."""
+    monkeypatch.setattr(awscrt.s3, "is_optimized_for_system", lambda: True)
+    client = asked(counter.url, server.credentials).connection.client
+    (tmp_path / "there").write_bytes(b"x" * 100)
+    client.upload_file(str(tmp_path / "there"), "local", "in-c/by-boto", Config=transfers())
+    client.copy({"Bucket": "local", "Key": "in-c/by-boto"}, "local", "in-c/copy", Config=transfers())
+    client.download_file("local", "in-c/copy", str(tmp_path / "back"), Config=transfers())
+    assert (tmp_path / "back").read_bytes() == b"x" * 100
+    assert counter.of("PUT") == ["PUT /local/in-c/by-boto", "PUT /local/in-c/copy"]
 
 
 def test_keys_that_end_are_told_as_by_boto(moved: Moved, counter: Counter, files: list[Path]) -> None:
