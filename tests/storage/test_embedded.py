@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -137,6 +138,34 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path, monkeypatch
         monkeypatch.setattr(embedded, "_free_ports", one_taken)
         with s3.embedded_server(tmp_path) as server:
             s3.check_bucket(server.bucket, server.credentials)
+    assert len(asked) == 2
+
+
+def test_a_port_that_is_taken_while_it_starts_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once weed has looked whether its ports are free, and before it opens that of S3."""
+    free_ports, asked = embedded._free_ports, list[list[int]]()
+    other = socket.socket()
+
+    def take() -> None:
+        ports = dict(zip(embedded._PORTS, asked[0], strict=False))
+        while not embedded._listens(ports["master"]):
+            time.sleep(0.005)
+        other.bind(("127.0.0.1", ports["s3"]))
+        other.listen()
+
+    def noted(count: int) -> list[int]:
+        asked.append(free_ports(count))
+        if len(asked) == 1:
+            taker.start()
+        return asked[-1]
+
+    taker = threading.Thread(target=take, daemon=True)
+    monkeypatch.setattr(embedded, "_free_ports", noted)
+    with other, s3.embedded_server(tmp_path) as server:
+        s3.check_bucket(server.bucket, server.credentials)
+        taker.join(timeout=30)
     assert len(asked) == 2
 
 

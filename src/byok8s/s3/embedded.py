@@ -41,7 +41,8 @@ _START_S: Final = 30.0
 _STOP_S: Final = 8.0
 _POLL_S: Final = 0.02
 _ATTEMPTS: Final = 3
-_PORT_TAKEN: Final = "Port allocation failed"  # in weed's words
+# in weed's words: when it looks whether all are free; when it opens one, seconds later
+_PORT_TAKEN: Final = ("Port allocation failed", "bind: address already in use")
 _PORTS: Final = ("master", "volume", "filer", "s3", "admin")
 # switched off is what no workflow asks, each a port or a task less; autoCreateBucket would hide a wrong name
 _OPTIONS: Final = (
@@ -106,11 +107,17 @@ def _started(stack: ExitStack, program: str, data_dir: Path, lock: IO[str], keys
         attempts -= 1
         try:
             _await_ready(server, bucket, keys)
-        except Byok8sError as error:
-            if _PORT_TAKEN not in error.where or attempts == 0:
+        except Byok8sError:
+            if attempts == 0 or not _found_port_taken(server):
                 raise
         else:
             return EmbeddedS3(bucket, keys)
+
+
+def _found_port_taken(server: _Server) -> bool:
+    """Return whether weed has said so, anywhere in its log: hundreds of lines may follow, one for each of its tasks."""
+    with server.log.open(encoding="utf-8", errors="replace") as log:
+        return any(words in line for line in log for words in _PORT_TAKEN)
 
 
 def find_weed() -> str:
