@@ -16,6 +16,7 @@ FILES = ["in_c/common_runtime.py", "test_shortcut.py", "test_send.py"]
 
 
 @pytest.mark.xdist_group("common runtime")  # one makes its environment for the others
+@pytest.mark.timeout(900)  # of each test in them there is another
 @pytest.mark.parametrize("file", FILES)
 def test_the_same_holds(file: str) -> None:
     python = environment(["awscrt==0.38.1"], with_ours=True)
