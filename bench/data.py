@@ -28,7 +28,7 @@ import snakemake_storage_plugin_byok8s
 from byok8s.s3.embedded import EmbeddedS3, embedded_server
 from common import CACHE, BenchError, alone, say
 from distant import distant
-from own_environment import environment
+from own_environment import AWSCRT, environment
 
 PEERS = Path(__file__).with_name("peers.txt")
 KIB, MIB = 1024, 1024 * 1024
@@ -105,7 +105,7 @@ def _programs() -> Mapping[str, Commands]:
         return commands(way, prefix, url, sys.executable)
 
     def fast(way: str, prefix: str, url: str) -> Sequence[str]:
-        return commands(way, prefix, url, str(environment(["awscrt==0.38.1"], with_ours=True)))
+        return commands(way, prefix, url, str(environment([AWSCRT], with_ours=True)))
 
     def commands(way: str, prefix: str, url: str, python: str) -> Sequence[str]:
         base = [python, "-m", "byok8s"]

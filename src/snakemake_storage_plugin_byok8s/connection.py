@@ -133,7 +133,7 @@ class Connection:
         self._patience = Patience(self.server, logger.warning)
         self._patience.attach(self.client)
         self.shortcut = Shortcut(
-            self.client, session.get_credentials, self._patience.answered, in_c=not forks
+            self.client, session.get_credentials, self._patience.answered, common_runtime=not forks
         )
 
     def on_outage(self, tell: Callable[[str], None]) -> None:

@@ -91,8 +91,9 @@ class Receiving:
             _Coming(self._connection, self._bucket, self._tell, file, get).come(each)
             done(file)
 
-        small = [file for file in files if file.is_small()] if shortcut.has_many() else []
-        others = [file for file in files if not (small and file.is_small())]
+        few = not shortcut.has_many()
+        small = [file for file in files if not few and file.is_small()]
+        others = [file for file in files if few or not file.is_small()]
         if small and not shortcut.knows(GET, self._bucket):
             one(small.pop(0), shortcut.get_object)
         for file, answer in shortcut.get_objects((file, file.request(self._bucket)) for file in small):

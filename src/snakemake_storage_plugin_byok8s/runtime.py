@@ -1,16 +1,16 @@
 """Requests for small objects by AWS's Common Runtime, a library in C, where its Python package `awscrt` is installed.
 
-It takes a third of the processor's time that Python takes for the same; for what is large it takes more, as all that
-comes is copied for Python once more. It signs without adding up the body: the MD5 sum that goes with each file is
-signed. What it cannot carry out is left to boto, which then asks again: so there is one place that tries again, waits
-and knows words.
+It takes less than half of the processor's time that Python takes for the same. Large objects would take more, as all
+that comes is copied for Python once more. Bodies are not part of its signature; the MD5 sum that goes with each file
+is. What it cannot carry out is left to boto, which then asks again: so there is one place that tries again, waits and
+knows words.
 """
 
 from __future__ import annotations
 
 import threading
 from io import BytesIO
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CONNECTIONS: Final = 64
-_GIGABITS: Final = 100.0  # of this the runtime makes how many connections it has at most, if that is fewer
+_GIGABITS: Final = 100.0  # the runtime reckons from this how many connections it needs: enough for those
 _MEMORY_BYTES: Final = 1024 * 1024 * 1024  # the least limit that it takes; it is far from using that
-_ANSWERED_S: Final = 90.0  # it ends a request itself of which nothing comes for half a minute
+# it is not installed; another version has other names; it does not take certificates that Python takes
+_NOT_USABLE: Final = (ImportError, AttributeError, TypeError, ValueError, RuntimeError)
 _OPERATIONS: Final = {"GET": "GetObject", "PUT": "PutObject"}
 
 
@@ -78,7 +79,7 @@ def _runtime(session: Any, url: str, region: str) -> CommonRuntime | None:
 
         tls = urlsplit(url).scheme == "https"
         return CommonRuntime(awscrt, region, get_cert_path(session._verify) if tls else None)
-    except (ImportError, AttributeError, TypeError):  # not there; or another version, whose names are others
+    except _NOT_USABLE:
         return None
 
 
@@ -178,12 +179,11 @@ class UnderWay(Generic[T]):
         return bool(self._begun)
 
     def take(self) -> tuple[T, Came | None]:
-        """Wait for the next answer. Return what it is for, and the answer; None for a failure."""
-        try:
-            number, answer = self._came.get(timeout=_ANSWERED_S)
-        except Empty:
-            self.cancel()
-            number, answer = self._came.get()
+        """Wait for the next answer. Return what it is for, and the answer; None for a failure.
+
+        The runtime itself ends a request of which no byte moves for half a minute; one that is slow may last.
+        """
+        number, answer = self._came.get()
         item, _ = self._begun.pop(number)
         return item, answer
 

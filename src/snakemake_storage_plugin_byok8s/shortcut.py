@@ -86,7 +86,7 @@ class Shortcut:
     """Of one client, in all of its threads.
 
     credentials: those that the client signs with. answered: is called with each success that boto does not see.
-    in_c: whether the Common Runtime may be used, whose threads do not outlive a fork.
+    common_runtime: whether the Common Runtime may be used, whose threads do not outlive a fork.
     """
 
     def __init__(
@@ -95,10 +95,10 @@ class Shortcut:
         credentials: Callable[[], Credentials],
         answered: Callable[[], None],
         *,
-        in_c: bool = False,
+        common_runtime: bool = False,
     ) -> None:
         self._client, self._credentials, self._answered = client, credentials, answered
-        self._runtimes = CommonRuntimes() if in_c else None
+        self._runtimes = CommonRuntimes() if common_runtime else None
         # private, as nothing else has all that was set of connections; a botocore without it does all by itself
         self._session: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
         self._models: dict[tuple[str, str], _Model] = {}
@@ -117,7 +117,7 @@ class Shortcut:
 
     def has_many(self) -> bool:
         """Return whether get_objects and put_objects may do something."""
-        return self._runtimes is not None and self._session and find_spec("awscrt") is not None
+        return bool(self._runtimes and self._session and find_spec("awscrt"))
 
     def knows(self, operation: str, bucket: str) -> bool:
         """Return whether there is a model for requests of this kind, without which they do nothing yet."""

@@ -9,11 +9,15 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 CACHE = Path(
     os.environ.get("BYOK8S_RIG_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "byok8s-rig"
 )
+
+
+AWSCRT: Final = "awscrt==0.38.1"
 
 
 def environment(packages: Sequence[str], *, with_ours: bool = False) -> Path:

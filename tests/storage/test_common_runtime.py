@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from own_environment import environment
+from own_environment import AWSCRT, environment
 
 STORAGE = Path(__file__).parent
-FILES = ["in_c/common_runtime.py", "test_shortcut.py", "test_send.py"]
+FILES = ["with_awscrt/common_runtime.py", "test_shortcut.py", "test_send.py"]
 
 
 @pytest.mark.xdist_group("common runtime")  # one makes its environment for the others
 @pytest.mark.timeout(900)  # of each test in them there is another
 @pytest.mark.parametrize("file", FILES)
 def test_the_same_holds(file: str) -> None:
-    python = environment(["awscrt==0.38.1"], with_ours=True)
+    python = environment([AWSCRT], with_ours=True)
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     own["PATH"] = f"{Path(sys.executable).parent}:{own['PATH']}"  # where the S3 server is
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(STORAGE / file)]

@@ -27,7 +27,8 @@ def quicken(session: Session) -> None:
     """
     from botocore.auth import AUTH_TYPE_MAPS, S3SigV4Auth
 
-    # which is what counts without awscrt, too; what signs in C is slower for bodies that are added up
+    # with awscrt installed boto would sign by that: slower where bodies are part of the signature, and with other
+    # requests than those that were tested
     AUTH_TYPE_MAPS["s3v4"] = S3SigV4Auth
     session.register_component("data_loader", _loader())
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)

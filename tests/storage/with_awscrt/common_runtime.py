@@ -21,6 +21,7 @@ import awscrt.s3
 import certifi
 import pytest
 from botocore.credentials import ReadOnlyCredentials
+from botocore.httpsession import URLLib3Session
 from snakemake_interface_common.exceptions import WorkflowError
 
 from answering import Answer, Keys, Request, answering, authority, keys, proxy, server_side
@@ -28,7 +29,7 @@ from asked import Asked, asked
 from byok8s.worker.boto import transfers
 from counting_proxy import counting
 from snakemake_storage_plugin_byok8s.receive import Incoming, Receiving
-from snakemake_storage_plugin_byok8s.runtime import Came, CommonRuntime
+from snakemake_storage_plugin_byok8s.runtime import Came, CommonRuntime, CommonRuntimes
 from snakemake_storage_plugin_byok8s.runtime import Request as S3Request
 from snakemake_storage_plugin_byok8s.send import Outgoing, Sending
 
@@ -103,6 +104,35 @@ def test_many_small_files_take_one_request_each(moved: Moved, counter: Counter, 
     moved.check(files)
     assert len(counter.of("PUT")) == len(counter.of("GET")) == COUNT
     assert moved.by.by_boto == ["PutObject", "GetObject"]
+
+
+def test_odd_names(moved: Moved, counter: Counter, tmp_path: Path) -> None:
+    """The signature is for the very address: another would be refused, and then asked for by boto."""
+    names = [
+        "plain",
+        "a blank",
+        "ä+#?&%41",
+        ".hidden",
+        "a=b,c;d",
+        "q'uote\"d",
+        "~(x)!*:@$",
+        "percent%2Fsign",
+        "日本",
+    ]
+    files = [tmp_path / name for name in names]
+    for file in files:
+        file.write_text(file.name)
+    moved.put(files)
+    moved.get(files)
+    moved.check(files)
+    assert len(counter.of("PUT")) == len(counter.of("GET")) == len(names)
+    assert moved.by.by_boto == ["PutObject", "GetObject"]
+
+
+def test_certificates_that_it_does_not_take_are_left_to_boto(server: s3.EmbeddedS3, tmp_path: Path) -> None:
+    (tmp_path / "bundle").write_text("no certificate\n")
+    session = URLLib3Session(verify=str(tmp_path / "bundle"))
+    assert CommonRuntimes().of(session, "https://localhost:1", "us-east-1") is None
 
 
 def test_a_large_file_is_left_to_boto(moved: Moved, counter: Counter, tmp_path: Path) -> None:
