@@ -29,6 +29,8 @@ _GIGABITS: Final = 100.0  # the runtime reckons from this how many connections i
 _MEMORY_BYTES: Final = 1024 * 1024 * 1024  # the least limit that it takes; it is far from using that
 # it is not installed; another version has other names; it does not take certificates that Python takes
 _NOT_USABLE: Final = (ImportError, AttributeError, TypeError, ValueError, RuntimeError)
+# the runtime ends a request of which no byte moves for half a minute, also if the system still has its body to send
+_SENT_AT_ONCE_BYTES: Final = 8 * 1024 * 1024
 _OPERATIONS: Final = {"GET": "GetObject", "PUT": "PutObject"}
 
 
@@ -162,18 +164,19 @@ class UnderWay(Generic[T]):
 
     def __init__(self) -> None:
         self._came: SimpleQueue[tuple[int, Came | None]] = SimpleQueue()
-        self._begun: dict[int, tuple[T, Callable[[], None]]] = {}
+        self._begun: dict[int, tuple[T, int, Callable[[], None]]] = {}
         self._count = 0
 
     def begin(self, item: T, runtime: CommonRuntime, request: Request, keys: ReadOnlyCredentials) -> None:
         """Send a request for something."""
         number = self._count = self._count + 1
         cancel = runtime.begin(request, keys, lambda answer: self._came.put((number, answer)))
-        self._begun[number] = (item, cancel)
+        self._begun[number] = (item, len(request.body or b""), cancel)
 
     def is_full(self) -> bool:
-        """Return whether one more would not be sent at once."""
-        return len(self._begun) >= _CONNECTIONS
+        """Return whether one more would not be sent at once, or so many bodies that a slow line takes too long."""
+        sent = sum(size for _, size, _ in self._begun.values())
+        return len(self._begun) >= _CONNECTIONS or sent >= _SENT_AT_ONCE_BYTES
 
     def __bool__(self) -> bool:
         return bool(self._begun)
@@ -184,12 +187,12 @@ class UnderWay(Generic[T]):
         The runtime itself ends a request of which no byte moves for half a minute; one that is slow may last.
         """
         number, answer = self._came.get()
-        item, _ = self._begun.pop(number)
+        item, _, _ = self._begun.pop(number)
         return item, answer
 
     def cancel(self) -> None:
         """Have those that are not over fail soon."""
-        for _, cancel in self._begun.values():
+        for _, _, cancel in self._begun.values():
             cancel()
 
 
