@@ -6,8 +6,9 @@ import base64
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -174,6 +175,36 @@ def test_what_cannot_be_made_has_a_name(changes: dict[str, str], cause: str, wor
 def test_a_post_deploy_script_runs_in_the_environment(make: Maker) -> None:
     prefix = make(deploy="#!/bin/bash\n[[ -n $GREET_HOME ]] && greet > $CONDA_PREFIX/deployed\n")
     assert (prefix / "deployed").read_text().startswith("hello from libgreet 1.2\n")
+
+
+# rattler's threads crash Python's own end in one of sixty runs, after all was made: what stands for them always does
+CRASH = "import atexit, os; atexit.register(os.abort); "
+
+
+def test_the_end_of_python_does_not_undo_what_was_made(make: Maker, tmp_path: Path) -> None:
+    wanted = Wanted("x", YAML, "", "", "linux-64", [f"{make.address}/greetings"])
+    (tmp_path / "x.json").write_text(json.dumps(asdict(wanted)))
+    run = "import runpy; runpy.run_module('byok8s.worker.installation', run_name='__main__')"
+    command = [sys.executable, "-c", CRASH + run, "x.json", "envs", "packages"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "envs/x_.env_setup_done").exists()
+
+
+def test_nor_what_a_pod_has_to_say_of_it(tmp_path: Path) -> None:
+    script = f"""if True:
+        {CRASH}
+        from pathlib import Path
+        from byok8s.worker import __main__, environment, job_folder, termination
+        from byok8s.worker.protocol import Result
+        job_folder.bring_plugins = Path
+        environment.attempt = lambda word: print("log of", word, end="") or Result(7, "no packages")
+        termination.TERMINATION_LOG = Path("left")
+        __main__.environment("x")
+    """
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (7, "log of x"), done.stderr
+    assert "no packages" in (tmp_path / "left").read_text()
 
 
 # -- private channels --

@@ -12,6 +12,7 @@ from __future__ import annotations
 import select
 import signal
 import sys
+from typing import NoReturn
 
 from byok8s.worker import job_folder, sections, termination, tool
 from byok8s.worker.confined import Confined, anywhere
@@ -33,7 +34,7 @@ def main() -> int:
 
             return relay()
         case ["environment", wanted]:
-            return environment(wanted)
+            environment(wanted)
         case ["probe", bucket, key]:
             from byok8s.worker import probe
 
@@ -71,14 +72,15 @@ def one(bucket: str, key: str) -> int:
     return result.code
 
 
-def environment(word: str) -> int:
+def environment(word: str) -> NoReturn:
     """Make the conda environment that a word describes, and leave what became of it."""
     sys.path.append(str(job_folder.bring_plugins()))
     from byok8s.worker import environment as maker
+    from byok8s.worker import installation
 
     result = maker.attempt(word)
     termination.leave(result)
-    return result.code
+    installation.end(result.code)
 
 
 if __name__ == "__main__":

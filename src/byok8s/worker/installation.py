@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from byok8s.worker.activation import DONE, VARIABLES, lay_base
@@ -249,5 +249,12 @@ def main(file: str, folder: str, scratch: str) -> int:
     return 0
 
 
+def end(code: int) -> NoReturn:
+    """End the process at once: rattler's threads run on while Python takes itself apart, and some of them crash it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    end(main(*sys.argv[1:]))
