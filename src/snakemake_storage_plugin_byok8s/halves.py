@@ -85,8 +85,8 @@ def half_of(path: Path, content: str) -> Iterator[Half]:
 
     A folder that another process has, or that cannot be locked, is not used for what stays.
     """
-    folder = path.with_name(_KEPT + _digest(path.name) + _digest(content))
-    if content and (notes := _locked(folder)):
+    folder = path.with_name(_KEPT + _digest(path.name) + _digest(content)) if content else None
+    if folder and (notes := _locked(folder)):
         with notes:
             for other in path.parent.glob(f"{_KEPT}{_digest(path.name)}*"):
                 if other != folder:

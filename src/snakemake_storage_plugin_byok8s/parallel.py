@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, TypeVar
+import time
+from collections import deque
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# what a server far away wants; near one, fewer would do. Each has SENT_AT_ONCE_BYTES at most in memory
-_FILES_AT_ONCE: Final = 64
+# near a server, more threads would only wait for each other, as Python runs one of them at a time; one that is far away
+# wants many. Each has SENT_AT_ONCE_BYTES at most in memory
+_NEAR: Final = 8
+_FAR: Final = 64
+_LOOK_SECONDS: Final = 0.1
 _PARTS_AT_ONCE: Final = 8
 T = TypeVar("T")
 
@@ -19,15 +24,45 @@ def each_file(files: Sequence[T], carry_out: Callable[[T, ThreadPoolExecutor], o
 
     Raises what the first that cannot be raises; those under way then come to their end, and no other begins.
     """
+    waiting, took = deque(files), list[Took]()
+
+    def take() -> None:
+        while waiting:
+            began, before = time.monotonic(), time.thread_time()
+            try:
+                file = waiting.popleft()
+            except IndexError:  # another thread has just taken the last
+                return
+            carry_out(file, parts)
+            took.append(Took(time.monotonic() - began, time.thread_time() - before))
+
     with (
         ThreadPoolExecutor(_PARTS_AT_ONCE, "part") as parts,
-        ThreadPoolExecutor(_FILES_AT_ONCE, "file") as pool,
+        ThreadPoolExecutor(_FAR, "file") as pool,
     ):
-        under_way = [pool.submit(carry_out, file, parts) for file in files]
+        threads = [pool.submit(take) for _ in range(min(_NEAR, len(files)))]
         try:
-            for one in under_way:
-                one.result()
+            while left := wait(threads, _LOOK_SECONDS, FIRST_EXCEPTION).not_done:
+                for thread in threads:
+                    if thread not in left:
+                        thread.result()
+                if len(threads) == _NEAR and is_far(took):
+                    threads += [pool.submit(take) for _ in range(_NEAR, _FAR)]
+            for thread in threads:
+                thread.result()
         except BaseException:
+            waiting.clear()
             parts.shutdown(wait=False, cancel_futures=True)
-            pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+class Took(NamedTuple):
+    """What a file took: seconds, and those of them in which its thread ran."""
+
+    seconds: float
+    processor: float
+
+
+def is_far(took: Sequence[Took]) -> bool:
+    """Return whether threads wait for more than each other."""
+    return sum(each.seconds for each in took) > 2 * _NEAR * sum(each.processor for each in took)

@@ -133,8 +133,9 @@ class _Coming:
         self._judge = _Judge(connection, bucket, file)
 
     def come(self, each: Map) -> None:
-        """Fetch it, until it is whole. each: fetches parts."""
+        """Fetch it, until it is whole. each: fetches parts, if there are several."""
         file, judge = self._file, self._judge
+        each = each if len(judge.pieces) > 1 else map
         content = f"{self._address} {file.tag} {file.size}"
         with half_of(file.path, content if len(judge.pieces) > 1 else "") as half:
             for _ in range(TRIES):

@@ -2,12 +2,13 @@
 
 Most of what such a request costs here is work of boto's that comes to the same each time: rules of endpoints, hooks,
 models. So the first of its kind goes by boto, and what it is about to send is a model for those that follow, which wait
-for that, and not for the answer. They are signed by boto's signer with the client's credentials, and sent by the
-client's own connections, with its proxies, certificates and times. A model that does not give the very request that it
-was taken from is not used. Many small objects take a shorter way yet if the Common Runtime is there.
+for that, and not for the answer. They are signed with the client's credentials, and sent by the client's own
+connections, with its proxies, certificates and times. A model that does not give the very request that it was taken
+from, with the same signature, is not used. Many small objects take a shorter way yet if the Common Runtime is there.
 
 An answer that is no success, or an error, is given to boto as that of its own first attempt: so there is one place that
-tries again, waits, renews credentials and knows words, and no request is made twice for that.
+tries again, waits, renews credentials and knows words, and no request is made twice for that. One that is forbidden is:
+if its signature was why, boto's may be right.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.auth import UNSIGNED_PAYLOAD
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
 from botocore.utils import parse_timestamp, percent_encode
 
+from snakemake_storage_plugin_byok8s import signature
 from snakemake_storage_plugin_byok8s.runtime import (
     Came,
     CommonRuntime,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.awsrequest import AWSResponse
     from botocore.credentials import Credentials, ReadOnlyCredentials
 
 T = TypeVar("T")
@@ -47,7 +49,8 @@ GET: Final = "GetObject"
 PUT: Final = "PutObject"
 _METHODS: Final = {GET: "GET", PUT: "PUT"}
 _SIGNATURE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[^/]+)/s3/aws4_request,")
-_PASSING: Final = frozenset({"x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request"})  # another each time
+_PASSING: Final = frozenset({"amz-sdk-invocation-id", "amz-sdk-request"})  # another each time, and not signed
+_FORBIDDEN: Final = 403
 _META: Final = "x-amz-meta-"
 _ASKED: Final = {"IfMatch": "If-Match", "Range": "Range", "ContentMD5": "Content-MD5"}
 _KNOWN: Final = frozenset({"Bucket", "Key", "Body", "Metadata", *_ASKED})
@@ -56,11 +59,15 @@ _TOLD: Final = {"etag": "ETag", "x-amz-server-side-encryption": "ServerSideEncry
 
 @dataclass(frozen=True)
 class _Model:
-    """What all requests of a kind to a bucket have in common. top: its URL, up to the keys."""
+    """What all requests of a kind to a bucket have in common.
+
+    top: its URL, up to the keys. signs_body: whether that is signed.
+    """
 
     top: str
     region: str
     user_agent: str
+    signs_body: bool
 
 
 @dataclass
@@ -179,9 +186,13 @@ class Shortcut:
         kind = (operation, request["Bucket"])
         model, turn = self._model_or_turn(kind)
         came = self._send(model, operation, request) if model else None
-        if came is not None and not isinstance(came, BotoCoreError) and _is_success(came, operation):
-            self._answered()
-            return _parsed({name.lower(): value for name, value in came.headers.items()}, came.raw)
+        if came is not None and not isinstance(came, BotoCoreError):
+            if _is_success(came, operation):
+                self._answered()
+                return _parsed({name.lower(): value for name, value in came.headers.items()}, came.raw)
+            if came.status_code == _FORBIDDEN:
+                came.content  # noqa: B018 - is read, so that the connection serves again
+                came = None
         self._models.pop(kind, None)  # it may be why
         call = self._here.call = _Call(came, lambda sent: self._learn(sent, operation, request), turn)
         try:
@@ -206,9 +217,9 @@ class Shortcut:
 
     def _learn(self, sent: AWSPreparedRequest, operation: str, request: Mapping[str, Any]) -> None:
         """Take what boto has sent for a model, if the same can be made of it again."""
-        model = _model(sent, request["Key"])
+        model, headers = _model(sent, request["Key"]), _lasting(sent)
         with suppress(BotoCoreError):  # of credentials, which had been good for what was sent
-            if model and _lasting(self._made(model, operation, request)) == _lasting(sent):
+            if model and _lasting(self._made(model, operation, request, headers["x-amz-date"])) == headers:
                 self._models[operation, request["Bucket"]] = model
 
     def _before_send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
@@ -227,7 +238,7 @@ class Shortcut:
 
     def _send(self, model: _Model, operation: str, request: Mapping[str, Any]) -> AWSResponse | BotoCoreError:
         try:
-            return self._session.send(self._made(model, operation, request))
+            return self._session.send(self._made(model, operation, request, signature.now()))
         except BotoCoreError as error:
             return error
 
@@ -237,12 +248,14 @@ class Shortcut:
     def _keys(self) -> ReadOnlyCredentials:
         return self._credentials().get_frozen_credentials()
 
-    def _made(self, model: _Model, operation: str, request: Mapping[str, Any]) -> AWSPreparedRequest:
+    def _made(
+        self, model: _Model, operation: str, request: Mapping[str, Any], time: str
+    ) -> AWSPreparedRequest:
         asked = _asked(model, operation, request)
-        made = AWSRequest(asked.method, asked.url, asked.headers, asked.body, stream_output=operation == GET)
-        made.context.update(client_config=self._client.meta.config, has_streaming_input=operation == PUT)
-        S3SigV4Auth(self._keys(), "s3", model.region).add_auth(made)
-        return made.prepare()
+        headers = signature.signed(asked, self._keys(), model.region, time, with_body=model.signs_body)
+        if asked.body is not None:
+            headers["Content-Length"] = str(len(asked.body))
+        return AWSPreparedRequest(asked.method, asked.url, headers, asked.body, operation == GET)
 
 
 def _asked(model: _Model, operation: str, request: Mapping[str, Any]) -> Request:
@@ -260,22 +273,24 @@ def _asked(model: _Model, operation: str, request: Mapping[str, Any]) -> Request
 def _model(sent: AWSPreparedRequest, key: str) -> _Model | None:
     """Return the model of a request; None for one with another signature, or whose URL does not end with the key."""
     headers, path = _lasting(sent), percent_encode(key, safe="/~")
-    signature = _SIGNATURE.match(_text(sent.headers.get("Authorization", "")))
-    if not signature or not sent.url.endswith(f"/{path}"):
+    found = _SIGNATURE.match(headers.get("authorization", ""))
+    if not found or not sent.url.endswith(f"/{path}") or "x-amz-date" not in headers:
         return None
-    return _Model(sent.url.removesuffix(path), signature["region"], headers.get("user-agent", ""))
+    return _Model(
+        sent.url.removesuffix(path),
+        found["region"],
+        headers.get("user-agent", ""),
+        headers.get("x-amz-content-sha256") != UNSIGNED_PAYLOAD,
+    )
 
 
 def _lasting(request: AWSPreparedRequest) -> Mapping[str, str]:
     """Return the URL and headers of a request, without what is another when it is made again."""
-    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-    if "authorization" in headers:
-        headers["authorization"] = headers["authorization"].partition(", Signature=")[0]
+    headers = {
+        name.lower(): value.decode() if isinstance(value, bytes) else str(value)
+        for name, value in request.headers.items()
+    }
     return {"": request.url} | {name: value for name, value in headers.items() if name not in _PASSING}
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
 
 
 def _is_success(came: AWSResponse, operation: str) -> bool:

@@ -201,6 +201,17 @@ def test_what_is_not_answered_well_goes_on_by_boto_as_its_own_first_attempt(
     assert (len(counter.requests), len(begun.by_boto)) == (4, 2)
 
 
+def test_what_is_forbidden_is_asked_for_by_boto_too(begun: Asked, counter: Counter) -> None:
+    """Its signature may be why."""
+    counter.faults = [(403, "SignatureDoesNotMatch")]
+    assert begun.get("shortcut/first")[0] == b"first"
+    assert (len(counter.requests), begun.by_boto) == (2, ["GetObject"])
+    counter.faults = [(403, "AccessDenied")] * 2
+    with pytest.raises(ClientError, match="AccessDenied"):
+        begun.put("shortcut/first", b"first")
+    assert counter.requests[2:] == ["PUT /local/shortcut/first"] * 2
+
+
 def test_what_is_not_there_or_another_is_asked_for_once(begun: Asked, counter: Counter) -> None:
     with pytest.raises(begun.connection.client.exceptions.NoSuchKey):
         begun.get("shortcut/none")

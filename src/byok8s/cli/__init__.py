@@ -75,5 +75,8 @@ byok8s.add_command(trace)
 
 def main() -> None:
     # by default Python looks for garbage a hundred times while it imports what a command needs: a tenth of its start
-    gc.set_threshold(20_000)
-    byok8s(prog_name="byok8s")
+    gc.set_threshold(100_000)
+    try:
+        byok8s(prog_name="byok8s")
+    finally:
+        gc.freeze()  # and several times at its end, when all of it goes at once: a quarter of a short command's time
