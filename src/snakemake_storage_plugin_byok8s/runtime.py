@@ -165,18 +165,19 @@ class UnderWay(Generic[T]):
     def __init__(self) -> None:
         self._came: SimpleQueue[tuple[int, Came | None]] = SimpleQueue()
         self._begun: dict[int, tuple[T, int, Callable[[], None]]] = {}
-        self._count = 0
+        self._count = self._sent = 0
 
     def begin(self, item: T, runtime: CommonRuntime, request: Request, keys: ReadOnlyCredentials) -> None:
         """Send a request for something."""
         number = self._count = self._count + 1
         cancel = runtime.begin(request, keys, lambda answer: self._came.put((number, answer)))
-        self._begun[number] = (item, len(request.body or b""), cancel)
+        size = len(request.body or b"")
+        self._sent += size
+        self._begun[number] = (item, size, cancel)
 
     def is_full(self) -> bool:
         """Return whether one more would not be sent at once, or so many bodies that a slow line takes too long."""
-        sent = sum(size for _, size, _ in self._begun.values())
-        return len(self._begun) >= _CONNECTIONS or sent >= _SENT_AT_ONCE_BYTES
+        return len(self._begun) >= _CONNECTIONS or self._sent >= _SENT_AT_ONCE_BYTES
 
     def __bool__(self) -> bool:
         return bool(self._begun)
@@ -187,7 +188,8 @@ class UnderWay(Generic[T]):
         The runtime itself ends a request of which no byte moves for half a minute; one that is slow may last.
         """
         number, answer = self._came.get()
-        item, _, _ = self._begun.pop(number)
+        item, size, _ = self._begun.pop(number)
+        self._sent -= size
         return item, answer
 
     def cancel(self) -> None:

@@ -18,6 +18,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -314,6 +315,7 @@ def _parsed(headers: Mapping[str, str], body: object) -> Mapping[str, Any]:
     }
 
 
+@lru_cache(maxsize=1024)  # files are often of the same second
 def _time(words: str) -> datetime:
     try:
         return parsedate_to_datetime(words)

@@ -69,7 +69,8 @@ def _check_clashes(found: Sequence[Wanted], fold: Callable[[str], str]) -> None:
         if name in names:
             raise InputError(f"{names[name]!r} and {wanted.entry.path!r} cannot both be in this folder.")
         names[name] = wanted.entry.path
-    for wanted in found:
+    within = {wanted.path.parent: wanted for wanted in found}
+    for wanted in within.values():
         for above in map(fold, map(str, wanted.path.parents)):
             if above in names:
                 raise InputError(f"{names[above]!r} is a file, and the folder of {wanted.entry.path!r}, too.")
