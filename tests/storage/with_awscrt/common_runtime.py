@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -205,6 +206,33 @@ def test_connections_that_are_cut_are_made_again(
         moved.get(files)
     moved.check(files)
     assert any(map(is_by_it, served.requests))
+
+
+def test_no_more_bodies_are_under_way_than_a_slow_line_takes_in_time(tmp_path: Path) -> None:
+    """Of one that waits for half a minute to be sent it gives up. A few of those that are small, or many, are 8 MiB."""
+    files = [tmp_path / f"{number}" for number in range(COUNT)]
+    for number, file in enumerate(files):
+        file.write_bytes(bytes(MIB if number < 30 else MIB // 8 if number < 100 else 5))
+    lock, now, most = threading.Lock(), [0], [0]
+    keep = kept()
+
+    def answer(request: Request) -> Answer:
+        with lock:
+            now[0] += len(request.body)
+            most[0] = max(most[0], now[0])
+        time.sleep(0.05)
+        found = keep(request)
+        with lock:
+            now[0] -= len(request.body)
+        return found
+
+    with answering(answer) as served:
+        moved = Moved(asked(served.url, None, access_key="AK", secret_key="SK"), tmp_path)
+        moved.put(files)
+        moved.get(files)
+    moved.check(files)
+    assert 2 * MIB < most[0] <= 9 * MIB  # one more is begun before one is awaited
+    assert sum(map(is_by_it, served.requests)) == 2 * (COUNT - 1)
 
 
 def is_by_it(request: Request) -> bool:
