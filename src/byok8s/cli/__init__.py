@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import click
 
 from byok8s import __version__
@@ -11,6 +9,7 @@ from byok8s.cli.advise import advise
 from byok8s.cli.cancel import cancel
 from byok8s.cli.clean import clean
 from byok8s.cli.cluster import cluster
+from byok8s.cli.common import be
 from byok8s.cli.default_command import DefaultCommand
 from byok8s.cli.doctor import doctor
 from byok8s.cli.envs import envs
@@ -74,9 +73,4 @@ byok8s.add_command(trace)
 
 
 def main() -> None:
-    # by default Python looks for garbage a hundred times while it imports what a command needs: a tenth of its start
-    gc.set_threshold(100_000)
-    try:
-        byok8s(prog_name="byok8s")
-    finally:
-        gc.freeze()  # and several times at its end, when all of it goes at once: a quarter of a short command's time
+    be(byok8s, "byok8s")
