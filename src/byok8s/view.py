@@ -278,8 +278,8 @@ def _table(runs: Sequence[Run]) -> str:
 
 
 def _span(seconds: float) -> str:
-    """A time in words, rounded up."""
-    minutes = math.ceil(seconds / 60)
+    """A time in words, rounded up; S3 tells none of what has begun in this second."""
+    minutes = max(1, math.ceil(seconds / 60))
     if minutes < HOUR:
         return f"{minutes} min"
     if minutes < 2 * DAY:

@@ -56,7 +56,8 @@ def test_what_is_to_be_removed(chosen: list[Run], spared: list[Run], said: str) 
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        (0, "0 min"),
+        (-0.4, "1 min"),
+        (0, "1 min"),
         (1, "1 min"),
         (660, "11 min"),
         (661, "12 min"),
