@@ -181,7 +181,7 @@ class _Coming:
     def _copy(self, body: Any, half: Half, part: checksum.Part, add: Callable[[bytes], object]) -> int:
         came = 0
         try:
-            while block := body.read(_BLOCK):
+            for block in self._blocks(body):
                 add(block)
                 half.write(block, part.offset + came)
                 came += len(block)
@@ -189,6 +189,9 @@ class _Coming:
         except _CUT_OFF:
             body.close()
         return came
+
+    def _blocks(self, body: Any) -> Iterable[bytes]:
+        return (body.read(),) if self._file.is_small() else iter(lambda: body.read(_BLOCK), b"")
 
     def _not_whole(self) -> NotWhole:
         return NotWhole(

@@ -96,10 +96,15 @@ class Kind(Enum):
 
 def kinds(bucket: Bucket, found: Sequence[Wanted]) -> dict[Kind, list[Wanted]]:
     """Tell what has to be fetched. A file that was fetched, and not changed since, is not the user's."""
-    notes = _Notes(bucket)
-    with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:
-        each = list(pool.map(notes.kind, found))
-    return {kind: [wanted for wanted, its in zip(found, each, strict=True) if its is kind] for kind in Kind}
+    by_kind: dict[Kind, list[Wanted]] = {kind: [] for kind in Kind}
+    here: list[Wanted] = []
+    for wanted in found:
+        (here if os.path.lexists(wanted.path) else by_kind[Kind.NEW]).append(wanted)
+    if here:
+        with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:
+            for wanted, kind in zip(here, pool.map(_Notes(bucket).kind, here), strict=True):
+                by_kind[kind].append(wanted)
+    return by_kind
 
 
 class _Notes:
@@ -112,11 +117,10 @@ class _Notes:
         self._record = Record(Path.cwd())
 
     def kind(self, wanted: Wanted) -> Kind:
+        """Return what is here in a file's place, if there is something."""
         from snakemake_storage_plugin_byok8s import etag
         from snakemake_storage_plugin_byok8s.send import Outgoing
 
-        if not os.path.lexists(wanted.path):
-            return Kind.NEW
         if not wanted.path.is_file():
             return Kind.OTHER
         here, entry = Outgoing.of(wanted.path, wanted.entry.key), wanted.entry
