@@ -19,9 +19,9 @@ from snakemake_interface_common.exceptions import WorkflowError
 from byok8s.worker.boto import SENT_AT_ONCE_BYTES
 from snakemake_storage_plugin_byok8s import checksum, etag
 from snakemake_storage_plugin_byok8s.halves import Half, half_of
+from snakemake_storage_plugin_byok8s.model import GET
 from snakemake_storage_plugin_byok8s.parallel import each_file
 from snakemake_storage_plugin_byok8s.send import CRC, SUM
-from snakemake_storage_plugin_byok8s.shortcut import GET
 from snakemake_storage_plugin_byok8s.whole import TRIES, NotWhole
 
 if TYPE_CHECKING:
@@ -176,12 +176,14 @@ class _Coming:
                 ) from error
             raise
         with self._judge.adding_up(part, answer.get("Metadata", {})) as add:
-            return self._copy(answer["Body"], half, part, add)
+            return self._copy(answer, half, part, add)
 
-    def _copy(self, body: Any, half: Half, part: checksum.Part, add: Callable[[bytes], object]) -> int:
-        came = 0
+    def _copy(
+        self, answer: Mapping[str, Any], half: Half, part: checksum.Part, add: Callable[[bytes], object]
+    ) -> int:
+        body, came = answer["Body"], 0
         try:
-            for block in self._blocks(body):
+            for block in self._blocks(answer):
                 add(block)
                 half.write(block, part.offset + came)
                 came += len(block)
@@ -190,8 +192,12 @@ class _Coming:
             body.close()
         return came
 
-    def _blocks(self, body: Any) -> Iterable[bytes]:
-        return (body.read(),) if self._file.is_small() else iter(lambda: body.read(_BLOCK), b"")
+    def _blocks(self, answer: Mapping[str, Any]) -> Iterable[bytes]:
+        """Return what comes; all at once if it is as small as it should be."""
+        body, length = answer["Body"], answer["ResponseMetadata"]["HTTPHeaders"].get("content-length")
+        if self._file.is_small() and length == str(self._file.size):
+            return (body.read(),)
+        return iter(lambda: body.read(_BLOCK), b"")
 
     def _not_whole(self) -> NotWhole:
         return NotWhole(

@@ -22,8 +22,8 @@ from byok8s.worker.boto import SENT_AT_ONCE_BYTES
 from snakemake_storage_plugin_byok8s import checksum, etag
 from snakemake_storage_plugin_byok8s.begun import Begun, Note, Upload
 from snakemake_storage_plugin_byok8s.facts import Facts
+from snakemake_storage_plugin_byok8s.model import PUT
 from snakemake_storage_plugin_byok8s.parallel import each_file
-from snakemake_storage_plugin_byok8s.shortcut import PUT
 from snakemake_storage_plugin_byok8s.whole import TRIES, NotWhole
 
 if TYPE_CHECKING:

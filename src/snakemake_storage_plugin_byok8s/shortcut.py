@@ -13,7 +13,6 @@ if its signature was why, boto's may be right.
 
 from __future__ import annotations
 
-import re
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,53 +21,25 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from botocore.auth import UNSIGNED_PAYLOAD
-from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
-from botocore.utils import parse_timestamp, percent_encode
+from botocore.utils import parse_timestamp
 
 from snakemake_storage_plugin_byok8s import signature
-from snakemake_storage_plugin_byok8s.runtime import (
-    Came,
-    CommonRuntime,
-    CommonRuntimes,
-    Request,
-    UnderWay,
-)
+from snakemake_storage_plugin_byok8s.model import GET, KNOWN, META, OPERATIONS, PUT, Model
+from snakemake_storage_plugin_byok8s.runtime import Came, CommonRuntime, CommonRuntimes, UnderWay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from botocore.awsrequest import AWSResponse
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from botocore.credentials import Credentials, ReadOnlyCredentials
 
 T = TypeVar("T")
 
-GET: Final = "GetObject"
-PUT: Final = "PutObject"
-_METHODS: Final = {GET: "GET", PUT: "PUT"}
-_SIGNATURE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[^/]+)/s3/aws4_request,")
-_PASSING: Final = frozenset({"amz-sdk-invocation-id", "amz-sdk-request"})  # another each time, and not signed
 _FORBIDDEN: Final = 403
-_META: Final = "x-amz-meta-"
-_ASKED: Final = {"IfMatch": "If-Match", "Range": "Range", "ContentMD5": "Content-MD5"}
-_KNOWN: Final = frozenset({"Bucket", "Key", "Body", "Metadata", *_ASKED})
 _TOLD: Final = {"etag": "ETag", "x-amz-server-side-encryption": "ServerSideEncryption"}
-
-
-@dataclass(frozen=True)
-class _Model:
-    """What all requests of a kind to a bucket have in common.
-
-    top: its URL, up to the keys. signs_body: whether that is signed.
-    """
-
-    top: str
-    region: str
-    user_agent: str
-    signs_body: bool
 
 
 @dataclass
@@ -109,10 +80,10 @@ class Shortcut:
         self._runtimes = CommonRuntimes() if common_runtime else None
         # private, as nothing else has all that was set of connections; a botocore without it does all by itself
         self._session: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
-        self._models: dict[tuple[str, str], _Model] = {}
+        self._models: dict[tuple[str, str], Model] = {}
         self._turns: dict[tuple[str, str], threading.Lock] = {}
         self._here = threading.local()
-        for operation in _METHODS:
+        for operation in OPERATIONS:
             client.meta.events.register(f"before-send.s3.{operation}", self._before_send)
 
     def get_object(self, **request: str) -> Mapping[str, Any]:
@@ -170,7 +141,7 @@ class Shortcut:
             keys = self._keys()
         except BotoCoreError:  # which boto has words for
             return False
-        under_way.begin(item, runtime, _asked(model, operation, request), keys)
+        under_way.begin(item, runtime, model.asked(request), keys)
         return True
 
     def _answer(self, item: T, came: Came | None) -> tuple[T, Mapping[str, Any] | None]:
@@ -182,11 +153,11 @@ class Shortcut:
     def _ask(
         self, operation: str, by_boto: Callable[..., Mapping[str, Any]], request: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        if not self._session or not request.keys() <= _KNOWN:
+        if not self._session or not request.keys() <= KNOWN:
             return by_boto(**request)
         kind = (operation, request["Bucket"])
         model, turn = self._model_or_turn(kind)
-        came = self._send(model, operation, request) if model else None
+        came = self._send(model, request) if model else None
         if came is not None and not isinstance(came, BotoCoreError):
             if _is_success(came, operation):
                 self._answered()
@@ -205,7 +176,7 @@ class Shortcut:
             call.learn(call.sent)
         return answer
 
-    def _model_or_turn(self, kind: tuple[str, str]) -> tuple[_Model | None, threading.Lock | None]:
+    def _model_or_turn(self, kind: tuple[str, str]) -> tuple[Model | None, threading.Lock | None]:
         """Return the model of a kind of request; if there is none, what whoever makes the first of them holds."""
         if model := self._models.get(kind):
             return model, None
@@ -218,9 +189,9 @@ class Shortcut:
 
     def _learn(self, sent: AWSPreparedRequest, operation: str, request: Mapping[str, Any]) -> None:
         """Take what boto has sent for a model, if the same can be made of it again."""
-        model, headers = _model(sent, request["Key"]), _lasting(sent)
+        model = Model.of(operation, sent, request["Key"])
         with suppress(BotoCoreError):  # of credentials, which had been good for what was sent
-            if model and _lasting(self._made(model, operation, request, headers["x-amz-date"])) == headers:
+            if model and model.gives(sent, request, self._keys()):
                 self._models[operation, request["Bucket"]] = model
 
     def _before_send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
@@ -237,61 +208,17 @@ class Shortcut:
             raise came
         return came
 
-    def _send(self, model: _Model, operation: str, request: Mapping[str, Any]) -> AWSResponse | BotoCoreError:
+    def _send(self, model: Model, request: Mapping[str, Any]) -> AWSResponse | BotoCoreError:
         try:
-            return self._session.send(self._made(model, operation, request, signature.now()))
+            return self._session.send(model.made(request, self._keys(), signature.now()))
         except BotoCoreError as error:
             return error
 
-    def _runtime(self, model: _Model) -> CommonRuntime | None:
+    def _runtime(self, model: Model) -> CommonRuntime | None:
         return self._runtimes.of(self._session, model.top, model.region) if self._runtimes else None
 
     def _keys(self) -> ReadOnlyCredentials:
         return self._credentials().get_frozen_credentials()
-
-    def _made(
-        self, model: _Model, operation: str, request: Mapping[str, Any], time: str
-    ) -> AWSPreparedRequest:
-        asked = _asked(model, operation, request)
-        headers = signature.signed(asked, self._keys(), model.region, time, with_body=model.signs_body)
-        if asked.body is not None:
-            headers["Content-Length"] = str(len(asked.body))
-        return AWSPreparedRequest(asked.method, asked.url, headers, asked.body, operation == GET)
-
-
-def _asked(model: _Model, operation: str, request: Mapping[str, Any]) -> Request:
-    """Return a request of this model, without its signature."""
-    headers = {name: request[asked] for asked, name in _ASKED.items() if asked in request}
-    headers |= {f"{_META}{name}": value for name, value in request.get("Metadata", {}).items()}
-    return Request(
-        _METHODS[operation],
-        model.top + percent_encode(request["Key"], safe="/~"),
-        {**headers, "User-Agent": model.user_agent},
-        request.get("Body"),
-    )
-
-
-def _model(sent: AWSPreparedRequest, key: str) -> _Model | None:
-    """Return the model of a request; None for one with another signature, or whose URL does not end with the key."""
-    headers, path = _lasting(sent), percent_encode(key, safe="/~")
-    found = _SIGNATURE.match(headers.get("authorization", ""))
-    if not found or not sent.url.endswith(f"/{path}") or "x-amz-date" not in headers:
-        return None
-    return _Model(
-        sent.url.removesuffix(path),
-        found["region"],
-        headers.get("user-agent", ""),
-        headers.get("x-amz-content-sha256") != UNSIGNED_PAYLOAD,
-    )
-
-
-def _lasting(request: AWSPreparedRequest) -> Mapping[str, str]:
-    """Return the URL and headers of a request, without what is another when it is made again."""
-    headers = {
-        name.lower(): value.decode() if isinstance(value, bytes) else str(value)
-        for name, value in request.headers.items()
-    }
-    return {"": request.url} | {name: value for name, value in headers.items() if name not in _PASSING}
 
 
 def _is_success(came: AWSResponse, operation: str) -> bool:
@@ -308,7 +235,7 @@ def _parsed(headers: Mapping[str, str], body: object) -> Mapping[str, Any]:
         answer["LastModified"] = _time(modified)
     return answer | {
         "Metadata": {
-            name.removeprefix(_META): value for name, value in headers.items() if name.startswith(_META)
+            name.removeprefix(META): value for name, value in headers.items() if name.startswith(META)
         },
         "Body": StreamingBody(body, headers.get("content-length")),
         "ResponseMetadata": {"HTTPHeaders": headers},

@@ -20,6 +20,7 @@ from snakemake_storage_plugin_byok8s.connection import StorageError
 from snakemake_storage_plugin_byok8s.receive import Incoming, Receiving
 from snakemake_storage_plugin_byok8s.send import Outgoing, Sending
 from snakemake_storage_plugin_byok8s.shortcut import Shortcut
+from snakemake_storage_plugin_byok8s.whole import NotWhole
 
 if TYPE_CHECKING:
     from byok8s import s3
@@ -263,6 +264,16 @@ def test_a_byte_that_is_changed_on_the_way_up_is_refused(begun: Asked, counter: 
     with pytest.raises(ClientError, match="BadDigest"):
         begun.put("shortcut/changed", TEXT, ContentMD5=sum_of(TEXT))
     assert counter.requests == ["PUT /local/shortcut/changed"]
+
+
+@pytest.mark.parametrize("size", [0, 5, 3_000_000])
+def test_what_is_not_as_large_as_it_was_listed_is_refused(size: int, tmp_path: Path) -> None:
+    told = Incoming("a", "a", tmp_path / "here/a", 1000, hashlib.md5(b"a").hexdigest(), 1.0)
+    with answering(lambda _: Answer(200, bytes(size))) as served:
+        found = asked(served.url, None, access_key="AK", secret_key="SK")
+        with pytest.raises(NotWhole, match="a does not come as it is in the bucket"):
+            Receiving(found.connection, "local", lambda _: None).receive([told])
+    assert [*(tmp_path / "here").iterdir()] == []
 
 
 def test_a_connection_that_breaks_is_made_again() -> None:
