@@ -103,7 +103,7 @@ def agreed(question: str, otherwise: str) -> bool:
 def be(program: click.Command, name: str) -> None:
     """Be a program, until it ends. name: which it is called by."""
     # by default Python looks for garbage a hundred times while it imports what a command needs: a tenth of its start
-    gc.set_threshold(100_000)
+    gc.set_threshold(100_000, 5, 5)
     try:
         program(prog_name=name)
     finally:
