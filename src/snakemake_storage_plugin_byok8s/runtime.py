@@ -1,6 +1,6 @@
 """Requests for small objects by AWS's Common Runtime, a library in C, where its Python package `awscrt` is installed.
 
-It takes less than half of the processor's time that Python takes for the same. Large objects would take more, as all
+It takes about half of the processor's time that Python takes for the same. Large objects would take more, as all
 that comes is copied for Python once more. Bodies are not part of its signature; the MD5 sum that goes with each file
 is. What it cannot carry out is left to boto, which then asks again: so there is one place that tries again, waits and
 knows words.
