@@ -163,7 +163,7 @@ class Shortcut:
                 self._answered()
                 return _parsed({name.lower(): value for name, value in came.headers.items()}, came.raw)
             if came.status_code == _FORBIDDEN:
-                came.content  # noqa: B018 - is read, so that the connection serves again
+                came.raw.drain_conn()  # so that the connection serves again
                 came = None
         self._models.pop(kind, None)  # it may be why
         call = self._here.call = _Call(came, lambda sent: self._learn(sent, operation, request), turn)

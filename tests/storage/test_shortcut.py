@@ -213,6 +213,16 @@ def test_what_is_forbidden_is_asked_for_by_boto_too(begun: Asked, counter: Count
     assert counter.requests[2:] == ["PUT /local/shortcut/first"] * 2
 
 
+def test_the_words_of_what_is_forbidden_may_be_cut_off() -> None:
+    """They are boto's to tell, of its own request."""
+    refused = Answer(403, b"ff\r\n<Error>", {"Transfer-Encoding": "chunked"}, close=True)
+    answers = [Answer(200, TEXT), refused, Answer(200, TEXT)]
+    with answering(lambda _: answers.pop(0)) as served:
+        found = asked(served.url, None, access_key="AK", secret_key="SK")
+        assert [found.get("a")[0] for _ in range(2)] == [TEXT, TEXT]
+    assert found.by_boto == ["GetObject"] * 2
+
+
 def test_what_is_not_there_or_another_is_asked_for_once(begun: Asked, counter: Counter) -> None:
     with pytest.raises(begun.connection.client.exceptions.NoSuchKey):
         begun.get("shortcut/none")
