@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _NEAR: Final = 8
 _FAR: Final = 64
 _LOOK_SECONDS: Final = 0.1
+_LATEST: Final = (
+    256  # that many files tell how far away the server is: all of a million would take long to look at
+)
 _PARTS_AT_ONCE: Final = 8
 T = TypeVar("T")
 
@@ -24,7 +27,7 @@ def each_file(files: Sequence[T], carry_out: Callable[[T, ThreadPoolExecutor], o
 
     Raises what the first that cannot be raises; those under way then come to their end, and no other begins.
     """
-    waiting, took = deque(files), list[Took]()
+    waiting, took = deque(files), deque[Took](maxlen=_LATEST)
 
     def take() -> None:
         while waiting:
@@ -42,14 +45,13 @@ def each_file(files: Sequence[T], carry_out: Callable[[T, ThreadPoolExecutor], o
     ):
         threads = [pool.submit(take) for _ in range(min(_NEAR, len(files)))]
         try:
-            while left := wait(threads, _LOOK_SECONDS, FIRST_EXCEPTION).not_done:
-                for thread in threads:
-                    if thread not in left:
-                        thread.result()
-                if len(threads) == _NEAR and is_far(took):
+            left = set(threads)
+            while left:
+                done, left = wait(threads, _LOOK_SECONDS, FIRST_EXCEPTION)
+                for thread in done:
+                    thread.result()
+                if left and len(threads) == _NEAR and is_far(tuple(took)):
                     threads += [pool.submit(take) for _ in range(_NEAR, _FAR)]
-            for thread in threads:
-                thread.result()
         except BaseException:
             waiting.clear()
             parts.shutdown(wait=False, cancel_futures=True)
