@@ -278,7 +278,7 @@ def _table(runs: Sequence[Run]) -> str:
 
 
 def _span(seconds: float) -> str:
-    """A time in words, rounded up; S3 tells none of what has begun in this second."""
+    """A time in words, rounded up, and a minute at least: by S3's clock what has just begun may have no age."""
     minutes = max(1, math.ceil(seconds / 60))
     if minutes < HOUR:
         return f"{minutes} min"

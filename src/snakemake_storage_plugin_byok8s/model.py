@@ -32,8 +32,8 @@ _PASSING: Final = frozenset({"amz-sdk-invocation-id", "amz-sdk-request"})  # ano
 class Model:
     """Of one operation on the objects of one bucket.
 
-    top: the URL, up to the keys. signs_body: whether that is part of the signature. Requests are said as boto takes
-    them.
+    top: the URL, up to the keys. signs_body: whether a body is part of the signature. Requests are given as boto's own
+    methods take them.
     """
 
     operation: str

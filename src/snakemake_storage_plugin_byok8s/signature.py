@@ -1,4 +1,4 @@
-"""AWS's signature, version 4, of a request for one object: without a query.
+"""AWS's Signature Version 4, for requests that name one object and have no query.
 
 Boto's own does the same for any request, and takes a tenth of a small file's time for that
 (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).

@@ -9,7 +9,7 @@ from byok8s.cli.advise import advise
 from byok8s.cli.cancel import cancel
 from byok8s.cli.clean import clean
 from byok8s.cli.cluster import cluster
-from byok8s.cli.common import be
+from byok8s.cli.common import start
 from byok8s.cli.default_command import DefaultCommand
 from byok8s.cli.doctor import doctor
 from byok8s.cli.envs import envs
@@ -73,4 +73,4 @@ byok8s.add_command(trace)
 
 
 def main() -> None:
-    be(byok8s, "byok8s")
+    start(byok8s, "byok8s")

@@ -100,8 +100,8 @@ def agreed(question: str, otherwise: str) -> bool:
     return click.confirm(question, err=True)
 
 
-def be(program: click.Command, name: str) -> None:
-    """Be a program, until it ends. name: which it is called by."""
+def start(program: click.Command, name: str) -> None:
+    """Run a program until it ends. name: by which the user calls it."""
     # by default Python looks for garbage a hundred times while it imports what a command needs: a tenth of its start
     gc.set_threshold(100_000, 5, 5)
     try:

@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from byok8s import __version__
-from byok8s.cli.common import be, debug_option, exit_with
+from byok8s.cli.common import debug_option, exit_with, start
 from byok8s.cli.default_command import DefaultCommand
 from byok8s.cli.params import params
 from byok8s.cli.run import EPILOG, run
@@ -20,7 +20,7 @@ def run_packaged(name: str, folder: Path) -> None:
 
     name: of the package and the command. folder: of the workflow's files in it.
     """
-    be(command(name, metadata.version(name), folder), name)
+    start(command(name, metadata.version(name), folder), name)
 
 
 def command(name: str, version: str, folder: Path) -> click.Group:

@@ -209,7 +209,7 @@ def test_connections_that_are_cut_are_made_again(
 
 
 def test_no_more_bodies_are_under_way_than_a_slow_line_takes_in_time(tmp_path: Path) -> None:
-    """Of one that waits for half a minute to be sent it gives up. A few of those that are small, or many, are 8 MiB."""
+    """It gives up on a body that waits half a minute to be sent. 8 MiB are a few bodies, or many smaller ones."""
     files = [tmp_path / f"{number}" for number in range(COUNT)]
     for number, file in enumerate(files):
         file.write_bytes(bytes(MIB if number < 30 else MIB // 8 if number < 100 else 5))
