@@ -34,13 +34,16 @@ USED: Final = {
     "snakemake.shell": ("shell._process_prefix", "shell._process_suffix", "shell.get_executable"),
     "snakemake.iocontainers": ("Namedlist._plainstrings", "Namedlist._get_names"),
     "snakemake.dag": ("DAG.get_unneeded_temp_files",),
+    "snakemake.executors.local": ("Executor.handle_job_error",),
     "snakemake.jobs": (
         "GroupJob.postprocess",
+        "GroupJob.restart_times",
         "GroupJob.toposorted",
         "Job.is_shadow",
         "Job.benchmark_repeats",
         "Job.postprocess",
         "Job.reset_params_and_resources",
+        "Job.restart_times",
     ),
     "snakemake.script": ("get_source",),
     "snakemake.wrapper": ("get_script",),
@@ -51,7 +54,10 @@ USED: Final = {
 
 def check() -> None:
     """Raise WorkflowError when this Snakemake lacks something that byok8s uses."""
-    if name := lacking(USED):
+    from snakemake.dag import DAG
+
+    of_each_dag = "" if "_running" in DAG.__init__.__code__.co_names else "snakemake.dag.DAG._running"
+    if name := lacking(USED) or of_each_dag:
         from snakemake import __version__
 
         raise WorkflowError(
@@ -185,6 +191,16 @@ def evaluate_again(job: Job, *, once_more: bool = False) -> None:
 def levels_of(group: GroupJob) -> list[list[Job]]:
     """The members of a group, each level after the one before it."""
     return [sorted(level, key=lambda job: job.jobid) for level in group.toposorted]
+
+
+def await_another_try(job: Job | GroupJob) -> None:
+    """Have Snakemake know that a job which has just failed does not run while it waits for another try, if it has one.
+
+    Without that, a checkpoint that ends meanwhile leaves the job out for good: the run ends without it, and with
+    --keep-going is said to be complete.
+    """
+    if job.restart_times > job.attempt - 1:  # as Snakemake then looks at it itself
+        job.dag._running.discard(job)
 
 
 def keep_outputs(member: Job) -> None:

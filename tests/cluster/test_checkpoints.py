@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from sandbox import Sandbox
 
 SNAKEFILE = """
@@ -48,4 +50,50 @@ def test_a_name_that_the_server_changes_and_that_is_only_known_after_a_checkpoin
     said = " ".join(cluster.run("-s", "Snakefile", expect=1).split())
     assert "of rule one is a name that the S3 server does not keep: a/b.txt" in said
     assert cluster.made() == ["names.txt"]
+    assert cluster.names() == []
+
+
+# the second try of rule again waits for what rule hold has, until after the checkpoint
+WAITING = """
+RULES
+rule all:
+    input: "again.txt", "held.txt", "all.txt"
+rule early:
+    output: "early.txt"
+    shell: "touch {output}"
+rule again:
+    output: "again.txt"
+    priority: 1
+    retries: 1
+    resources:
+        slot=1,
+        n=lambda wildcards, attempt: attempt
+    shell: "test {resources.n} = 2 || {{ sleep 4; exit 1; }}; touch {output}"
+rule hold:
+    input: "early.txt"
+    output: "held.txt"
+    priority: 2
+    resources: slot=1
+    shell: "sleep 10; touch {output}"
+checkpoint split:
+    input: "early.txt"
+    output: "split.txt"
+    shell: "sleep 7; echo a b > {output}"
+rule part:
+    output: "part-{n}.txt"
+    shell: "touch {output}"
+rule collect:
+    input: lambda _: expand("part-{n}.txt", n=open(checkpoints.split.get().output[0]).read().split())
+    output: "all.txt"
+    shell: "cat {input} > {output}"
+"""
+
+
+@pytest.mark.parametrize("rules", ["", "localrules: again"])
+def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(rules: str, cluster: Sandbox) -> None:
+    """With --keep-going Snakemake itself would say that the run without it is complete."""
+    cluster.write({"Snakefile": WAITING.replace("RULES", rules)})
+    said = cluster.run("-s", "Snakefile", "--", "--resources", "slot=1", "--keep-going")
+    assert said.index("Trying to restart job") < said.index("checkpoint dependencies") < said.index("done: again")
+    assert {"again.txt", "held.txt", "all.txt"} <= set(cluster.made())
     assert cluster.names() == []

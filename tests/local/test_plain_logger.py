@@ -37,6 +37,7 @@ rule block:
     output: "block.txt"
     run: open(output[0], "w").write("x")
 rule again:
+    input: "agg.txt"
     output: "again.txt"
     retries: 1
     shell: "[ -e tried ] || {{ touch tried; exit 1; }}; touch {output}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+
+import pytest
 
 from byok8s.shown import LINE_LENGTH
 from folders import clean_environment, run_in, write_files
@@ -28,6 +31,59 @@ rule work:
            " >>{output}; sleep 0.1; test {wildcards.i} != 7 -o {resources.mem_mb} -gt {config[once]};"
            " date +'%s.%N' >>{output}"
 """
+
+# the second try of rule again waits for what rule hold has, until after the checkpoint
+WAITING = """
+rule all:
+    input: "again.txt", "held.txt", "all.txt"
+rule early:
+    output: "early.txt"
+    shell: "touch {output}"
+rule again:
+    output: "again.txt"
+    GROUP
+    priority: 1
+    retries: 1
+    resources:
+        slot=1,
+        n=lambda wildcards, attempt: attempt
+    shell:
+        "test {resources.n} = 2 || {{ until [ -e early.txt ]; do sleep 0.1; done; sleep 1; exit 1; }}; touch {output}"
+rule hold:
+    input: "early.txt"
+    output: "held.txt"
+    priority: 2
+    resources: slot=1
+    shell: "touch {config[holding]}; until [ -e split.txt ]; do sleep 0.1; done; sleep 1; touch {output}"
+checkpoint split:
+    output: "split.txt"
+    shell: "until [ -e {config[holding]} ]; do sleep 0.1; done; sleep 1; echo a b > {output}"
+rule part:
+    output: "part-{n}.txt"
+    shell: "touch {output}"
+rule collect:
+    input: lambda _: expand("part-{n}.txt", n=open(checkpoints.split.get().output[0]).read().split())
+    output: "all.txt"
+    shell: "cat {input} > {output}"
+"""
+
+
+@pytest.mark.parametrize("group", ["", 'group: "some"'])
+@pytest.mark.parametrize("more", [(), ("--keep-going",)])
+def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(
+    more: tuple[str, ...], group: str, tmp_path: Path
+) -> None:
+    params = json.dumps({"holding": str(tmp_path / "holding")})
+    write_files(tmp_path, {"Snakefile": WAITING.replace("GROUP", group), "params.json": params})
+    words = ("--cores", "8", "--resources", "slot=1", *more)
+    said = run_in(
+        tmp_path,
+        [sys.executable, "-m", "byok8s", "-", "params", "--local", "--", *words],
+        clean_environment(),
+    )
+    assert "Trying to restart job" in said
+    made = {"again.txt", "held.txt", "all.txt"}
+    assert made <= {file.name for file in (tmp_path / ".byok8s/results").iterdir()}
 
 
 def test_resources_are_not_exceeded_and_a_retry_gets_more(tmp_path: Path) -> None:

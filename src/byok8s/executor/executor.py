@@ -22,6 +22,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
+from byok8s import compat
 from byok8s.access import check
 from byok8s.access.rights import STREAM_RIGHTS
 from byok8s.bundle import delivery
@@ -232,6 +233,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if self._log_files:
             self._log_files.forget(ids(job_info.job))
         super().report_job_success(job_info)
+
+    def handle_job_error(self, job: JobExecutorInterface) -> None:
+        compat.await_another_try(job)
+        super().handle_job_error(job)
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: object) -> None:
         super().print_job_error(job_info, msg, **{"external_jobid": job_info.external_jobid, **kwargs})

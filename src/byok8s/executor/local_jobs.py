@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from byok8s import compat
 from byok8s.executor.log_files import LogFiles
 from byok8s.fleet.record import Record
 from byok8s.jobs import tasks
@@ -33,6 +34,16 @@ def reporting(original: Callable[..., None], record: Record) -> Callable[..., No
         original(self, job_info, msg, **more)
 
     return report
+
+
+def failing(original: Callable[..., None]) -> Callable[..., None]:
+    """Return Snakemake's `handle_job_error`, after which a job that is to be tried again is not lost."""
+
+    def handle(self: Any, job: Any) -> None:
+        compat.await_another_try(job)
+        original(self, job)
+
+    return handle
 
 
 def announcing(original: Callable[..., None], record: Record, files: LogFiles) -> Callable[..., None]:

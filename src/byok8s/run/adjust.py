@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from byok8s import compat
 from byok8s.executor import local_jobs
 from byok8s.executor.log_files import LogFiles
 from byok8s.fleet.record import Record
@@ -48,10 +49,13 @@ def adjusted(
     how files were made. Raises WorkflowError for a Snakemake that has other names.
     """
     from snakemake import workflow
+    from snakemake.executors.local import Executor
 
     _check(workflow)
+    compat.check()
     with (
         _replaced(workflow.Workflow, {"cores": _cores(cores)}),
+        _replaced(Executor, {"handle_job_error": local_jobs.failing(Executor.handle_job_error)}),
         _noted(record) if record else nullcontext(),
         _replaced(
             workflow,
