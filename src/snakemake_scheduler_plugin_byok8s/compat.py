@@ -18,6 +18,8 @@ from snakemake_scheduler_plugin_byok8s import Scheduler
 from snakemake_scheduler_plugin_byok8s.choice import Queue
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from snakemake.scheduling.job_scheduler import JobScheduler
 
 # what is overridden or called, and its parameters
@@ -26,8 +28,10 @@ KNOWN: Final = {
     "run": "self jobs executor",
     "validate_job": "self job",
     "update_input_sizes": "self jobs",
+    "schedule": "self",
 }
 PROPERTIES: Final = ("open_jobs", "remaining_jobs")
+MOST_LEFT: Final = 20  # jobs that are named
 
 
 def check(of: type[JobScheduler]) -> None:
@@ -38,7 +42,7 @@ def check(of: type[JobScheduler]) -> None:
     if other:
         raise WorkflowError(
             f"Snakemake {metadata.version('snakemake')} has another JobScheduler.{other[0]} than byok8s needs: use a "
-            "version that byok8s names in its requirements, or another scheduler (--scheduler greedy)."
+            "version that byok8s names in its requirements."
         )
 
 
@@ -46,17 +50,43 @@ def _takes(function: Callable[..., object] | None, parameters: str) -> bool:
     return callable(function) and " ".join(inspect.signature(function).parameters) == parameters
 
 
-def queued(original: type[JobScheduler]) -> Callable[..., JobScheduler]:
-    """Return what makes Snakemake's scheduler, one with a Queue if jobs are chosen by the plugin."""
+def adapted(original: type[JobScheduler]) -> Callable[..., JobScheduler]:
+    """Return what makes Snakemake's scheduler: one whose runs are not complete without a job.
+
+    It has a Queue if jobs are chosen by the plugin.
+    """
 
     def scheduler(workflow: Any, executor_plugin: Any, scheduler: Any, *others: Any) -> JobScheduler:
-        made = original
+        check(original)
+        made = _complete(original, scheduler.logger)
         if isinstance(scheduler, Scheduler):
-            check(original)
-            made = _queued(original)
+            made = _queued(made)
         return made(workflow, executor_plugin, scheduler, *others)
 
     return scheduler
+
+
+def _complete(original: type[JobScheduler], logger: Logger) -> type[JobScheduler]:
+    class Complete(original):  # type: ignore[misc]
+        def schedule(self) -> bool:
+            """Run all jobs. Snakemake does not look at what it has left out if it is to keep going (snakemake#823)."""
+            done: bool = super().schedule()
+            if not done or not (left := list(self.remaining_jobs)):
+                return done
+            logger.error(_left_words(left))
+            return False
+
+    return Complete
+
+
+def _left_words(jobs: Sequence[Any]) -> str:
+    lines = sorted(f"    {job}: {', '.join(map(str, job.output))}".removesuffix(": ") for job in jobs)
+    more = [f"    and {len(jobs) - MOST_LEFT} more"] if jobs[MOST_LEFT:] else []
+    named = "\n".join([*lines[:MOST_LEFT], *more])
+    return (
+        f"Not complete: Snakemake has left out jobs, none of which has failed ({len(jobs)}):\n{named}\n"
+        "Start again, which makes them: what is made stays."
+    )
 
 
 def _queued(original: type[JobScheduler]) -> type[JobScheduler]:

@@ -94,6 +94,10 @@ def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(rules: str, clus
     """With --keep-going Snakemake itself would say that the run without it is complete."""
     cluster.write({"Snakefile": WAITING.replace("RULES", rules)})
     said = cluster.run("-s", "Snakefile", "--", "--resources", "slot=1", "--keep-going")
-    assert said.index("Trying to restart job") < said.index("checkpoint dependencies") < said.index("done: again")
+    assert (
+        said.index("Trying to restart job")
+        < said.index("checkpoint dependencies")
+        < said.index("done: again")
+    )
     assert {"again.txt", "held.txt", "all.txt"} <= set(cluster.made())
     assert cluster.names() == []

@@ -18,7 +18,7 @@ from byok8s.fleet.record import Record
 from byok8s.provenance import persistence
 from byok8s.provenance.persistence import Records
 from byok8s.software.spec import PLATFORM
-from snakemake_scheduler_plugin_byok8s.compat import queued
+from snakemake_scheduler_plugin_byok8s.compat import adapted
 from snakemake_storage_plugin_byok8s.compat import check as check_names
 
 if TYPE_CHECKING:
@@ -216,6 +216,6 @@ def _scheduler(original: Any, planned: Callable[[DAG], None]) -> Callable[..., A
 
     def scheduler(workflow: Any, *arguments: Any) -> Any:
         planned(workflow.dag)
-        return queued(original)(workflow, *arguments)
+        return adapted(original)(workflow, *arguments)
 
     return scheduler
