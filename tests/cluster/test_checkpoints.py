@@ -82,8 +82,11 @@ checkpoint split:
 rule part:
     output: "part-{n}.txt"
     shell: "touch {output}"
+def parts(wildcards):
+    with checkpoints.split.get().output[0].open() as split:
+        return expand("part-{n}.txt", n=split.read().split())
 rule collect:
-    input: lambda _: expand("part-{n}.txt", n=open(checkpoints.split.get().output[0]).read().split())
+    input: parts
     output: "all.txt"
     shell: "cat {input} > {output}"
 """
@@ -101,3 +104,10 @@ def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(rules: str, clus
     )
     assert {"again.txt", "held.txt", "all.txt"} <= set(cluster.made())
     assert cluster.names() == []
+
+
+def test_nor_does_plain_snakemake_lose_one_that_waits_in_pods(cluster: Sandbox) -> None:
+    cluster.write({"Snakefile": WAITING.replace("RULES", "")})
+    said = cluster.snakemake("--jobs", "8", "--resources", "slot=1", "--keep-going")
+    assert said.index("Trying to restart job") < said.index("checkpoint dependencies")
+    assert {"again.txt", "held.txt", "all.txt"} <= set(cluster.made())

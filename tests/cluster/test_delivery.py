@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -97,20 +95,6 @@ def test_a_job_sees_no_credentials_in_its_environment(cluster: Sandbox) -> None:
 
 
 def test_plain_snakemake_can_use_the_executor(seed: Sandbox) -> None:
-    arguments = (
-        "target1 --executor byok8s --jobs 2 --configfile params-blue.json "
-        f"--default-storage-provider byok8s --default-storage-prefix {seed.bucket.url} "
-        f"--byok8s-namespace {seed.namespace} --container-image {os.environ['BYOK8S_IMAGE']}"
-    ).split()
-    environment = seed.environment | {"AWS_ENDPOINT_URL": seed.bucket.endpoint_url or ""}
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=seed.folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    seed.snakemake("target1", "--jobs", "2", "--configfile", "params-blue.json")
     assert seed.read("alpha.txt") == "alpha blue\n"
     assert seed.names() == []

@@ -44,6 +44,16 @@ class Sandbox:
             self.folder, self.command(*arguments, command=command), self.environment | environment, expect
         )
 
+    def snakemake(self, *arguments: str) -> str:
+        """Plain Snakemake with byok8s' executor and storage; its output and errors, after a check of its exit code."""
+        ours = (
+            f"--executor byok8s --default-storage-provider byok8s --default-storage-prefix {self.bucket.url} "
+            f"--byok8s-namespace {self.namespace} --container-image {os.environ['BYOK8S_IMAGE']}"
+        )
+        command = [sys.executable, "-m", "snakemake", *arguments, *ours.split()]
+        environment = self.environment | {"AWS_ENDPOINT_URL": self.bucket.endpoint_url or ""}
+        return run_in(self.folder, command, environment)
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         run = subprocess.Popen(
             self.command(*arguments),
