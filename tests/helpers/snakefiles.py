@@ -10,7 +10,7 @@ FAILING = "echo about to fail; echo the reason >&2; exit 3"
 SIGNALLED = "kill -SEGV $$"
 SLEEPING = "sleep 300; touch {output}"
 STUBBORN = "trap '' TERM INT; sleep 300; touch {output}"
-TAKEN_AWAY = "echo started; sleep 6; echo x >> {output}"
+TAKEN_AWAY = "echo started; sleep 12; echo x >> {output}"
 LONG_LOG = "seq 25000000; echo {wildcards.i} >> {output}"
 
 
