@@ -54,16 +54,20 @@ USED: Final = {
 
 def check() -> None:
     """Raise WorkflowError when this Snakemake lacks something that byok8s uses."""
-    from snakemake.dag import DAG
-
-    of_each_dag = "" if "_running" in DAG.__init__.__code__.co_names else "snakemake.dag.DAG._running"
-    if name := lacking(USED) or of_each_dag:
+    if name := lacking(USED) or _lacking_of_each_dag():
         from snakemake import __version__
 
         raise WorkflowError(
             f"Snakemake {__version__} has no {name}, which byok8s needs: use a version that byok8s names in its "
             "requirements."
         )
+
+
+def _lacking_of_each_dag() -> str:
+    """Return what no DAG is made with that is used; the class itself does not have it."""
+    from snakemake.dag import DAG
+
+    return "" if "_running" in DAG.__init__.__code__.co_names else "snakemake.dag.DAG._running"
 
 
 @dataclass(frozen=True)
@@ -193,8 +197,8 @@ def levels_of(group: GroupJob) -> list[list[Job]]:
     return [sorted(level, key=lambda job: job.jobid) for level in group.toposorted]
 
 
-def await_another_try(job: Job | GroupJob) -> None:
-    """Have Snakemake know that a job which has just failed does not run while it waits for another try, if it has one.
+def count_as_waiting(job: Job | GroupJob) -> None:
+    """Have Snakemake count a job that has just failed as waiting, not as running, if there is another try of it.
 
     Without that, a checkpoint that ends meanwhile leaves the job out for good: the run ends without it, and with
     --keep-going is said to be complete.

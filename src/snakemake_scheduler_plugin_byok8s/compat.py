@@ -84,8 +84,8 @@ def _left_words(jobs: Sequence[Any]) -> str:
     more = [f"    and {len(jobs) - MOST_LEFT} more"] if jobs[MOST_LEFT:] else []
     named = "\n".join([*lines[:MOST_LEFT], *more])
     return (
-        f"Not complete: Snakemake has left out jobs, none of which has failed ({len(jobs)}):\n{named}\n"
-        "Start again, which makes them: what is made stays."
+        f"Not complete: Snakemake has ended without jobs that were still to be made ({len(jobs)}):\n{named}\n"
+        "Run it again: that makes them, and what is made stays."
     )
 
 

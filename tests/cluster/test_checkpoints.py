@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import second_try
 from sandbox import Sandbox
 
 SNAKEFILE = """
@@ -53,49 +54,16 @@ def test_a_name_that_the_server_changes_and_that_is_only_known_after_a_checkpoin
     assert cluster.names() == []
 
 
-# the second try of rule again waits for what rule hold has, until after the checkpoint
-WAITING = """
-RULES
-rule all:
-    input: "again.txt", "held.txt", "all.txt"
-rule early:
-    output: "early.txt"
-    shell: "touch {output}"
-rule again:
-    output: "again.txt"
-    priority: 1
-    retries: 1
-    resources:
-        slot=1,
-        n=lambda wildcards, attempt: attempt
-    shell: "test {resources.n} = 2 || {{ sleep 4; exit 1; }}; touch {output}"
-rule hold:
-    input: "early.txt"
-    output: "held.txt"
-    priority: 2
-    resources: slot=1
-    shell: "sleep 10; touch {output}"
-checkpoint split:
-    input: "early.txt"
-    output: "split.txt"
-    shell: "sleep 7; echo a b > {output}"
-rule part:
-    output: "part-{n}.txt"
-    shell: "touch {output}"
-def parts(wildcards):
-    with checkpoints.split.get().output[0].open() as split:
-        return expand("part-{n}.txt", n=split.read().split())
-rule collect:
-    input: parts
-    output: "all.txt"
-    shell: "cat {input} > {output}"
-"""
+def waiting(head: str = "") -> dict[str, str]:
+    """Jobs in pods see nothing of each other while they run: they wait for a time."""
+    text = second_try.snakefile(head=head, fail="sleep 4", split="sleep 7", hold="sleep 10")
+    return {"Snakefile": text}
 
 
 @pytest.mark.parametrize("rules", ["", "localrules: again"])
 def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(rules: str, cluster: Sandbox) -> None:
     """With --keep-going Snakemake itself would say that the run without it is complete."""
-    cluster.write({"Snakefile": WAITING.replace("RULES", rules)})
+    cluster.write(waiting(rules))
     said = cluster.run("-s", "Snakefile", "--", "--resources", "slot=1", "--keep-going")
     assert (
         said.index("Trying to restart job")
@@ -106,8 +74,8 @@ def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(rules: str, clus
     assert cluster.names() == []
 
 
-def test_nor_does_plain_snakemake_lose_one_that_waits_in_pods(cluster: Sandbox) -> None:
-    cluster.write({"Snakefile": WAITING.replace("RULES", "")})
+def test_plain_snakemake_does_not_lose_one_of_a_pod_either(cluster: Sandbox) -> None:
+    cluster.write(waiting())
     said = cluster.snakemake("--jobs", "8", "--resources", "slot=1", "--keep-going")
     assert said.index("Trying to restart job") < said.index("checkpoint dependencies")
     assert {"again.txt", "held.txt", "all.txt"} <= set(cluster.made())

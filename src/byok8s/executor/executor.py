@@ -235,7 +235,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         super().report_job_success(job_info)
 
     def handle_job_error(self, job: JobExecutorInterface) -> None:
-        compat.await_another_try(job)
+        compat.count_as_waiting(job)
         super().handle_job_error(job)
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: object) -> None:

@@ -36,11 +36,11 @@ def reporting(original: Callable[..., None], record: Record) -> Callable[..., No
     return report
 
 
-def failing(original: Callable[..., None]) -> Callable[..., None]:
-    """Return Snakemake's `handle_job_error`, after which a job that is to be tried again is not lost."""
+def retrying(original: Callable[..., None]) -> Callable[..., None]:
+    """Return Snakemake's `handle_job_error`, which counts a job that has another try as waiting."""
 
     def handle(self: Any, job: Any) -> None:
-        compat.await_another_try(job)
+        compat.count_as_waiting(job)
         original(self, job)
 
     return handle

@@ -55,7 +55,7 @@ def adjusted(
     compat.check()
     with (
         _replaced(workflow.Workflow, {"cores": _cores(cores)}),
-        _replaced(Executor, {"handle_job_error": local_jobs.failing(Executor.handle_job_error)}),
+        _replaced(Executor, {"handle_job_error": local_jobs.retrying(Executor.handle_job_error)}),
         _noted(record) if record else nullcontext(),
         _replaced(
             workflow,
