@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from breaking import delete, evict, quota
+from breaking import delete, evict, occupied, quota
 from sandbox import Sandbox, await_line
 from snakefiles import (
     FAILING,
@@ -156,6 +156,26 @@ def test_a_pod_that_no_node_takes_says_so_and_waits(cluster: Sandbox) -> None:
     assert "no node takes it yet" in await_line(run, "node affinity")
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert cluster.names() == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-reuse",)], ids=["worker", "single pod"])
+def test_a_pod_that_no_node_takes_says_so_after_others_have_run_too(
+    flags: tuple[str, ...], cluster: Sandbox
+) -> None:
+    snakefile = (
+        "rule whole:\n    input: 'small.txt'\n    output: 'whole.txt'\n    threads: 1000\n    shell: 'touch {output}'\n"
+        "rule small:\n    output: 'small.txt'\n    shell: 'touch {output}'\n"
+    )
+    cluster.write({"Snakefile": snakefile})
+    with occupied(cluster):
+        run = cluster.start("-s", "Snakefile", *flags)
+        said = await_line(run, "waits: no node takes it yet")
+        assert "1 of 2 jobs done: small" in said
+        assert "Insufficient cpu" in said
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
     assert run.returncode == 130
     assert cluster.names() == []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from byok8s import s3
-from byok8s.kube.objects import Object, get_in
+from byok8s.kube.objects import Json, Object, get_in
 from sandbox import Sandbox
 
 
@@ -23,6 +23,20 @@ def quota(cluster: Sandbox, pods: int) -> None:
         if get_in(cluster.client.get(f"{path}/few"), "status", "hard"):
             return
         time.sleep(0.25)
+
+
+@contextmanager
+def occupied(cluster: Sandbox) -> Iterator[None]:
+    """Half a core of the node is another's, whose pod never runs."""
+    container: dict[str, Json] = {"name": "c", "image": "none:1", "resources": {"requests": {"cpu": "500m"}}}
+    pod: Object = {"metadata": {"name": "another"}, "spec": {"containers": [container]}}
+    cluster.client.post(f"/api/v1/namespaces/{cluster.namespace}/pods", pod)
+    try:
+        while not get_in(cluster.client.get(_path(cluster, "another")), "spec", "nodeName"):
+            time.sleep(0.25)
+        yield
+    finally:
+        delete(cluster, "another")
 
 
 def delete(cluster: Sandbox, pod: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from byok8s.fleet import commands, events
 from byok8s.fleet.events import Event, LeftPod
-from byok8s.fleet.fleet import Fleet, Options
+from byok8s.fleet.fleet import WORTH_A_WORD_SECONDS, Fleet, Options
 from byok8s.fleet.pending import GRACE_SECONDS
 from byok8s.fleet.retries import RetryPolicy
 from byok8s.fleet.workers import IDLE_SECONDS
@@ -374,12 +376,41 @@ def test_an_attempt_comes_when_it_is_due() -> None:
     assert pods(scene.did(commands.CreatePod)) == [PODS[1]]
 
 
-def test_why_a_pod_waits_is_said_once_and_only_until_one_runs() -> None:
+def test_why_a_pod_waits_is_said_once_and_only_while_none_runs() -> None:
     scene = Scene()
     scene.tell(submitted("a"), submitted("b"))
     scene.tell(events.PodSeen(PODS[0], UNPLACED), events.PodSeen(PODS[0], UNPLACED))
     assert scene.did(commands.SayWhyItWaits) == [commands.SayWhyItWaits(PODS[0], UNPLACED)]
     scene.tell(events.PodSeen(PODS[0], RUNNING), events.PodSeen(PODS[1], replace(UNPLACED, why="other")))
+    scene.tick(WORTH_A_WORD_SECONDS)
+    assert scene.did(commands.SayWhyItWaits) == []
+
+
+@pytest.mark.parametrize("reuse", [True, False], ids=["workers", "single pods"])
+def test_why_a_pod_waits_is_said_again_when_no_other_runs_any_more(reuse: bool) -> None:
+    """A run whose last job needed a whole node that others used said nothing without end."""
+    scene = Scene(replace(OPTIONS, reuse=reuse))
+    for job, shape in {"a": SMALL, "b": HUGE, "c": SMALL}.items():
+        scene.tell(submitted(job, shape))
+        (pod,) = pods(scene.did(commands.CreatePod))
+        scene.tell(events.PodMade(pod), events.PodSeen(pod, UNPLACED))
+        for _ in range(3):
+            scene.tick(WORTH_A_WORD_SECONDS)
+        assert scene.did(commands.SayWhyItWaits) == [commands.SayWhyItWaits(pod, UNPLACED)]
+        scene.tell(events.PodSeen(pod, RUNNING), events.Hello(pod, {}), events.TaskDone(pod, job, Result(0)))
+        scene.tell(events.PodSeen(pod, SUCCEEDED), events.LogKept(pod), events.PodGone(pod))
+        scene.did()
+
+
+def test_a_pod_that_waits_for_the_room_of_one_that_goes_is_worth_no_word() -> None:
+    scene = Scene()
+    scene.tell(submitted("a"))
+    scene.worker(0)
+    scene.done(0, "a")
+    scene.tell(submitted("b", HUGE), events.PodMade(PODS[1]), events.PodSeen(PODS[1], UNPLACED))
+    assert pods(scene.did(commands.DeletePod)) == [PODS[0]]
+    scene.tick(WORTH_A_WORD_SECONDS)
+    scene.tell(events.PodGone(PODS[0]), events.PodSeen(PODS[1], RUNNING))
     assert scene.did(commands.SayWhyItWaits) == []
 
 

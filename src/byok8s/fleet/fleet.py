@@ -60,6 +60,8 @@ class Placement(Protocol):
 
 PodNews: TypeAlias = PodSeen | PodGone
 
+WORTH_A_WORD_SECONDS = 10.0  # that a pod waits in a run of which pods have run
+
 
 class Fleet:
     """All that is known of a run's tasks and pods."""
@@ -110,6 +112,7 @@ class Fleet:
                 for pod, found in self._pending.overdue(now):
                     self._placement.handle(PodSeen(pod, found), now)
                 self._placement.handle(event, now)
+                self._say_what_keeps_waiting(now)
             case Closed():
                 self._closed = True
                 self._later.clear()
@@ -123,7 +126,7 @@ class Fleet:
         news, expected = self._judged(event, now)
         if not self._placement.has(event.pod):
             return
-        if news.found.waits and news.found.why:
+        if news.found.waits and news.found.why and not self._any_ran:
             self._out.append(SayWhyItWaits(news.pod, news.found))
         if expected and not any(earlier.pod == event.pod for earlier in self._doubts()):
             self._placement.handle(news, now)
@@ -137,7 +140,8 @@ class Fleet:
                 before = self._pending.last(pod)
                 found = self._pending.see(pod, found, now)
                 self._note(pod, before)
-                self._any_ran |= found.state is State.RUNNING
+                if found.state is State.RUNNING:
+                    self._any_ran, self._told = True, ""
                 return PodSeen(pod, found), not leaving
             case PodGone(pod, found):
                 expected = self._pending.has_ended(pod)
@@ -190,9 +194,16 @@ class Fleet:
                 return [step] if self._is_worth_a_word(found) else []
         return [step]
 
+    def _say_what_keeps_waiting(self, now: float) -> None:
+        """Between two workers a pod waits for a moment, for the room of one that goes: that is worth no word."""
+        for pod, found in self._pending.held_up(now, WORTH_A_WORD_SECONDS):
+            if self._placement.has(pod):
+                self._out.append(SayWhyItWaits(pod, found))
+                return
+
     def _is_worth_a_word(self, found: Outcome) -> bool:
         """A pod that waits is worth a word while none runs; besides others it is the cluster being full."""
-        if found.why == self._told or self._any_ran or self._closed:
+        if found.why == self._told or self._closed or self._pending.any_runs:
             return False
         self._told = found.why
         return True

@@ -47,6 +47,18 @@ class PendingPods:
         judged = [(name, self._judge(pod, now)) for name, pod in self._pods.items() if pod.since is not None]
         return [(name, found) for name, found in judged if found.ended]
 
+    def held_up(self, now: float, seconds: float) -> list[tuple[str, Outcome]]:
+        """Return the pods that have been stuck, without their image or without a node for as long."""
+        return [
+            (name, pod.last)
+            for name, pod in self._pods.items()
+            if pod.since is not None and now - pod.since >= seconds
+        ]
+
+    @property
+    def any_runs(self) -> bool:
+        return any(pod.last.state is State.RUNNING for pod in self._pods.values())
+
     def has_ended(self, name: str) -> bool:
         """Return whether a pod's end was read, or nothing at all: then that it is deleted is no news."""
         pod = self._pods.get(name)
