@@ -32,6 +32,7 @@ def largest(monkeypatch: pytest.MonkeyPatch) -> int:
     return threads
 
 
+@pytest.mark.alone  # it needs all of the node
 def test_threads_are_scaled_down_to_the_largest_node(cluster: Sandbox, largest: int) -> None:
     cluster.write({"Snakefile": SNAKEFILE})
     said = cluster.run("-s", "Snakefile")

@@ -14,7 +14,13 @@ def verdict(place: Place) -> Callable[[str], Verdict]:
     return verdicts(place)
 
 
-@pytest.mark.parametrize("name", KNOWN.subset[1::2])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.alone] if name in KNOWN.whole_node else [])
+        for name in KNOWN.subset[1::2]
+    ],
+)
 def test_snakemakes_own(name: str, verdict: Callable[[str], Verdict]) -> None:
     found = verdict(name)
     assert not found.fault, f"{found.fault}\n{found.words}"

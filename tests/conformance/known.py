@@ -25,11 +25,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Known:
-    """excluded: why a test is not run. different: what differs. subset: what runs with `make test`."""
+    """What is known.
+
+    excluded: why a test is not run. different: what differs. subset: what runs with `make test`. whole_node: those of
+    the subset that whatever else runs on the cluster's node keeps waiting.
+    """
 
     excluded: Mapping[str, str]
     different: Sequence[Difference]
     subset: Sequence[str]
+    whole_node: Sequence[str]
 
     def names(self) -> list[str]:
         return [*self.excluded, *self.subset, *(test for entry in self.different for test in entry.tests)]
@@ -53,4 +58,4 @@ def load() -> Known:
         for entry in found["different"]
     ]
     excluded = {name: entry["why"] for entry in found["excluded"] for name in entry["tests"]}
-    return Known(excluded, different, found["subset"])
+    return Known(excluded, different, found["subset"], found["whole_node"])

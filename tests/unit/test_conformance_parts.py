@@ -178,10 +178,11 @@ def test_what_is_known_is_said_of_a_test_once_and_what_is_excluded_is_not_run() 
     assert len(found.subset) == len(set(found.subset))
     differ = {test for entry in found.different for test in entry.tests}
     assert not found.excluded.keys() & {*differ, *found.subset}
+    assert set(found.whole_node) <= set(found.subset)
 
 
 def test_the_page_has_every_test_every_reason_and_the_totals() -> None:
-    about = Known({}, [Difference(["test_b"], ["local"], "the reason")], [])
+    about = Known({}, [Difference(["test_b"], ["local"], "the reason")], [], [])
     results = {"local": Results("2026-01-02", "2026-01-02", {"test_a": [], "test_b": ["x is missing"]})}
     page = report.page(report.Measured(["test_a", "test_b"], {"test_c": "about nothing"}, results), about)
     for line in (
