@@ -48,6 +48,39 @@ def test_help_names_every_flag_and_exit_code(tmp_path: Path) -> None:
         assert flag in shown
 
 
+WITH_A_THREAD = """
+import threading, time
+from concurrent.futures import ThreadPoolExecutor
+import click
+from byok8s.cli.common import start
+
+def fail(later):
+    time.sleep(later)
+    ThreadPoolExecutor().submit(int, "one").result()
+
+@click.command()
+@click.argument("later", type=float)
+@click.argument("goes_on", type=float)
+def program(later, goes_on):
+    threading.Thread(target=fail, args=(later,), daemon=True).start()
+    time.sleep(goes_on)
+    threading.Thread(target=time.sleep, args=(1,)).start()  # Python's end takes so long
+
+start(program, "program")
+"""
+
+
+@pytest.mark.parametrize(("later", "goes_on", "said"), [("0", "0.5", "ValueError"), ("0.5", "0", "")])
+def test_a_thread_is_heard_of_while_the_program_runs_and_not_when_python_ends_it(
+    tmp_path: Path, later: str, goes_on: str, said: str
+) -> None:
+    command = [sys.executable, "-c", WITH_A_THREAD, later, goes_on]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert said in done.stderr
+    assert bool(done.stderr) == bool(said)
+
+
 def test_a_reader_that_has_ended_is_no_error(tmp_path: Path) -> None:
     """As `| head` has when it has seen enough."""
     reading, writing = os.pipe()

@@ -397,6 +397,29 @@ def python(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProc
     )
 
 
+SLOW_END = """
+import sys, threading, time
+from pathlib import Path
+from byok8s.otlp import export
+told, events = threading.Event(), Path("events.jsonl")
+with export.sent(sys.argv[1], "run-1", events, lambda words: told.set()):
+    told.wait()
+    events.write_text(sys.argv[2])
+threading.Thread(target=time.sleep, args=(1,)).start()
+"""
+
+
+def test_a_collector_that_refuses_to_the_end_is_left_alone_when_the_program_ends(
+    collector: Collector, tmp_path: Path
+) -> None:
+    """What OpenTelemetry then asked of Python, Python refuses at its end: a traceback was a run's last word."""
+    collector.trouble = 500
+    record = "".join(json.dumps(event) + "\n" for event in [STARTED, *job(A, 1, 2, 3)])
+    done = python(SLOW_END, tmp_path, address(collector.url), record)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert collector.paths == ["/v1/traces"], "the question whether it takes any"
+
+
 WITHOUT = """
 import sys
 sys.modules["opentelemetry.sdk.trace"] = None

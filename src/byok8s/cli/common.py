@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -104,10 +105,17 @@ def start(program: click.Command, name: str) -> None:
     """Run a program until it ends. name: by which the user calls it."""
     # by default Python looks for garbage a hundred times while it imports what a command needs: a tenth of its start
     gc.set_threshold(100_000, 5, 5)
+    threading.excepthook = _thread_failed
     try:
         program(prog_name=name)
     finally:
         gc.freeze()  # and several times at its end, when all of it goes at once: a quarter of a short command's time
+
+
+def _thread_failed(error: threading.ExceptHookArgs) -> None:
+    """Python refuses threads to a program that ends: what one of it was still about does not matter any more."""
+    if threading.main_thread().is_alive():
+        threading.__excepthook__(error)
 
 
 def exit_with(command: Callable[[], int], *, debug: bool) -> NoReturn:

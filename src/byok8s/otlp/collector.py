@@ -25,6 +25,8 @@ class Collector:
     def __init__(self, url: str) -> None:
         self._session = _Session()
         self._exporter = OTLPSpanExporter(endpoint=url, session=self._session)
+        # once: this starts threads, and a program that ends may not
+        self._detected = Resource.create()
         log = logging.getLogger("opentelemetry")
         log.addHandler(logging.NullHandler())
         log.propagate = False  # what is not taken we say ourselves, once
@@ -33,7 +35,7 @@ class Collector:
         """Send spans that have a resource in common. Returns why they were not taken; nothing if they were."""
         self._session.why = ""
         # what OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say counts more
-        whole = Resource.create(dict(resource)).merge(OTELResourceDetector().detect())
+        whole = self._detected.merge(Resource(dict(resource))).merge(OTELResourceDetector().detect())
         result = SpanExportResult.FAILURE
         with suppress(requests.RequestException):  # older exporters let it through
             result = self._exporter.export([_readable(each, whole) for each in spans])

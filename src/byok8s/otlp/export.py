@@ -104,6 +104,8 @@ class _Sender:
                 for data in iter(self._more, b""):
                     found = (span for event in parsed(data) for span in self._spans.of(event))
                     for some in _batches(found):
+                        if self.is_away and self.over.is_set():
+                            return  # nobody waits for this any more
                         self._send(to, some)
             if is_last:
                 return
