@@ -56,8 +56,16 @@ def md5() -> Digest:
     return hashlib.md5(usedforsecurity=False)
 
 
+def of(content: bytes, *begin: Callable[[], Digest]) -> tuple[str, ...]:
+    """Return the checksums of what is in memory, in hexadecimal. begin: of each kind, which begins one."""
+    digests = [each() for each in begin]
+    for digest in digests:
+        digest.update(content)
+    return tuple(digest.hexdigest() for digest in digests)
+
+
 def of_part(path: Path, part: Part, *begin: Callable[[], Digest]) -> tuple[str, ...]:
-    """Return the checksums of a part of a file, in hexadecimal. begin: of each kind, which begins one."""
+    """Return the same for a part of a file."""
     digests = [each() for each in begin]
     with path.open("rb") as file:
         file.seek(part.offset)
@@ -70,7 +78,7 @@ def of_part(path: Path, part: Part, *begin: Callable[[], Digest]) -> tuple[str, 
 
 
 def of_parts(path: Path, pieces: Sequence[Part], *begin: Callable[[], Digest]) -> list[tuple[str, ...]]:
-    """Return the same for each of a file's parts."""
+    """Return the same for each part of a file."""
     if not pieces:
         return []
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -7,7 +7,6 @@ key of its own (SSE-KMS) has others, which tell nothing.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -37,11 +36,6 @@ def parts(size: int, each: int) -> list[Part]:
         Part(number, offset, min(each, size - offset))
         for number, offset in enumerate(range(0, size, each), start=1)
     ]
-
-
-def md5(content: bytes) -> str:
-    """Return the MD5 sum of what is in memory, in hexadecimal."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def md5_of(path: Path, offset: int, length: int) -> str:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from snakemake_storage_plugin_byok8s.connection import Connection
 
-# in an object's metadata: the first for a bucket whose own ETags tell nothing; the other, of what was put in parts,
-# costs a download less. Both are of the parts that etag.part_bytes makes
+# in an object's metadata: the first for a bucket whose own ETags tell nothing; the other costs a download less.
+# Both are of the parts that etag.part_bytes makes
 SUM: Final = "byok8s-etag"
 CRC: Final = "byok8s-crc32"
 _REFUSED_SUM: Final = frozenset({"BadDigest", "InvalidDigest"})
@@ -119,8 +119,8 @@ class Sending:
         """Return a small file and its MD5 sum, and the request that puts it."""
         with file.path.open("rb") as opened:
             body = opened.read(file.size)
-        md5 = etag.md5(body)
-        metadata = {**dict(file.metadata), SUM: md5}
+        md5, crc = checksum.of(body, checksum.md5, checksum.Crc32)
+        metadata = {**dict(file.metadata), **_noted(md5, crc)}
         request = {**self._at(file.key), "Body": body, "ContentMD5": _base64(md5), "Metadata": metadata}
         return (file, md5), request
 
@@ -162,7 +162,8 @@ class Sending:
         return self._checked(file, file.size, whole, put)
 
     def _put_large(self, file: Outgoing) -> Mapping[str, Any]:
-        whole = etag.md5_of(file.path, 0, file.size)
+        piece = checksum.Part(1, 0, file.size)
+        whole, crc = checksum.of_part(file.path, piece, checksum.md5, checksum.Crc32)
 
         def put(md5: str) -> Mapping[str, Any]:
             with self._opened(file, 0, file.size) as body:
@@ -171,7 +172,7 @@ class Sending:
                     Key=file.key,
                     Body=body,
                     ContentMD5=md5,
-                    Metadata={**dict(file.metadata), SUM: whole},
+                    Metadata={**dict(file.metadata), **_noted(whole, crc)},
                 )
                 return answer
 
@@ -185,7 +186,7 @@ class Sending:
         with self._begun.of(f"{self._connection.server} s3://{self._bucket}/{file.key}") as note:
             upload, there = self._cut_off(file.key, whole, note)
             if not upload:
-                metadata = {**dict(file.metadata), SUM: whole, CRC: checksum.joined(crcs, checksum.Crc32)}
+                metadata = {**dict(file.metadata), **_noted(whole, *crcs)}
                 upload = str(
                     self._client.create_multipart_upload(**self._at(file.key), Metadata=metadata)["UploadId"]
                 )
@@ -287,6 +288,11 @@ class Sending:
 
     def _count(self, bytes_transferred: int) -> None:
         self._tell(bytes_transferred)
+
+
+def _noted(whole: str, *crcs: str) -> Mapping[str, str]:
+    """Return what an object's metadata tell of its content. whole: its ETag. crcs: of its parts."""
+    return {SUM: whole, CRC: checksum.joined(crcs, checksum.Crc32)}
 
 
 def _base64(md5: str) -> str:

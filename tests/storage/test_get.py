@@ -193,11 +193,24 @@ def test_a_checksum_that_is_not_the_objects_keeps_nobody_from_it(place: Place) -
     assert len(place.gets()) == 3
 
 
-def test_what_byok8s_has_put_is_told_by_its_checksum(place: Place) -> None:
-    (place.folder / "up").write_bytes(LARGE)
+@pytest.mark.parametrize("size", [5, 3 << 20, len(LARGE)], ids=["at once", "as it is read", "by parts"])
+def test_what_byok8s_has_put_is_told_by_its_checksum(size: int, place: Place) -> None:
+    content, changed = LARGE[:size], list[str]()
+    (place.folder / "up").write_bytes(content)
     place.run("put", "up")
     head = place.client.head_object(Bucket="local", Key=f"{place.prefix}/up")  # type: ignore[attr-defined]
-    assert head["Metadata"][CRC] == crc_of(LARGE)
+    assert head["Metadata"][CRC] == crc_of(content)
+
+    def flip(request: str, body: bytes) -> bytes:
+        if not request.startswith("GET") or "up" not in request or changed:
+            return body
+        changed.append(request)
+        return body[:-1] + b"X"
+
+    place.proxy.change_answer = flip
+    place.run("get", "up", "-d", "back")
+    assert (place.folder / "back/up").read_bytes() == content
+    assert changed
 
 
 @pytest.mark.parametrize("noted", [{}, {CRC: crc_of(LARGE)}], ids=["etag", "crc"])
