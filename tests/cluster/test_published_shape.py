@@ -161,6 +161,7 @@ def flow(cluster: Sandbox) -> Iterator[Sandbox]:
         yield cluster
 
 
+@pytest.mark.alone  # a rule of it needs most of the node
 def test_a_workflow_in_the_shape_of_published_ones_runs_unchanged(flow: Sandbox) -> None:
     flags = ("--upload", "yes", "--", "--wrapper-prefix", f"file://{flow.folder}/wrappers/")
     flow.run(*flags)
