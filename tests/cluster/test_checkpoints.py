@@ -1,10 +1,12 @@
 """A checkpoint on a real cluster: what follows it is known once it has run, here and in the pods."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
 import second_try
+from channel import BRIDGE
 from sandbox import Sandbox
 
 SNAKEFILE = """
@@ -54,28 +56,32 @@ def test_a_name_that_the_server_changes_and_that_is_only_known_after_a_checkpoin
     assert cluster.names() == []
 
 
-def waiting(head: str = "") -> dict[str, str]:
-    """Jobs in pods see nothing of each other while they run: they wait for a time."""
-    text = second_try.snakefile(head=head, fail="sleep 4", split="sleep 7", hold="sleep 10")
-    return {"Snakefile": text}
+@pytest.fixture
+def gates() -> Iterator[second_try.Gates]:
+    with second_try.gates(BRIDGE) as found:
+        yield found
 
 
 @pytest.mark.parametrize("rules", ["", "localrules: again"])
-def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(rules: str, cluster: Sandbox) -> None:
+def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(
+    rules: str, cluster: Sandbox, gates: second_try.Gates
+) -> None:
     """With --keep-going Snakemake itself would say that the run without it is complete."""
-    cluster.write(waiting(rules))
-    said = cluster.run("-s", "Snakefile", "--", "--resources", "slot=1", "--keep-going")
-    assert (
-        said.index("Trying to restart job")
-        < said.index("checkpoint dependencies")
-        < said.index("done: again")
-    )
+    cluster.write({"Snakefile": second_try.snakefile(gates, rules)})
+    words = (
+        "--resources",
+        "slot=1",
+        "--keep-going",
+        "--printshellcmds",
+    )  # the last has Snakemake's own words said
+    said = second_try.led(cluster.start("-s", "Snakefile", "--", *words), gates)
+    assert said.index("checkpoint dependencies") < said.index("(Rule: again)")
     assert {"again.txt", "held.txt", "all.txt"} <= set(cluster.made())
     assert cluster.names() == []
 
 
-def test_plain_snakemake_does_not_lose_one_of_a_pod_either(cluster: Sandbox) -> None:
-    cluster.write(waiting())
-    said = cluster.snakemake("--jobs", "8", "--resources", "slot=1", "--keep-going")
-    assert said.index("Trying to restart job") < said.index("checkpoint dependencies")
+def test_plain_snakemake_does_not_lose_one_of_a_pod_either(cluster: Sandbox, gates: second_try.Gates) -> None:
+    cluster.write({"Snakefile": second_try.snakefile(gates)})
+    run = cluster.start_snakemake("--jobs", "8", "--resources", "slot=1", "--keep-going")
+    second_try.led(run, gates)
     assert {"again.txt", "held.txt", "all.txt"} <= set(cluster.made())

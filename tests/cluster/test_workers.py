@@ -14,8 +14,10 @@ from breaking import evict, quota
 from byok8s import run_record, s3
 from byok8s.history.event import Event
 from byok8s.kube.objects import text
+from channel import BRIDGE
 from counting_proxy import counting
 from folders import run_in
+from gates import gate
 from happened import events_of, of_kind
 from rig_control import away, process
 from sandbox import Sandbox
@@ -104,14 +106,19 @@ def id_of_all(events: list[Event]) -> object:
 
 
 def test_jobs_share_workers(cluster: Sandbox) -> None:
-    workflow(cluster, many(12, "echo {wildcards.i} | tee {output}"))
     finished = threading.Event()
     seen: list[set[str]] = []
-    watcher = threading.Thread(target=lambda: seen.append(pods_seen(cluster, finished)))
+    watcher = threading.Thread(target=lambda: seen.append(pods_seen(cluster, finished)), daemon=True)
     watcher.start()
-    cluster.run("wf", "params", "--jobs", "2")
+    with gate(BRIDGE) as both:  # neither worker comes too late for a job
+        workflow(cluster, many(12, f"{both.command}; echo {{wildcards.i}} | tee {{output}}"))
+        started = cluster.start("wf", "params", "--jobs", "2")
+        both.await_jobs(2)
+        both.open()
+        said, _ = started.communicate(timeout=120)
     finished.set()
     watcher.join()
+    assert started.returncode == 0, said
     assert sorted(cluster.made()) == sorted(f"out-{i}.txt" for i in range(12))
     assert cluster.read("out-11.txt") == "11\n"
     (run,) = (path.name for path in (cluster.folder / ".byok8s/runs").iterdir())

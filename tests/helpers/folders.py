@@ -48,3 +48,10 @@ def output_of(folder: Path, command: Sequence[str], environment: Mapping[str, st
         check=False,
     )
     return done.returncode, done.stdout
+
+
+def start_in(folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """A program that has been started, whose output and errors can be read."""
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )

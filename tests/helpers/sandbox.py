@@ -8,14 +8,14 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok8s import s3
 from byok8s.kube import Context, KubeClient, Object
 from byok8s.kube.objects import items, text
-from folders import run_in, write_files
+from folders import run_in, start_in, write_files
 
 KUBECONFIG = os.environ.get("BYOK8S_TEST_KUBECONFIG", "")
 
@@ -46,23 +46,24 @@ class Sandbox:
 
     def snakemake(self, *arguments: str) -> str:
         """Plain Snakemake with byok8s' executor and storage; its output and errors, after a check of its exit code."""
+        return run_in(self.folder, *self._snakemake(*arguments))
+
+    def start_snakemake(self, *arguments: str) -> subprocess.Popen[str]:
+        return self._start(*self._snakemake(*arguments))
+
+    def _snakemake(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
         ours = (
             f"--executor byok8s --default-storage-provider byok8s --default-storage-prefix {self.bucket.url} "
             f"--byok8s-namespace {self.namespace} --container-image {os.environ['BYOK8S_IMAGE']}"
         )
         command = [sys.executable, "-m", "snakemake", *arguments, *ours.split()]
-        environment = self.environment | {"AWS_ENDPOINT_URL": self.bucket.endpoint_url or ""}
-        return run_in(self.folder, command, environment)
+        return command, self.environment | {"AWS_ENDPOINT_URL": self.bucket.endpoint_url or ""}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        run = subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return self._start(self.command(*arguments), self.environment)
+
+    def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+        run = start_in(self.folder, command, environment)
         self.started.append(run)
         return run
 

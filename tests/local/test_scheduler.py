@@ -9,7 +9,7 @@ import pytest
 
 import second_try
 from byok8s.shown import LINE_LENGTH
-from folders import clean_environment, run_in, write_files
+from folders import clean_environment, run_in, start_in, write_files
 
 SNAKEFILE = """
 import random
@@ -41,39 +41,28 @@ LOSING = "from byok8s import cli, compat; compat.count_as_waiting = lambda job: 
 def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(
     more: tuple[str, ...], group: str, tmp_path: Path
 ) -> None:
-    said = run_waiting(tmp_path, ("-m", "byok8s"), more, group)
-    assert "Trying to restart job" in said
+    with second_try.gates() as gates:
+        write_files(tmp_path, {"Snakefile": second_try.snakefile(gates, group=group)})
+        second_try.led(start_in(tmp_path, limited("-m", "byok8s", *more), clean_environment()), gates)
     assert {"again.txt", "held.txt", "all.txt"} <= made(tmp_path)
 
 
 @pytest.mark.parametrize("scheduler", ["ilp", "byok8s"])
 def test_a_run_that_has_lost_a_job_is_not_complete(scheduler: str, tmp_path: Path) -> None:
     more = ("--keep-going", "--scheduler", scheduler)
-    said = run_waiting(tmp_path, ("-c", LOSING), more, expect=1)
-    assert "ended without jobs that were still to be made (2):\n    again: again.txt\n    all\n" in said
-    assert "failed" in run_in(tmp_path, [sys.executable, "-m", "byok8s", "status"], clean_environment())
-    run_waiting(tmp_path, ("-m", "byok8s"), more)
+    with second_try.gates() as gates:
+        write_files(tmp_path, {"Snakefile": second_try.snakefile(gates)})
+        run = start_in(tmp_path, limited("-c", LOSING, *more), clean_environment())
+        said = second_try.led(run, gates, expect=1)
+        assert "ended without jobs that were still to be made (2):\n    again: again.txt\n    all\n" in said
+        assert "failed" in run_in(tmp_path, [sys.executable, "-m", "byok8s", "status"], clean_environment())
+        run_in(tmp_path, limited("-m", "byok8s", *more), clean_environment())
     assert "again.txt" in made(tmp_path)
 
 
-def run_waiting(
-    folder: Path, program: tuple[str, ...], more: tuple[str, ...], group: str = "", expect: int = 0
-) -> str:
-    """Run jobs that wait for each other by files beside the workflow, which are there in the next run, too."""
-
-    def until(name: str) -> str:
-        return f"until [ -e {folder}/{name} ]; do sleep 0.1; done; sleep 1"
-
-    text = second_try.snakefile(
-        early=f"touch {folder}/early",
-        fail=until("early"),
-        split=until("holding"),
-        hold=f"touch {folder}/holding; until [ -e split.txt ]; do sleep 0.1; done; sleep 1",
-        group=group,
-    )
-    write_files(folder, {"Snakefile": text})
+def limited(way: str, program: str, *more: str) -> list[str]:
     words = ("-s", "Snakefile", "--local", "--", "--cores", "8", "--resources", "slot=1", *more)
-    return run_in(folder, [sys.executable, *program, *words], clean_environment(), expect)
+    return [sys.executable, way, program, *words]
 
 
 def made(folder: Path) -> set[str]:
