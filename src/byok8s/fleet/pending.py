@@ -57,6 +57,7 @@ class PendingPods:
 
     @property
     def any_runs(self) -> bool:
+        """Whether a pod is known to run."""
         return any(pod.last.state is State.RUNNING for pod in self._pods.values())
 
     def has_ended(self, name: str) -> bool:
