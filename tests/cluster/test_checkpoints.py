@@ -68,12 +68,8 @@ def test_a_job_that_waits_for_another_try_outlives_a_checkpoint(
 ) -> None:
     """With --keep-going Snakemake itself would say that the run without it is complete."""
     cluster.write({"Snakefile": second_try.snakefile(gates, rules)})
-    words = (
-        "--resources",
-        "slot=1",
-        "--keep-going",
-        "--printshellcmds",
-    )  # the last has Snakemake's own words said
+    # the last has byok8s say what Snakemake says
+    words = ("--resources", "slot=1", "--keep-going", "--printshellcmds")
     said = second_try.led(cluster.start("-s", "Snakefile", "--", *words), gates)
     assert said.index("checkpoint dependencies") < said.index("(Rule: again)")
     assert {"again.txt", "held.txt", "all.txt"} <= set(cluster.made())

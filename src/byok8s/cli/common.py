@@ -113,7 +113,7 @@ def start(program: click.Command, name: str) -> None:
 
 
 def _thread_failed(error: threading.ExceptHookArgs) -> None:
-    """Python refuses threads to a program that ends: what one of it was still about does not matter any more."""
+    """Show an error of a thread, unless the program is ending: Python then refuses new threads, and nobody waits."""
     if threading.main_thread().is_alive():
         threading.__excepthook__(error)
 

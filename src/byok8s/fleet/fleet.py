@@ -60,7 +60,7 @@ class Placement(Protocol):
 
 PodNews: TypeAlias = PodSeen | PodGone
 
-WORTH_A_WORD_SECONDS = 10.0  # that a pod waits in a run of which pods have run
+WORTH_A_WORD_SECONDS = 10.0  # for which a pod waits, once others of the run have run
 
 
 class Fleet:
@@ -195,7 +195,7 @@ class Fleet:
         return [step]
 
     def _say_what_keeps_waiting(self, now: float) -> None:
-        """Between two workers a pod waits for a moment, for the room of one that goes: that is worth no word."""
+        """Say why a pod has waited for a while; for the room of a worker that goes it waits for a moment only."""
         for pod, found in self._pending.held_up(now, WORTH_A_WORD_SECONDS):
             if self._placement.has(pod):
                 self._out.append(SayWhyItWaits(pod, found))

@@ -25,7 +25,7 @@ class Collector:
     def __init__(self, url: str) -> None:
         self._session = _Session()
         self._exporter = OTLPSpanExporter(endpoint=url, session=self._session)
-        # once: this starts threads, and a program that ends may not
+        # at the beginning, as this starts threads, which Python refuses to a program that is ending
         self._detected = Resource.create()
         log = logging.getLogger("opentelemetry")
         log.addHandler(logging.NullHandler())
